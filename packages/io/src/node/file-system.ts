@@ -1,0 +1,50 @@
+import type { BigIntStats } from "node:fs";
+
+/** A path: text, or bytes where a name may not be UTF-8. */
+export type FilePath = string | Uint8Array;
+
+/** An open file of a {@link FileSystem}. */
+export interface FileSystemHandle {
+  /** Reads at a position; returns the number of bytes read, 0 at the end of the file. */
+  read(into: Uint8Array, position: number): Promise<number>;
+  /** Writes at a position; returns the number of bytes written, which may be fewer than given. */
+  write(bytes: Uint8Array, position: number): Promise<number>;
+  /** Cuts or grows the file. */
+  truncate(size: number): Promise<void>;
+  /** Brings data and metadata to stable storage. A failure is final for the file. */
+  sync(): Promise<void>;
+  /** The file's facts. */
+  stat(): Promise<BigIntStats>;
+  /** Gives the handle back. */
+  close(): Promise<void>;
+}
+
+/**
+ * The file system calls behind everything durable, small enough to count, record and fail in tests.
+ *
+ * Every method throws what Node throws: an `Error` with a `code` such as `ENOENT`.
+ */
+export interface FileSystem {
+  /** Opens a file by Node's flags (numbers of `fs.constants`). */
+  open(path: FilePath, flags: number, mode?: number): Promise<FileSystemHandle>;
+  /** Makes one folder; the parent must exist. */
+  mkdir(path: FilePath, mode?: number): Promise<void>;
+  /** Renames within one file system, over an existing file. */
+  rename(from: FilePath, to: FilePath): Promise<void>;
+  /** Makes a hard link; fails when `to` exists. */
+  link(from: FilePath, to: FilePath): Promise<void>;
+  /** Removes a file. */
+  unlink(path: FilePath): Promise<void>;
+  /** Removes an empty folder. */
+  rmdir(path: FilePath): Promise<void>;
+  /** Names in a folder, unsorted. */
+  readdir(path: FilePath): Promise<string[]>;
+  /** Facts, following symbolic links. */
+  stat(path: FilePath): Promise<BigIntStats>;
+  /** Facts of the name itself. */
+  lstat(path: FilePath): Promise<BigIntStats>;
+  /** The canonical absolute path. */
+  realpath(path: FilePath): Promise<string>;
+  /** Brings a folder's entries to stable storage. */
+  syncDirectory(path: FilePath): Promise<void>;
+}

@@ -1,0 +1,4 @@
+import { library, type Options } from "@box/tsup-config";
+
+const options: Options = library({ index: "src/index.ts" });
+export default options;
