@@ -11,6 +11,8 @@ export interface FileSystemHandle {
   write(bytes: Uint8Array, position: number): Promise<number>;
   /** Cuts or grows the file. */
   truncate(size: number): Promise<void>;
+  /** Sets the permission bits, whatever the process's umask. */
+  chmod(mode: number): Promise<void>;
   /** Brings data and metadata to stable storage. A failure is final for the file. */
   sync(): Promise<void>;
   /** The file's facts. */

@@ -1,1 +1,17 @@
-export {};
+export {
+  type CreateFileDurablyOptions,
+  createFileDurably,
+  type DurableOptions,
+  ensureDirectory,
+  removeFileDurably,
+  renameDurably,
+  writeFileDurably,
+} from "./durable.ts";
+export type { FilePath, FileSystem, FileSystemHandle } from "./file-system.ts";
+export { displayPath, errnoOf, type FailedAction, toIoError } from "./io-error.ts";
+export { type AcquireLockOptions, acquireLock, type Lock, type LockHolder } from "./lock.ts";
+export { nodeFileSystem } from "./node-file-system.ts";
+export { type FileSystemOperation, observeFileSystem } from "./observed-file-system.ts";
+export { fileOn, type OpenFileOptions, openFile } from "./open-file.ts";
+export { isProcessAlive, type ProcessIdentity, processIdentity } from "./process-identity.ts";
+export { removeDeadTemporaries, temporaryPathFor } from "./temporary.ts";

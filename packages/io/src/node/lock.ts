@@ -1,0 +1,117 @@
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { DatabaseSync } from "node:sqlite";
+import { setTimeout as sleep } from "node:timers/promises";
+import { IoError } from "../errors.ts";
+import { toIoError } from "./io-error.ts";
+import { type ProcessIdentity, processIdentity } from "./process-identity.ts";
+
+/** Who holds a lock, as far as its side file tells. */
+export interface LockHolder extends ProcessIdentity {
+  /** What the holder does, in its own words. */
+  readonly command: string;
+}
+
+/** A lock that is held until it is released or its process dies. */
+export interface Lock extends AsyncDisposable {
+  /** Gives the lock back. Releasing twice does nothing. */
+  release(): Promise<void>;
+}
+
+/** Options of {@link acquireLock}. */
+export interface AcquireLockOptions {
+  /** What this process does, told to those who wait. */
+  readonly command?: string;
+  /** How long to wait in milliseconds; for ever unless given, 0 tries once. */
+  readonly timeoutMs?: number;
+  /** Stops waiting. */
+  readonly signal?: AbortSignal;
+  /** Told once when waiting begins and again when the holder changes. */
+  readonly onWait?: (holder: LockHolder | undefined) => void;
+}
+
+const pollMs = 40;
+const sqliteBusy = 5;
+
+/**
+ * Takes an exclusive lock among processes, freed by the kernel when its process dies.
+ *
+ * `BEGIN EXCLUSIVE` on a SQLite file of its own; the file stays. Waiting polls asynchronously and never blocks the
+ * event loop. Never open the lock file by other means in the same process: closing it would drop the lock.
+ *
+ * @param path - The lock file, in an existing folder. `PATH.holder` beside it names the holder to those who wait.
+ * @throws IoError `IO_LOCK_HELD` on time-out with the holder in `details.holder`; `IO_FAILED` and its like otherwise.
+ */
+export async function acquireLock(path: string, options: AcquireLockOptions = {}): Promise<Lock> {
+  const { signal, timeoutMs = Number.POSITIVE_INFINITY, onWait } = options;
+  let waitedMs = 0;
+  let told: string | undefined;
+  for (;;) {
+    signal?.throwIfAborted();
+    const database = tryLock(path);
+    if (database !== undefined) return held(path, database, options.command ?? "");
+    const holder = readHolder(path);
+    const name = JSON.stringify(holder ?? null);
+    if (name !== told) onWait?.(holder);
+    told = name;
+    if (waitedMs >= timeoutMs) throw lockHeld(path, holder, timeoutMs);
+    await sleep(pollMs, undefined, signal === undefined ? {} : { signal });
+    waitedMs += pollMs;
+  }
+}
+
+function tryLock(path: string): DatabaseSync | undefined {
+  let database: DatabaseSync | undefined;
+  try {
+    database = new DatabaseSync(path, { timeout: 0 });
+    database.exec("BEGIN EXCLUSIVE");
+    return database;
+  } catch (error) {
+    database?.close();
+    if ((error as { errcode?: number }).errcode === sqliteBusy) return undefined;
+    throw toIoError(error, { action: "cannot lock", path });
+  }
+}
+
+function held(path: string, database: DatabaseSync, command: string): Lock {
+  const holderPath = `${path}.holder`;
+  const holder: LockHolder = { ...processIdentity(), command };
+  // Only a help for people who wait: the lock holds without it.
+  quietly(() => writeFileSync(holderPath, JSON.stringify(holder), { mode: 0o600 }));
+  let released = false;
+  const release = async (): Promise<void> => {
+    if (released) return;
+    released = true;
+    quietly(() => rmSync(holderPath, { force: true }));
+    database.close();
+  };
+  return { release, [Symbol.asyncDispose]: release };
+}
+
+function readHolder(path: string): LockHolder | undefined {
+  try {
+    return JSON.parse(readFileSync(`${path}.holder`, "utf8")) as LockHolder;
+  } catch {
+    return undefined;
+  }
+}
+
+function lockHeld(path: string, holder: LockHolder | undefined, timeoutMs: number): IoError {
+  const who =
+    holder === undefined
+      ? "another process"
+      : `process ${holder.pid}${holder.command === "" ? "" : ` (${holder.command})`}`;
+  return new IoError({
+    code: "IO_LOCK_HELD",
+    message: `cannot lock ${path}: held by ${who}, waited ${timeoutMs} ms`,
+    details: { path, ...(holder === undefined ? {} : { holder }) },
+    hint: "wait for that process to end, or stop it, and try again",
+  });
+}
+
+function quietly(work: () => void): void {
+  try {
+    work();
+  } catch {
+    // The side file is a courtesy; failing to keep it changes nothing.
+  }
+}

@@ -1,0 +1,123 @@
+import { constants } from "node:fs";
+import type { OpenFile } from "../random-access.ts";
+import type { FilePath, FileSystem, FileSystemHandle } from "./file-system.ts";
+import { displayPath, toIoError } from "./io-error.ts";
+import { nodeFileSystem } from "./node-file-system.ts";
+
+/** How {@link openFile} opens a file. */
+export interface OpenFileOptions {
+  /** `r` reads only (the default), `rw` also writes, `create` makes a new file and refuses an existing one. */
+  readonly mode?: "r" | "rw" | "create";
+  /** Whether a symbolic link as the last part of the path is followed; true unless said otherwise. */
+  readonly followLink?: boolean;
+  /** The file system calls; the host's unless given. */
+  readonly fs?: FileSystem;
+}
+
+const modeFlags = {
+  r: constants.O_RDONLY,
+  rw: constants.O_RDWR,
+  create: constants.O_RDWR | constants.O_CREAT | constants.O_EXCL,
+};
+
+/**
+ * Opens a regular file on the host for access at byte offsets.
+ *
+ * A folder, a socket or another special file is refused as `IO_FAILED` with errno `EISDIR` or `EINVAL`; opening
+ * never blocks on a FIFO.
+ *
+ * @throws IoError `IO_NOT_FOUND`, `IO_EXISTS`, `IO_NO_SPACE`, `IO_READ_ONLY` or `IO_FAILED`.
+ */
+export async function openFile(path: FilePath, options: OpenFileOptions = {}): Promise<OpenFile> {
+  const { mode = "r", followLink = true, fs = nodeFileSystem } = options;
+  const flags = modeFlags[mode] | constants.O_NONBLOCK | (followLink ? 0 : constants.O_NOFOLLOW);
+  const failed = { action: "cannot open", path };
+  let handle: FileSystemHandle;
+  try {
+    handle = await fs.open(path, flags);
+  } catch (error) {
+    throw toIoError(error, failed);
+  }
+  try {
+    const facts = await handle.stat();
+    if (!facts.isFile()) throw notRegular(path, facts.isDirectory());
+    return fileOn(handle, path, `${facts.dev}:${facts.ino}`, mode !== "r");
+  } catch (error) {
+    await handle.close().catch(() => {});
+    throw toIoError(error, failed);
+  }
+}
+
+/** Access at byte offsets on an open handle. Short reads and writes of the system are completed. */
+export function fileOn(
+  handle: FileSystemHandle,
+  path: FilePath,
+  identity: string,
+  writable: boolean,
+): OpenFile {
+  let closed: Promise<void> | undefined;
+  const attempt = async <T>(action: string, work: () => Promise<T>): Promise<T> => {
+    try {
+      return await work();
+    } catch (error) {
+      throw toIoError(error, { action, path });
+    }
+  };
+  const close = (): Promise<void> => {
+    closed ??= attempt("cannot close", () => handle.close());
+    return closed;
+  };
+  return {
+    size: () => attempt("cannot read the size of", async () => Number((await handle.stat()).size)),
+    read: (offset, length, into = new Uint8Array(length)) =>
+      attempt("cannot read", () => readFully(handle, offset, into.subarray(0, length))),
+    ...(writable && {
+      write: (offset: number, bytes: Uint8Array) =>
+        attempt("cannot write", () => writeFully(handle, offset, bytes)),
+      truncate: (size: number) => attempt("cannot resize", () => handle.truncate(size)),
+      flush: async () => {
+        try {
+          await handle.sync();
+        } catch (error) {
+          throw toIoError(error, { action: "cannot sync", path }, "IO_SYNC_FAILED");
+        }
+      },
+    }),
+    identity: () => identity,
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}
+
+async function readFully(
+  handle: FileSystemHandle,
+  offset: number,
+  into: Uint8Array,
+): Promise<Uint8Array> {
+  let done = 0;
+  while (done < into.byteLength) {
+    const read = await handle.read(into.subarray(done), offset + done);
+    if (read === 0) break;
+    done += read;
+  }
+  return into.subarray(0, done);
+}
+
+async function writeFully(
+  handle: FileSystemHandle,
+  offset: number,
+  bytes: Uint8Array,
+): Promise<void> {
+  let done = 0;
+  while (done < bytes.byteLength) {
+    const written = await handle.write(bytes.subarray(done), offset + done);
+    if (written === 0) throw new Error("the system wrote no bytes");
+    done += written;
+  }
+}
+
+function notRegular(path: FilePath, isDirectory: boolean): Error {
+  const errno = isDirectory ? "EISDIR" : "EINVAL";
+  const reason = isDirectory ? "it is a folder" : "it is not a regular file";
+  return Object.assign(new Error(`${errno}: ${reason}`), { code: errno, path: displayPath(path) });
+}
