@@ -1,0 +1,37 @@
+import { BoxError, type BoxErrorOptions, type ErrorKind } from "@box/errors";
+
+/** Why a root file system could not be made, or a disk could not be kept or made. */
+export type RootfsErrorCode =
+  | "OVERLAY_IO" // io
+  | "OVERLAY_MISSING" // not-found
+  | "OVERLAY_BACKING_IO" // io
+  | "OVERLAY_BACKING_MISSING" // backing-missing
+  | "OVERLAY_BACKING_MISMATCH" // conflict
+  | "OVERLAY_CORRUPT" // corrupt
+  | "OVERLAY_QUARANTINE_FAILED" // io
+  | "OVERLAY_UNSUPPORTED" // unsupported
+  | "OVERLAY_LIMIT" // limit
+  | "OVERLAY_IN_USE" // in-use
+  | "OVERLAY_UNKNOWN"; // internal
+
+/** The kind of each code. */
+export const rootfsErrorKinds: Readonly<Record<RootfsErrorCode, ErrorKind>> = {
+  OVERLAY_IO: "io",
+  OVERLAY_MISSING: "not-found",
+  OVERLAY_BACKING_IO: "io",
+  OVERLAY_BACKING_MISSING: "backing-missing",
+  OVERLAY_BACKING_MISMATCH: "conflict",
+  OVERLAY_CORRUPT: "corrupt",
+  OVERLAY_QUARANTINE_FAILED: "io",
+  OVERLAY_UNSUPPORTED: "unsupported",
+  OVERLAY_LIMIT: "limit",
+  OVERLAY_IN_USE: "in-use",
+  OVERLAY_UNKNOWN: "internal",
+};
+
+/** A root file system that could not be made, or a disk that was refused. Nothing was changed unless the code says so. */
+export class RootfsError extends BoxError<RootfsErrorCode> {
+  constructor(options: Omit<BoxErrorOptions<RootfsErrorCode>, "kind">) {
+    super({ ...options, kind: rootfsErrorKinds[options.code] });
+  }
+}
