@@ -1,0 +1,160 @@
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import {
+  createFileDurably,
+  ensureDirectory,
+  type FileSystemOperation,
+  nodeFileSystem,
+  observeFileSystem,
+  removeDeadTemporaries,
+  removeFileDurably,
+  renameDurably,
+  temporaryPathFor,
+  writeFileDurably,
+} from "@box/io/node";
+import { describe, expect, test } from "vitest";
+import { temporaryFolder } from "./temporary-folder.ts";
+
+const eio = (): Error => Object.assign(new Error("EIO: i/o error, x"), { code: "EIO" });
+
+describe("createFileDurably", () => {
+  test("syncs the file before it gets its name, and the folder after", async () => {
+    const folder = temporaryFolder();
+    const told: string[] = [];
+    const fs = observeFileSystem(nodeFileSystem, ({ kind }) => told.push(kind));
+    await writeFileDurably(join(folder, "a"), "hello", { fs, mode: 0o444 });
+    expect(told).toEqual(["open", "write", "chmod", "sync", "rename", "syncDirectory"]);
+    expect(readFileSync(join(folder, "a"), "utf8")).toBe("hello");
+    expect(statSync(join(folder, "a")).mode & 0o777).toBe(0o444);
+    expect(readdirSync(folder)).toEqual(["a"]);
+  });
+
+  test("leaves the old file or the new one, and no temporary, whichever call fails", async () => {
+    for (let failing = 1; ; failing++) {
+      const folder = temporaryFolder();
+      const path = join(folder, "a");
+      writeFileSync(path, "old");
+      let fired = false;
+      const fs = observeFileSystem(nodeFileSystem, ({ index, kind }) => {
+        if (index !== failing || kind === "unlink") return;
+        fired = true;
+        throw eio();
+      });
+      const failed = await writeFileDurably(path, "new", { fs }).then(
+        () => false,
+        (error) => error.kind === "io",
+      );
+      expect(failed).toBe(fired);
+      expect(readdirSync(folder)).toEqual(["a"]);
+      // Only the last call, the folder's sync, comes after the rename.
+      expect(readFileSync(path, "utf8")).toBe(failing < 6 ? "old" : "new");
+      if (!fired) break;
+    }
+  });
+
+  test("never tries a failed sync again", async () => {
+    const syncs: FileSystemOperation[] = [];
+    const fs = observeFileSystem(nodeFileSystem, (operation) => {
+      if (operation.kind !== "sync") return;
+      syncs.push(operation);
+      throw eio();
+    });
+    const path = join(temporaryFolder(), "a");
+    await expect(writeFileDurably(path, "x", { fs })).rejects.toMatchObject({
+      code: "IO_SYNC_FAILED",
+    });
+    expect(syncs).toHaveLength(1);
+    expect(existsSync(path)).toBe(false);
+  });
+
+  test("refuses an existing file when asked to be exclusive", async () => {
+    const folder = temporaryFolder();
+    const path = join(folder, "a");
+    await writeFileDurably(path, "one", { exclusive: true });
+    await expect(writeFileDurably(path, "two", { exclusive: true })).rejects.toMatchObject({
+      code: "IO_EXISTS",
+      kind: "conflict",
+    });
+    expect(readFileSync(path, "utf8")).toBe("one");
+    expect(readdirSync(folder)).toEqual(["a"]);
+  });
+
+  test("stops on an abort and passes on what fill threw, with nothing left", async () => {
+    const folder = temporaryFolder();
+    const path = join(folder, "a");
+    const controller = new AbortController();
+    const aborted = createFileDurably(path, async () => controller.abort(), {
+      signal: controller.signal,
+    });
+    await expect(aborted).rejects.toMatchObject({ name: "AbortError" });
+    const thrown = createFileDurably(path, () => Promise.reject(new Error("mine")));
+    await expect(thrown).rejects.toThrow("mine");
+    expect(readdirSync(folder)).toEqual([]);
+  });
+});
+
+describe("folders and names", () => {
+  test("makes missing parents and syncs each in its own parent", async () => {
+    const folder = temporaryFolder();
+    const synced: string[] = [];
+    const fs = observeFileSystem(nodeFileSystem, ({ kind, path }) => {
+      if (kind === "syncDirectory") synced.push(path);
+    });
+    const made = await ensureDirectory(join(folder, "a", "b"), { fs });
+    expect(made).toEqual([join(folder, "a"), join(folder, "a", "b")]);
+    expect(synced).toEqual([folder, join(folder, "a")]);
+    expect(await ensureDirectory(join(folder, "a", "b"))).toEqual([]);
+    expect(statSync(join(folder, "a")).mode & 0o777).toBe(0o700);
+  });
+
+  test("takes a folder that another process made in between, refuses a file", async () => {
+    const folder = temporaryFolder();
+    const fs = observeFileSystem(nodeFileSystem, ({ kind, path }) => {
+      if (kind === "mkdir") mkdirSync(path);
+    });
+    expect(await ensureDirectory(join(folder, "a"), { fs })).toEqual([]);
+    writeFileSync(join(folder, "f"), "");
+    await expect(ensureDirectory(join(folder, "f"))).rejects.toMatchObject({
+      code: "IO_FAILED",
+      details: { errno: "ENOTDIR" },
+    });
+    await expect(ensureDirectory(join(folder, "f", "x"))).rejects.toMatchObject({ kind: "io" });
+  });
+
+  test("renames and removes, syncing the folders they touch", async () => {
+    const folder = temporaryFolder();
+    mkdirSync(join(folder, "d"));
+    const told: string[] = [];
+    const fs = observeFileSystem(nodeFileSystem, ({ kind }) => told.push(kind));
+    writeFileSync(join(folder, "a"), "x");
+    await renameDurably(join(folder, "a"), join(folder, "d", "b"), { fs });
+    expect(await removeFileDurably(join(folder, "d", "b"), { fs })).toBe(true);
+    expect(await removeFileDurably(join(folder, "d", "b"), { fs })).toBe(false);
+    expect(told).toEqual([
+      "rename",
+      "syncDirectory",
+      "syncDirectory",
+      "unlink",
+      "syncDirectory",
+      "unlink",
+    ]);
+    await expect(renameDurably(join(folder, "x"), join(folder, "y"))).rejects.toMatchObject({
+      code: "IO_NOT_FOUND",
+    });
+    await expect(removeFileDurably(join(folder, "d"))).rejects.toMatchObject({ kind: "io" });
+  });
+
+  test("collects the temporaries of dead processes and leaves those of live ones", async () => {
+    const folder = temporaryFolder();
+    const mine = temporaryPathFor(join(folder, "a"));
+    const dead = ".tmp-999999999-1-0123456789abcdef";
+    const reused = `.tmp-${process.pid}-1-0123456789abcdef`;
+    for (const path of [mine, join(folder, dead), join(folder, reused), join(folder, "keep")]) {
+      writeFileSync(path, "");
+    }
+    expect((await removeDeadTemporaries(folder)).sort()).toEqual([dead, reused].sort());
+    expect(readdirSync(folder)).toHaveLength(2);
+    expect(await removeDeadTemporaries(join(folder, "none"))).toEqual([]);
+    await expect(removeDeadTemporaries(join(folder, "keep"))).rejects.toMatchObject({ kind: "io" });
+  });
+});

@@ -1,0 +1,80 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { acquireLock, isProcessAlive, type LockHolder, processIdentity } from "@box/io/node";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { temporaryFolder } from "./temporary-folder.ts";
+
+describe("acquireLock", () => {
+  test("refuses a second taker of the same process and names the holder", async () => {
+    const path = join(temporaryFolder(), "a.lock");
+    await using _lock = await acquireLock(path, { command: "box create web" });
+    await expect(acquireLock(path, { timeoutMs: 0 })).rejects.toMatchObject({
+      code: "IO_LOCK_HELD",
+      kind: "in-use",
+      message: expect.stringContaining("box create web"),
+      details: { holder: { pid: process.pid } },
+    });
+  });
+
+  test("is free again after release, and releasing twice does nothing", async () => {
+    const path = join(temporaryFolder(), "a.lock");
+    const lock = await acquireLock(path);
+    await lock.release();
+    await lock.release();
+    await using _again = await acquireLock(path, { timeoutMs: 0 });
+  });
+
+  test("waits for another process, tells who holds it, and takes over when that is killed", async () => {
+    const path = join(temporaryFolder(), "a.lock");
+    const child = spawn(process.execPath, ["-e", holdLock, path]);
+    onTestFinished(() => void child.kill("SIGKILL"));
+    await once(child.stdout, "data");
+    const holder = { ...processIdentity(), pid: child.pid, command: "other" };
+    writeFileSync(`${path}.holder`, JSON.stringify(holder));
+    const holders: (LockHolder | undefined)[] = [];
+    await using _lock = await acquireLock(path, {
+      onWait: (found) => {
+        holders.push(found);
+        child.kill("SIGKILL");
+      },
+    });
+    expect(holders).toMatchObject([{ pid: child.pid, command: "other" }]);
+  });
+
+  test("stops waiting on an abort", async () => {
+    const path = join(temporaryFolder(), "a.lock");
+    await using _lock = await acquireLock(path);
+    const waiting = acquireLock(path, { signal: AbortSignal.timeout(1) });
+    await expect(waiting).rejects.toMatchObject({ name: expect.stringMatching(/Abort|Timeout/) });
+  });
+
+  test("reports a lock file that cannot be made as an I/O error", async () => {
+    const path = join(temporaryFolder(), "none", "a.lock");
+    await expect(acquireLock(path)).rejects.toMatchObject({ kind: "io" });
+  });
+});
+
+describe("isProcessAlive", () => {
+  test("knows this process, a dead one, a reused pid and an earlier boot", () => {
+    const me = processIdentity();
+    expect(isProcessAlive(me)).toBe(true);
+    expect(isProcessAlive({ ...me, pid: 999_999_999 })).toBe(false);
+    expect(isProcessAlive({ ...me, startTime: "1" })).toBe(false);
+    expect(isProcessAlive({ ...me, bootId: "another" })).toBe(false);
+  });
+
+  test("calls a process of another pid namespace alive, since it cannot be seen", () => {
+    const other = { ...processIdentity(), pidNamespace: "pid:[1]", pid: 999_999_999 };
+    expect(isProcessAlive(other)).toBe(true);
+  });
+});
+
+const holdLock = `
+  const { DatabaseSync } = require("node:sqlite");
+  const database = new DatabaseSync(process.argv[1]);
+  database.exec("BEGIN EXCLUSIVE");
+  console.log("held");
+  setInterval(() => {}, 1000);
+`;

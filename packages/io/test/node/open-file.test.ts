@@ -1,0 +1,115 @@
+import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { type FileSystem, nodeFileSystem, openFile } from "@box/io/node";
+import { describe, expect, test } from "vitest";
+import { temporaryFolder } from "./temporary-folder.ts";
+
+const failure = (code: string, errno?: string) =>
+  expect.objectContaining({
+    code,
+    details: expect.objectContaining(errno === undefined ? {} : { errno }),
+  });
+
+describe("openFile", () => {
+  test("reads and writes at offsets, and tells one file from another", async () => {
+    const folder = temporaryFolder();
+    const path = join(folder, "a");
+    await using file = await openFile(path, { mode: "create" });
+    await file.write?.(2, Uint8Array.of(1, 2, 3));
+    await file.flush?.();
+    expect(await file.size()).toBe(5);
+    expect(await file.read(1, 9)).toEqual(Uint8Array.of(0, 1, 2, 3));
+    await file.truncate?.(3);
+    expect(readFileSync(path)).toEqual(Buffer.of(0, 0, 1));
+    await using again = await openFile(Buffer.from(path));
+    expect(again.identity?.()).toBe(file.identity?.());
+    await using other = await openFile(join(folder, "b"), { mode: "create" });
+    expect(other.identity?.()).not.toBe(file.identity?.());
+  });
+
+  test("gives no way to write to a file opened for reading", async () => {
+    const path = join(temporaryFolder(), "a");
+    writeFileSync(path, "x");
+    await using file = await openFile(path);
+    expect([file.write, file.truncate, file.flush]).toEqual([undefined, undefined, undefined]);
+  });
+
+  test("closes once, and fails as IO_FAILED afterwards", async () => {
+    const path = join(temporaryFolder(), "a");
+    const file = await openFile(path, { mode: "create" });
+    await file.close();
+    await file.close();
+    await expect(file.size()).rejects.toEqual(failure("IO_FAILED", "EBADF"));
+  });
+
+  test("names what is missing, there already, a folder, or behind a link", async () => {
+    const folder = temporaryFolder();
+    const path = join(folder, "a");
+    await expect(openFile(path)).rejects.toEqual(failure("IO_NOT_FOUND", "ENOENT"));
+    writeFileSync(path, "x");
+    await expect(openFile(path, { mode: "create" })).rejects.toEqual(failure("IO_EXISTS"));
+    mkdirSync(join(folder, "d"));
+    await expect(openFile(join(folder, "d"))).rejects.toEqual(failure("IO_FAILED", "EISDIR"));
+    await expect(openFile("/dev/null")).rejects.toEqual(failure("IO_FAILED", "EINVAL"));
+    symlinkSync(path, join(folder, "link"));
+    await expect(openFile(join(folder, "link"), { followLink: false })).rejects.toEqual(
+      failure("IO_FAILED", "ELOOP"),
+    );
+  });
+
+  test("completes short reads and short writes", async () => {
+    const path = join(temporaryFolder(), "a");
+    await using file = await openFile(path, { mode: "create", fs: oneByteAtATime });
+    await file.write?.(0, Uint8Array.of(1, 2, 3));
+    expect(await file.read(0, 3)).toEqual(Uint8Array.of(1, 2, 3));
+  });
+
+  test("fails instead of looping when the system writes nothing", async () => {
+    const fs = wrapHandles({ write: async () => 0 });
+    await using file = await openFile(join(temporaryFolder(), "a"), { mode: "create", fs });
+    await expect(file.write?.(0, Uint8Array.of(1))).rejects.toEqual(failure("IO_FAILED"));
+  });
+
+  test("keeps errors apart: quota and size limits are no space, a read-only file system is that", async () => {
+    for (const [error, code] of [
+      [
+        Object.assign(new Error("x"), { errno: -122, code: "Unknown system error -122" }),
+        "IO_NO_SPACE",
+      ],
+      [Object.assign(new Error("EFBIG: too large, write"), { code: "EFBIG" }), "IO_NO_SPACE"],
+      [Object.assign(new Error("EROFS: ro, write"), { code: "EROFS" }), "IO_READ_ONLY"],
+      [Object.assign(new Error("EIO: i/o error, write"), { code: "EIO" }), "IO_FAILED"],
+    ] as const) {
+      const fs = wrapHandles({ write: () => Promise.reject(error) });
+      await using file = await openFile(join(temporaryFolder(), "a"), { mode: "create", fs });
+      await expect(file.write?.(0, Uint8Array.of(1))).rejects.toEqual(failure(code));
+    }
+  });
+
+  test("calls a failed sync IO_SYNC_FAILED", async () => {
+    const fs = wrapHandles({ sync: () => Promise.reject(new Error("EIO")) });
+    await using file = await openFile(join(temporaryFolder(), "a"), { mode: "create", fs });
+    await expect(file.flush?.()).rejects.toEqual(failure("IO_SYNC_FAILED"));
+  });
+});
+
+type Handle = Awaited<ReturnType<FileSystem["open"]>>;
+
+function wrapHandles(change: Partial<Handle>): FileSystem {
+  return {
+    ...nodeFileSystem,
+    open: async (...args) => ({ ...(await nodeFileSystem.open(...args)), ...change }),
+  };
+}
+
+const oneByteAtATime: FileSystem = {
+  ...nodeFileSystem,
+  open: async (...args) => {
+    const handle = await nodeFileSystem.open(...args);
+    return {
+      ...handle,
+      read: (into, position) => handle.read(into.subarray(0, 1), position),
+      write: (bytes, position) => handle.write(bytes.subarray(0, 1), position),
+    };
+  },
+};
