@@ -1,4 +1,4 @@
-import { program, type Options } from "@box/tsup-config";
+import { type Options, program } from "@box/tsup-config";
 
 const options: Options = program({ main: "src/main.ts" });
 export default options;

@@ -1,9 +1,13 @@
+import { globSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import type { Options } from "tsup";
 
 export type { Options };
 
-/** Packages without dependencies of their own at run time: bundled, types too, into those that use them as a dev dependency. */
-const bundled = ["@box/errors", "@box/io", "@box/io/node"];
+const packagesFolder: string = join(import.meta.dirname, "../../packages");
+
+/** Sources of every public entry in `packages/`, by the name it is imported under, as `paths` of the compiler. */
+const sources: Record<string, string[]> = sourceEntries();
 
 const shared: Options = {
   format: ["esm"],
@@ -12,17 +16,20 @@ const shared: Options = {
   sourcemap: true,
   clean: true,
   treeshake: true,
+  esbuildOptions: (options) => {
+    options.conditions = ["@box/source", ...(options.conditions ?? [])];
+  },
 };
 
-/** Build settings of a package: ESM entries with declarations; only dev dependencies on `@box/*` are bundled. */
+/**
+ * Build settings of a package: ESM entries with declarations.
+ *
+ * What package.json lists under `dependencies` stays an import. A workspace package that is only a dev
+ * dependency is bundled, code and types, from its sources: its declarations are found by `paths`, because
+ * the declaration bundler takes whatever it finds in node_modules for external.
+ */
 export function library(entry: Record<string, string>): Options {
-  return {
-    ...shared,
-    entry,
-    // Types are resolved through `exports`, without the source condition, from built dependencies.
-    dts: { resolve: bundled },
-    skipNodeModulesBundle: false,
-  };
+  return { ...shared, entry, dts: { compilerOptions: { paths: sources } } };
 }
 
 /** A program: everything is bundled into one folder, lazy imports become chunks of their own. */
@@ -34,9 +41,6 @@ export function program(entry: Record<string, string>): Options {
     splitting: true,
     minify: true,
     noExternal: [/.*/],
-    esbuildOptions: (options) => {
-      options.conditions = ["@box/source", ...(options.conditions ?? [])];
-    },
     // Bundled CommonJS packages still ask for `require`.
     banner: {
       js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);',
@@ -46,5 +50,21 @@ export function program(entry: Record<string, string>): Options {
 
 /** A program that other packages may import too: bundled, with declarations. */
 export function application(entry: Record<string, string>): Options {
-  return { ...program(entry), minify: false, dts: { resolve: [/^@box\//] } };
+  return { ...program(entry), minify: false, dts: { compilerOptions: { paths: sources } } };
+}
+
+function sourceEntries(): Record<string, string[]> {
+  const entries: Record<string, string[]> = {};
+  for (const path of globSync("*/package.json", { cwd: packagesFolder })) {
+    const manifest = JSON.parse(readFileSync(join(packagesFolder, path), "utf8")) as {
+      name: string;
+      exports: Record<string, { "@box/source"?: string }>;
+    };
+    for (const [subpath, target] of Object.entries(manifest.exports)) {
+      const source = target["@box/source"];
+      if (source === undefined) continue;
+      entries[join(manifest.name, subpath)] = [join(packagesFolder, dirname(path), source)];
+    }
+  }
+  return entries;
 }

@@ -38,7 +38,9 @@ test("maps kinds to exit codes and HTTP statuses by the table", () => {
 });
 
 test("the table of kinds is the one that users and scripts rely on", () => {
-  const rows = Object.entries(kindOutcomes).map(([kind, o]) => `${kind} ${o.exitCode}/${o.httpStatus}`);
+  const rows = Object.entries(kindOutcomes).map(
+    ([kind, o]) => `${kind} ${o.exitCode}/${o.httpStatus}`,
+  );
   expect(rows).toEqual([
     "usage 2/400",
     "invalid-argument 2/400",
