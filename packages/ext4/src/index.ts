@@ -1,1 +1,10 @@
-export {};
+export { Ext4Error, type Ext4ErrorCode, type Ext4ErrorOptions, ext4ErrorKinds } from "./errors.ts";
+export type {
+  DataRun,
+  NodeAttributes,
+  NodeTime,
+  NodeType,
+  NodeXattr,
+} from "./tree/attributes.ts";
+export { FileTree, type FileTreeOptions, type NodeId, type TreeChild } from "./tree/file-tree.ts";
+export type { HashKey } from "./tree/name-hash.ts";
