@@ -1,0 +1,89 @@
+import { CliError } from "../errors.ts";
+import { type CommandSpec, commandName } from "./define-command.ts";
+import { globalFlags } from "./global-flags.ts";
+import type { GlobalOptions, LogLevel, ProgressMode } from "./global-values.ts";
+
+type Env = Readonly<Record<string, string | undefined>>;
+
+/** The global flags as the parser gives them. */
+export interface GivenGlobals {
+  /** `--home`. */
+  readonly home?: string;
+  /** `--format`, any text. */
+  readonly format?: string;
+  /** `--progress`. */
+  readonly progress?: string;
+  /** False after `--no-color`. */
+  readonly color?: boolean;
+  /** `--quiet`. */
+  readonly quiet?: boolean;
+  /** `--insecure`. */
+  readonly insecure?: readonly string[];
+  /** `--log-level`, one of its choices. */
+  readonly logLevel?: LogLevel;
+  /** `--timeout`, any text. */
+  readonly timeout?: string;
+}
+
+/** Checks the global flags of a run and fills in their environment variables and defaults. */
+export function readGlobalOptions(given: GivenGlobals, spec: CommandSpec, env: Env): GlobalOptions {
+  const quiet = given.quiet === true;
+  const { BOX_HOME } = env;
+  return {
+    home: given.home ?? (BOX_HOME || undefined),
+    format: readFormat(given.format ?? "text", spec),
+    progress: readProgress(given.progress, env),
+    color: given.color !== false,
+    quiet,
+    insecureHosts: given.insecure ?? [],
+    logLevel: given.logLevel ?? (quiet ? "warn" : "info"),
+    timeoutMs: given.timeout === undefined ? undefined : parseDuration(given.timeout),
+  };
+}
+
+/** The formats that a command offers. */
+function formatsOf(spec: CommandSpec): readonly string[] {
+  return ["text", "json", ...(spec.formats ?? [])];
+}
+
+function readFormat(format: string, spec: CommandSpec): string {
+  const offered = formatsOf(spec);
+  if (offered.includes(format)) return format;
+  throw new CliError({
+    code: "CLI_INVALID_ARGUMENT",
+    message: `box ${commandName(spec)} has no format ${JSON.stringify(format)}`,
+    hint: `use one of: ${offered.join(", ")}`,
+  });
+}
+
+function readProgress(flag: string | undefined, env: Env): ProgressMode {
+  const { BOX_PROGRESS } = env;
+  const mode = flag ?? (BOX_PROGRESS || "auto");
+  const modes = globalFlags.find(({ name }) => name === "progress")?.choices ?? [];
+  if (modes.includes(mode)) return mode as ProgressMode;
+  throw new CliError({
+    code: "CLI_INVALID_ARGUMENT",
+    message: `BOX_PROGRESS is ${JSON.stringify(mode)}`,
+    hint: `use one of: ${modes.join(", ")}`,
+  });
+}
+
+const durationUnitsMs: Readonly<Record<string, number>> = {
+  ms: 1,
+  s: 1000,
+  m: 60_000,
+  h: 3_600_000,
+};
+const longestTimeoutMs = 2 ** 31 - 1;
+
+/** Milliseconds of a text such as `500ms`, `30s`, `5m` or `1h`; a bare number is seconds. */
+export function parseDuration(text: string): number {
+  const [, digits, unit = "s"] = /^(\d{1,12}(?:\.\d{1,6})?)(ms|s|m|h)?$/.exec(text) ?? [];
+  const durationMs = Number(digits) * (durationUnitsMs[unit] ?? Number.NaN);
+  if (durationMs > 0 && durationMs <= longestTimeoutMs) return Math.ceil(durationMs);
+  throw new CliError({
+    code: "CLI_INVALID_ARGUMENT",
+    message: `not a duration: ${JSON.stringify(text)}`,
+    hint: "write a number and a unit, such as 500ms, 30s, 5m or 1h (at most 24 days)",
+  });
+}

@@ -1,0 +1,89 @@
+import { type CommandSpec, defineCommand } from "../command/define-command.ts";
+
+/** Commands about box itself. */
+export const metaCommands: readonly CommandSpec[] = [
+  defineCommand({
+    path: ["explain"],
+    summary: "say what an error code means and what to do about it",
+    args: [{ name: "code", summary: "such as QCOW2_BAD_MAGIC", complete: "codes", optional: true }],
+    flags: [],
+    examples: [
+      { command: "box explain QCOW2_BACKING_MISSING", summary: "One code" },
+      { command: "box explain", summary: "All codes" },
+    ],
+    failures: ["not-found"],
+    mutates: false,
+    schemas: () => import("./explain/schemas.ts"),
+    action: () => import("./explain/action.ts"),
+  }),
+  defineCommand({
+    path: ["schema"],
+    summary: "print the JSON schemas of a command's input and output",
+    args: [{ name: "command", summary: "such as rootfs build", many: true, complete: "commands" }],
+    flags: [],
+    examples: [{ command: "box schema inspect", summary: "What box inspect --format json prints" }],
+    failures: ["invalid-argument"],
+    mutates: false,
+    schemas: () => import("./schema/schemas.ts"),
+    action: () => import("./schema/action.ts"),
+  }),
+  defineCommand({
+    path: ["completion"],
+    summary: "print the completion script of a shell",
+    description:
+      "bash:  source <(box completion bash)\nzsh:   source <(box completion zsh)\nfish:  box completion fish | source",
+    args: [{ name: "shell", summary: "the shell", choices: ["bash", "zsh", "fish"] }],
+    flags: [],
+    examples: [
+      { command: "box completion bash > ~/.box-completion", summary: "Keep it in a file" },
+    ],
+    failures: [],
+    mutates: false,
+    schemas: () => import("./completion/schemas.ts"),
+    action: () => import("./completion/action.ts"),
+  }),
+  defineCommand({
+    path: ["version"],
+    summary: "print the version of box and of what it runs on",
+    args: [],
+    flags: [],
+    examples: [{ command: "box version --format json", summary: "For a bug report" }],
+    failures: [],
+    mutates: false,
+    schemas: () => import("./version/schemas.ts"),
+    action: () => import("./version/action.ts"),
+  }),
+  defineCommand({
+    path: ["help"],
+    summary: "print the help of box or of a command",
+    args: [
+      {
+        name: "command",
+        summary: "such as create",
+        many: true,
+        optional: true,
+        complete: "commands",
+      },
+    ],
+    flags: [],
+    examples: [
+      { command: "box help rootfs build", summary: "The same as box rootfs build --help" },
+    ],
+    failures: ["invalid-argument"],
+    mutates: false,
+    schemas: () => import("./help/schemas.ts"),
+    action: () => import("./help/action.ts"),
+  }),
+  defineCommand({
+    path: ["complete-words"],
+    summary: "what the completion scripts call: candidates for the last word",
+    args: [{ name: "words", summary: "the words typed after box", many: true, optional: true }],
+    flags: [],
+    examples: [{ command: "box complete-words -- rm ''", summary: "Names of boxes" }],
+    failures: [],
+    hidden: true,
+    mutates: false,
+    schemas: () => import("./complete-words/schemas.ts"),
+    action: () => import("./complete-words/action.ts"),
+  }),
+];

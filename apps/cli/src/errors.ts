@@ -1,0 +1,39 @@
+import { BoxError, type ErrorKind } from "@box/errors";
+
+/** Why the command line itself failed. */
+export type CliErrorCode =
+  | "CLI_USAGE" // usage
+  | "CLI_INVALID_ARGUMENT" // invalid-argument
+  | "CLI_UNKNOWN_CODE" // not-found
+  | "CLI_TIMEOUT" // timeout
+  | "CLI_INTERRUPTED"; // aborted
+
+/** The kind of each code. */
+export const cliErrorKinds: Readonly<Record<CliErrorCode, ErrorKind>> = {
+  CLI_USAGE: "usage",
+  CLI_INVALID_ARGUMENT: "invalid-argument",
+  CLI_UNKNOWN_CODE: "not-found",
+  CLI_TIMEOUT: "timeout",
+  CLI_INTERRUPTED: "aborted",
+};
+
+/** What a {@link CliError} is made from. */
+export interface CliErrorOptions {
+  /** The failure's stable name. */
+  readonly code: CliErrorCode;
+  /** One sentence for a person. */
+  readonly message: string;
+  /** Facts for programs. */
+  readonly details?: Readonly<Record<string, unknown>>;
+  /** What to do next. */
+  readonly hint?: string;
+  /** The lower-level error. */
+  readonly cause?: unknown;
+}
+
+/** A command line that cannot be carried out as it was written. */
+export class CliError extends BoxError<CliErrorCode> {
+  constructor(options: CliErrorOptions) {
+    super({ ...options, kind: cliErrorKinds[options.code] });
+  }
+}

@@ -1,0 +1,3 @@
+export { cliPages } from "./cli.ts";
+export { generalPages } from "./general.ts";
+export { ioPages } from "./io.ts";

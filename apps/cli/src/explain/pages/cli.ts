@@ -1,0 +1,26 @@
+import type { CodePages } from "./page.ts";
+
+/** The command line's own codes. */
+export const cliPages: CodePages = {
+  CLI_USAGE: {
+    meaning: "The command line has an unknown command or flag, or a word is missing or too many.",
+    advice: "Look at the command's own help: box COMMAND --help.",
+  },
+  CLI_INVALID_ARGUMENT: {
+    meaning: "A word or a flag has a value that the command cannot take. Nothing was changed.",
+    advice: "The message names the flag and the hint the values; box schema COMMAND has the rules.",
+  },
+  CLI_UNKNOWN_CODE: {
+    meaning: "No package has an error with this code.",
+    advice: "Run box explain without a code for the list of all codes.",
+  },
+  CLI_TIMEOUT: {
+    meaning: "The command was stopped because --timeout had passed. What was half made is removed.",
+    advice:
+      "Give it more time. Finished steps are kept, so the next run starts where this one was.",
+  },
+  CLI_INTERRUPTED: {
+    meaning: "A signal such as Ctrl-C stopped the command. What was half made is removed.",
+    advice: "Run the command again; finished steps are kept and not done again.",
+  },
+};

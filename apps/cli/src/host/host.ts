@@ -1,0 +1,31 @@
+/** One of the process's output streams. */
+export interface OutputStream {
+  /** Writes text; after the reader has gone away it does nothing. */
+  write(text: string): void;
+  /** Whether a person looks at it. */
+  readonly isTerminal: boolean;
+  /** Characters in a line. */
+  readonly columns: number;
+}
+
+/** Everything that box takes from its process, so that a test can be one. */
+export interface Host {
+  /** The words after `box`. */
+  readonly argv: readonly string[];
+  /** Environment variables. */
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** The folder that relative paths belong to. */
+  readonly cwd: string;
+  /** Data. */
+  readonly stdout: OutputStream;
+  /** Progress, warnings and errors. */
+  readonly stderr: OutputStream;
+  /** stderr for a renderer that redraws. */
+  readonly stderrStream: NodeJS.WritableStream;
+  /** Aborted by the first Ctrl-C or termination signal, with the error to show as its reason. */
+  readonly signal: AbortSignal;
+  /** Milliseconds on a clock that never goes back. */
+  now(): number;
+  /** Keeps the stack trace of an internal error and says where; nothing when it cannot. */
+  writeCrashFile(error: unknown): string | undefined;
+}

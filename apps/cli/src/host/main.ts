@@ -1,0 +1,21 @@
+import packageJson from "../../package.json" with { type: "json" };
+
+/** Runs box as this process and ends it. */
+export async function main(): Promise<never> {
+  const [first, ...rest] = process.argv.slice(2);
+  // Asked for by scripts and prompts all the time: answered before anything else is loaded.
+  if ((first === "--version" || first === "-V") && rest.length === 0) {
+    process.stdout.write(`${packageJson.version}\n`);
+    process.exit(0);
+  }
+  const [{ runBox }, { commands }, { createProcessHost }] = await Promise.all([
+    import("../command/run.ts"),
+    import("../commands/table.ts"),
+    import("./process-host.ts"),
+  ]);
+  const host = createProcessHost();
+  const exitCode = await runBox(host, { commands, version: packageJson.version });
+  await host.drain();
+  const isInterrupted = exitCode === 130;
+  process.exit(isInterrupted ? (host.signalExitCode() ?? exitCode) : exitCode);
+}
