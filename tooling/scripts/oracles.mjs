@@ -1,0 +1,82 @@
+// The programs that the tests compare with, and where Debian keeps them.
+import { accessSync, constants, realpathSync, statSync } from "node:fs";
+import { join } from "node:path";
+
+/** @type {ReadonlyMap<string, string>} The Debian package of each program. */
+export const oraclePackages = new Map([
+  ["qemu-img", "qemu-utils"],
+  ["qemu-io", "qemu-utils"],
+  ["e2fsck", "e2fsprogs"],
+  ["mke2fs", "e2fsprogs"],
+  ["debugfs", "e2fsprogs"],
+  ["dumpe2fs", "e2fsprogs"],
+  ["skopeo", "skopeo"],
+  ["umoci", "umoci"],
+  ["docker-registry", "docker-registry"],
+  ["strace", "strace"],
+  ["setpriv", "util-linux"],
+  ["tar", "tar"],
+  ["gzip", "gzip"],
+  ["zstd", "zstd"],
+]);
+
+/** Folders that an ordinary user's PATH may leave out. */
+const systemFolders = ["/usr/local/sbin", "/usr/sbin", "/sbin"];
+
+/**
+ * Finds a program as the tests do.
+ *
+ * @param {string} command
+ * @returns {string | undefined} Its path, links resolved.
+ */
+export function findProgram(command) {
+  const folders = [...(process.env.PATH ?? "").split(":").filter(Boolean), ...systemFolders];
+  for (const folder of folders) {
+    try {
+      accessSync(join(folder, command), constants.X_OK);
+      return realpathSync(join(folder, command));
+    } catch {
+      // Not there: the next folder may have it.
+    }
+  }
+  return undefined;
+}
+
+/** @returns {string[]} The oracles that this machine lacks. */
+export function missingOracles() {
+  return [...oraclePackages.keys()].filter((command) => findProgram(command) === undefined);
+}
+
+/**
+ * The one command that brings the named programs on Debian and Ubuntu.
+ *
+ * @param {readonly string[]} commands
+ * @returns {string}
+ */
+export function installCommand(commands) {
+  const names = [...new Set(commands.map((command) => oraclePackages.get(command) ?? command))];
+  return `sudo apt-get install --no-install-recommends ${names.sort().join(" ")}`;
+}
+
+/**
+ * What the results of tests depend on besides the sources: the Node.js, the oracles and whether tests run as root.
+ *
+ * @returns {Record<string, string>}
+ */
+export function describeMachine() {
+  /** @type {Record<string, string>} */
+  const facts = {
+    node: process.version,
+    platform: `${process.platform}-${process.arch}`,
+    user: process.getuid?.() === 0 ? "root" : "ordinary",
+  };
+  for (const command of oraclePackages.keys()) {
+    const path = findProgram(command);
+    if (path === undefined) facts[command] = "absent";
+    else {
+      const { size, mtimeMs } = statSync(path);
+      facts[command] = `${path} ${size} ${Math.trunc(mtimeMs)}`;
+    }
+  }
+  return facts;
+}
