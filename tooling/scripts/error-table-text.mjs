@@ -1,5 +1,5 @@
 // From the text of a package's src/errors.ts to the table in its README.
-import { kindOutcomes } from "../../packages/errors/src/kinds.ts";
+import { kindOutcomes } from "../../packages/errors/src/index.ts";
 
 /**
  * @typedef {object} ErrorCode

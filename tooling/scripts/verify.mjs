@@ -143,14 +143,20 @@ function finish() {
   const sum = sumReports(root, tested);
   sum.failed.push(...failures);
   for (const name of sum.failed) console.log(`failed: ${name}`);
-  const oracles = sum.skipped.filter((name) => name.includes(".oracle.test."));
   if (refuseSkips) for (const name of sum.skipped) console.log(`failed: skipped in CI: ${name}`);
-  else if (oracles.length > 0) {
-    const missing = missingOracles();
-    console.log(`${oracles.length} oracle tests were skipped; missing: ${missing.join(", ")}`);
-    if (missing.length > 0) console.log(`  on Debian or Ubuntu: ${installCommand(missing)}`);
-  }
+  else explainSkips(sum.skipped);
   const { line, code } = conclude(sum, { refuseSkips });
   console.log(line);
   process.exitCode = code;
+}
+
+/** @param {readonly string[]} skipped */
+function explainSkips(skipped) {
+  if (skipped.length === 0) return;
+  for (const name of skipped) console.log(`skipped: ${name}`);
+  const missing = missingOracles();
+  if (missing.length === 0) return;
+  const oracles = skipped.filter((name) => name.includes(".oracle.test."));
+  console.log(`${oracles.length} oracle tests were skipped; missing: ${missing.join(", ")}`);
+  console.log(`  on Debian or Ubuntu: ${installCommand(missing)}`);
 }
