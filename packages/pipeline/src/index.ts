@@ -37,19 +37,14 @@ export {
   type StagedPlan,
   type StageOptions,
 } from "./plan.ts";
-export {
-  type InputsOption,
-  type PlanFailure,
-  type PlanResult,
-  type PlanSuccess,
-  type RunPlanArguments,
-  type RunPlanOptions,
-  type RunSettings,
-  runPlan,
-  runTask,
-  settlePlan,
-  type TaskFailure,
-} from "./run-plan.ts";
+export type { PlanFailure, PlanResult, PlanSuccess, TaskFailure } from "./plan-result.ts";
+export { runPlan, runTask, settlePlan } from "./run-plan.ts";
+export type {
+  InputsOption,
+  RunPlanArguments,
+  RunPlanOptions,
+  RunSettings,
+} from "./run-settings.ts";
 export {
   type CleanUp,
   defineTask,
@@ -62,5 +57,13 @@ export {
   type TaskContext,
   type TaskDefinition,
 } from "./task.ts";
-export type { InOrder, KeysOf, MissingInput, NeedsMet, OwnOf, TaskList } from "./task-order.ts";
+export type {
+  InOrder,
+  KeysOf,
+  MissingInput,
+  MissingNames,
+  NeedsMet,
+  OwnOf,
+  TaskList,
+} from "./task-order.ts";
 export { type IdSource, randomIds, type TraceContext } from "./trace.ts";

@@ -42,7 +42,8 @@ export type NeedsMet<Tasks extends TaskList, Inputs extends AnyKey> = InOrder<
   Inputs | KeysOf<Tasks>
 >;
 
-type MissingNames<Available extends AnyKey, Needs extends AnyKey> = Needs extends AnyKey
+/** The names of the values in `Needs` that `Available` does not hold, or holds with another type. */
+export type MissingNames<Available extends AnyKey, Needs extends AnyKey> = Needs extends AnyKey
   ? ValuesOf<Available> extends ValuesOf<Needs>
     ? never
     : Needs["name"]

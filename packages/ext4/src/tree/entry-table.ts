@@ -1,6 +1,6 @@
 import type { ByteArena } from "./byte-arena.ts";
+import { grown, none } from "./column.ts";
 import { type HashKey, hashName } from "./name-hash.ts";
-import { grown, none } from "./tree-store.ts";
 
 /**
  * Directory entries as columns, found through one chained hash table over all directories.

@@ -6,8 +6,9 @@ import {
   typeBits,
   typeOfMode,
 } from "./attributes.ts";
+import { none } from "./column.ts";
 import type { HashKey } from "./name-hash.ts";
-import { none, TreeStore } from "./tree-store.ts";
+import { TreeStore } from "./tree-store.ts";
 import { validateAttributes, validateFileData, validateName } from "./validate-attributes.ts";
 
 /** A node of a {@link FileTree}: a small whole number, never used again. The root is 0. */

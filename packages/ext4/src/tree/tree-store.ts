@@ -1,11 +1,9 @@
 import { Ext4Error } from "../errors.ts";
 import { ByteArena } from "./byte-arena.ts";
+import { grown } from "./column.ts";
 import { EntryTable } from "./entry-table.ts";
 import type { HashKey } from "./name-hash.ts";
 import { XattrPool } from "./xattr-pool.ts";
-
-/** The marker of "no entry", "no node" and "all of the file is data". */
-export const none = 0xffffffff;
 
 const maxNodes = 2 ** 31;
 
@@ -93,17 +91,4 @@ export class TreeStore {
     this.xattrSet = grown(this.xattrSet, capacity);
     this.parent = grown(this.parent, capacity);
   }
-}
-
-interface Column {
-  readonly constructor: unknown;
-  set(source: never): void;
-}
-
-/** A copy of a typed array with more room. */
-export function grown<Kind extends Column>(column: Kind, capacity: number): Kind {
-  const make = column.constructor as new (length: number) => Kind;
-  const larger = new make(capacity);
-  larger.set(column as never);
-  return larger;
 }

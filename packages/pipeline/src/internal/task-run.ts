@@ -4,7 +4,7 @@ import { PipelineError } from "../errors.ts";
 import type { OwnEvent, StandardEvent } from "../event.ts";
 import type { TaskMetrics, TaskOutcome } from "../metrics.ts";
 import type { Plan } from "../plan.ts";
-import type { TaskFailure } from "../run-plan.ts";
+import type { TaskFailure } from "../plan-result.ts";
 import type { RetryPolicy, Task, TaskContext } from "../task.ts";
 import { isAbort, runAttempt } from "./attempt.ts";
 import { CleanUpStack } from "./clean-up-stack.ts";
