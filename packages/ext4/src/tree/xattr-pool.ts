@@ -23,7 +23,10 @@ export class XattrPool {
     if (known !== undefined) return known;
     this.#indexes.set(key, this.#sets.length);
     this.#sets.push(
-      sorted.map(({ name, value }) => ({ name: name.slice(), value: value.slice() })),
+      sorted.map(({ name, value }) => ({
+        name: new Uint8Array(name),
+        value: new Uint8Array(value),
+      })),
     );
     return this.#sets.length - 1;
   }
