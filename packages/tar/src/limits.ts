@@ -1,0 +1,22 @@
+/** What a parser accepts before it gives up with `TAR_OVER_LIMIT`. */
+export interface TarLimits {
+  /** Entries of one archive. Default 10,000,000. */
+  readonly maxEntries: number;
+  /** One PAX header, or all global ones together, in bytes. Default 1 MiB. */
+  readonly maxPaxBytes: number;
+  /** A path or a link's target, in bytes. Default 4,096. */
+  readonly maxPathBytes: number;
+  /** Names and values of one entry's extended attributes together, in bytes. Default 64 KiB. */
+  readonly maxXattrBytes: number;
+  /** Ranges of data of one sparse file. Default 65,536. */
+  readonly maxSparseRanges: number;
+}
+
+/** The limits that hold when none are given. */
+export const defaultTarLimits: TarLimits = {
+  maxEntries: 10_000_000,
+  maxPaxBytes: 1024 * 1024,
+  maxPathBytes: 4096,
+  maxXattrBytes: 65_536,
+  maxSparseRanges: 65_536,
+};
