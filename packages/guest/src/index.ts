@@ -1,1 +1,17 @@
-export {};
+export {
+  GuestError,
+  type GuestErrorCode,
+  type GuestErrorOptions,
+  guestErrorKinds,
+} from "./errors.ts";
+export {
+  type GuestArchitecture,
+  guestArchitectures,
+  parseGuestArchitecture,
+} from "./image/architecture.ts";
+export {
+  type AssembleBootstrapImageOptions,
+  assembleBootstrapImage,
+  type BootstrapImage,
+  type GuestDescriptor,
+} from "./image/bootstrap-image.ts";
