@@ -1,0 +1,147 @@
+import { type ErrorKind, isBoxError, kindOf } from "@box/errors";
+import type { RandomAccess } from "@box/io";
+import { Qcow2Error, type Qcow2ErrorCode, type Qcow2Structure } from "../errors.ts";
+
+/** Kinds of a source's own errors that say more than "I/O error" and are kept. */
+const keptKinds: Readonly<Partial<Record<ErrorKind, Qcow2ErrorCode>>> = {
+  "no-space": "QCOW2_NO_SPACE",
+  "read-only": "QCOW2_READ_ONLY",
+  network: "QCOW2_NETWORK",
+  auth: "QCOW2_AUTH",
+  timeout: "QCOW2_TIMEOUT",
+  aborted: "QCOW2_ABORTED",
+};
+
+/** Wraps what a source threw. Never `corrupt`, whatever the source says about itself. */
+export function toSourceError(cause: unknown, action: string, offset?: number): Qcow2Error {
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return new Qcow2Error({
+    code: keptKinds[kindOf(cause)] ?? "QCOW2_IO",
+    message: `cannot ${action}: ${reason}`,
+    ...(offset === undefined ? {} : { offset }),
+    structure: "file",
+    details: isBoxError(cause) ? cause.details : {},
+    cause,
+  });
+}
+
+/** Throws `QCOW2_ABORTED` once the caller has given up. */
+export function throwIfAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) {
+    throw new Qcow2Error({
+      code: "QCOW2_ABORTED",
+      message: "the operation was aborted",
+      cause: signal.reason,
+    });
+  }
+}
+
+/**
+ * Reads an image file and tells "the file ends here" from "the storage failed".
+ *
+ * A range that reaches past the size taken when the reader was opened is cut short by the file: corrupt. Bytes missing
+ * from inside that size are the storage's failure: io.
+ */
+export class SourceReader {
+  /** The file behind the image. */
+  readonly source: RandomAccess;
+  readonly #signal: AbortSignal | undefined;
+  #sizeBytes: number;
+
+  private constructor(source: RandomAccess, sizeBytes: number, signal: AbortSignal | undefined) {
+    this.source = source;
+    this.#sizeBytes = sizeBytes;
+    this.#signal = signal;
+  }
+
+  /** Takes the file's size. Reads nothing. */
+  static async open(source: RandomAccess, signal?: AbortSignal): Promise<SourceReader> {
+    throwIfAborted(signal);
+    const sizeBytes = await source.size().catch((cause: unknown) => {
+      throw toSourceError(cause, "read the size of the image file");
+    });
+    return new SourceReader(source, sizeBytes, signal);
+  }
+
+  /** The file's size in bytes, as last known. */
+  get sizeBytes(): number {
+    return this.#sizeBytes;
+  }
+
+  /** Told after a write: the file reaches at least this far. */
+  grewTo(sizeBytes: number): void {
+    this.#sizeBytes = Math.max(this.#sizeBytes, sizeBytes);
+  }
+
+  /** Told after the file was cut. */
+  wasCutTo(sizeBytes: number): void {
+    this.#sizeBytes = sizeBytes;
+  }
+
+  /** Reads what the file has of a range: all of it, or up to the file's end. Asks the storage even when that is nothing. */
+  async readAvailable(offset: number, length: number, into?: Uint8Array): Promise<Uint8Array> {
+    const expected = Math.max(0, Math.min(length, this.#sizeBytes - offset));
+    const found = await this.#readOnce(offset, length, into);
+    if (found.byteLength >= expected) return found;
+    return this.#readRest(found, offset, expected, into);
+  }
+
+  /** Reads a whole structure; one that runs past the end of the file is `QCOW2_TRUNCATED`. */
+  async readExactly(
+    offset: number,
+    length: number,
+    structure: Qcow2Structure,
+    into?: Uint8Array,
+  ): Promise<Uint8Array> {
+    const found = await this.readAvailable(offset, length, into);
+    if (found.byteLength >= length) return found;
+    throw new Qcow2Error({
+      code: "QCOW2_TRUNCATED",
+      message: `the ${structure} at byte ${offset} needs ${length} bytes, but the file ends at byte ${this.#sizeBytes}`,
+      offset,
+      structure,
+      details: { lengthBytes: length, fileSizeBytes: this.#sizeBytes },
+    });
+  }
+
+  async #readOnce(offset: number, length: number, into?: Uint8Array): Promise<Uint8Array> {
+    throwIfAborted(this.#signal);
+    try {
+      return plain(await this.source.read(offset, length, into)).subarray(0, length);
+    } catch (cause) {
+      throw toSourceError(cause, `read ${length} bytes at byte ${offset} of the image`, offset);
+    }
+  }
+
+  /** One more try for the bytes that a source left out although they are inside the file. */
+  async #readRest(
+    found: Uint8Array,
+    offset: number,
+    expected: number,
+    into?: Uint8Array,
+  ): Promise<Uint8Array> {
+    const whole = into?.subarray(0, expected) ?? new Uint8Array(expected);
+    if (into === undefined) whole.set(found);
+    let length = found.byteLength;
+    while (length < expected) {
+      const next = await this.#readOnce(offset + length, expected - length);
+      if (next.byteLength === 0) {
+        throw new Qcow2Error({
+          code: "QCOW2_SHORT_READ",
+          message: `the storage returned ${length} of ${expected} bytes at byte ${offset}, although the file has ${this.#sizeBytes}`,
+          offset,
+          structure: "file",
+        });
+      }
+      whole.set(next, length);
+      length += next.byteLength;
+    }
+    return whole;
+  }
+}
+
+/** A Buffer's `slice` shares memory where a Uint8Array's copies; only the latter is used here. */
+function plain(bytes: Uint8Array): Uint8Array {
+  if (bytes.constructor === Uint8Array) return bytes;
+  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}

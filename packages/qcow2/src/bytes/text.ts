@@ -1,0 +1,22 @@
+const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+const lenient = new TextDecoder("utf-8", { ignoreBOM: true });
+const encoder = new TextEncoder();
+
+/** The text of UTF-8 bytes; `undefined` when they are not valid UTF-8. */
+export function decodeUtf8(bytes: Uint8Array): string | undefined {
+  try {
+    return strict.decode(bytes);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The UTF-8 bytes of a text; bytes are returned as they are. */
+export function toNameBytes(name: Uint8Array | string): Uint8Array {
+  return typeof name === "string" ? encoder.encode(name) : name;
+}
+
+/** Bytes as a text that is safe to show: control characters and invalid bytes become U+FFFD. */
+export function toDisplayText(bytes: Uint8Array): string {
+  return lenient.decode(bytes).replace(/\p{C}/gu, "\uFFFD");
+}

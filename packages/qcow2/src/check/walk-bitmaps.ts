@@ -1,0 +1,65 @@
+import { parseBitmapDirectory } from "../bitmaps/parse.ts";
+import { viewOf } from "../bytes/big-endian.ts";
+import { entryOffset } from "../tables/l1-entry.ts";
+import { toErrorFinding } from "./finding-of-error.ts";
+import { clusterUse } from "./reference-map.ts";
+import type { WalkContext } from "./walk-context.ts";
+
+const chunkBytes = 1 << 20;
+
+/** Counts the bitmap directory, the bitmaps' tables and their data clusters. */
+export async function walkBitmaps(context: WalkContext): Promise<void> {
+  const info = context.area.contents.bitmaps;
+  if (info === undefined) return;
+  const { offset, lengthBytes } = info;
+  if (offset + lengthBytes > context.reader.sizeBytes) {
+    context.outOfFile(clusterUse.bitmapDirectory, offset, lengthBytes, offset);
+    return;
+  }
+  context.addRange(offset, lengthBytes, clusterUse.bitmapDirectory, 1, offset);
+  context.budget.take(lengthBytes, "bitmap directory");
+  const bytes = await context.reader.readExactly(offset, lengthBytes, "bitmap directory");
+  const entries = toErrorFinding(context.sink, () =>
+    parseBitmapDirectory(bytes, info, context.format.clusterBits),
+  );
+  for (const entry of entries ?? []) {
+    await walkBitmapTable(context, entry.tableOffset, entry.tableEntries, entry.entryOffset);
+  }
+}
+
+async function walkBitmapTable(
+  context: WalkContext,
+  tableOffset: number,
+  entries: number,
+  from: number,
+): Promise<void> {
+  const lengthBytes = entries * 8;
+  if (tableOffset + lengthBytes > context.reader.sizeBytes) {
+    context.outOfFile(clusterUse.bitmapTable, tableOffset, lengthBytes, from);
+    return;
+  }
+  context.addRange(tableOffset, lengthBytes, clusterUse.bitmapTable, 1, from);
+  for (let done = 0; done < lengthBytes; done += chunkBytes) {
+    context.pause();
+    const start = tableOffset + done;
+    const length = Math.min(chunkBytes, lengthBytes - done);
+    const view = viewOf(await context.reader.readExactly(start, length, "bitmap table"));
+    for (let at = 0; at < length; at += 8) {
+      walkBitmapTableEntry(context, view.getUint32(at), view.getUint32(at + 4), start + at);
+    }
+  }
+}
+
+function walkBitmapTableEntry(context: WalkContext, high: number, low: number, from: number): void {
+  const offset = entryOffset(high, low);
+  if ((high & 0xff000000) !== 0 || (low & 0x1fe) !== 0 || (offset !== 0 && (low & 1) !== 0)) {
+    context.reservedBits("bitmap table", from);
+    return;
+  }
+  if (offset === 0) return;
+  if (offset % context.clusterSize !== 0) {
+    context.misaligned("bitmap data", offset, from);
+    return;
+  }
+  context.addCluster(offset, clusterUse.bitmapData, 1, from);
+}

@@ -1,0 +1,91 @@
+import { readdirSync } from "node:fs";
+import { kindOf } from "@box/errors";
+import { MemoryFile, observeFile, type RandomAccess } from "@box/io";
+import {
+  checkStructure,
+  createOverlay,
+  inspectImage,
+  Qcow2Error,
+  qcow2ErrorKinds,
+} from "@box/qcow2";
+import { type Fixture, fixtures } from "@box/qcow2/fixtures";
+import { describe, expect, it } from "vitest";
+
+const root = new URL("../fixtures/", import.meta.url);
+
+describe("every fixture comes out as its expect.json says", () => {
+  for (const fixture of fixtures) {
+    it(`${fixture.name}: ${fixture.title}`, async () => {
+      expect(await outcome(fixture)).toEqual(withoutQemu(fixture.expectation));
+    });
+  }
+});
+
+describe("the fixture suite", () => {
+  it("lists every fixture folder", () => {
+    const folders = readdirSync(root, { recursive: true, encoding: "utf8" })
+      .filter((path) => path.endsWith("recipe.ts"))
+      .map((path) => path.slice(0, -"/recipe.ts".length));
+    expect(fixtures.map(({ name }) => name).toSorted()).toEqual(folders.toSorted());
+  });
+
+  it("has a fixture for every error code", () => {
+    const covered = new Set(fixtures.map(({ expectation }) => expectation.code));
+    expect(Object.keys(qcow2ErrorKinds).filter((code) => !covered.has(code))).toEqual([]);
+  });
+
+  it("expects only codes that exist", () => {
+    const known = [...Object.keys(qcow2ErrorKinds), "ok"];
+    expect(fixtures.filter(({ expectation }) => !known.includes(expectation.code))).toEqual([]);
+  });
+
+  it("never writes to an input that is only looked at", async () => {
+    const looked = fixtures.filter(({ operation }) => operation !== "createOverlay");
+    for (const fixture of looked) {
+      const operations = new Set<string>();
+      const source = observeFile(toSource(fixture), ({ kind }) => {
+        operations.add(kind);
+      });
+      await outcome({ ...fixture, build: () => source });
+      expect([...operations].filter((kind) => kind !== "size" && kind !== "read")).toEqual([]);
+    }
+  });
+});
+
+async function outcome(fixture: Fixture): Promise<Record<string, unknown>> {
+  const source = toSource(fixture);
+  try {
+    return { code: "ok", ...(await run(fixture, source)) };
+  } catch (error) {
+    if (!(error instanceof Qcow2Error)) throw error;
+    return {
+      code: error.code,
+      kind: kindOf(error),
+      ...(error.offset === undefined ? {} : { offset: error.offset }),
+    };
+  }
+}
+
+async function run(fixture: Fixture, source: RandomAccess): Promise<Record<string, unknown>> {
+  switch (fixture.operation) {
+    case "inspect":
+      await inspectImage(source);
+      return {};
+    case "checkStructure":
+      return { leaks: (await checkStructure(source, fixture.check)).leaks };
+    case "createOverlay":
+      if (fixture.overlay === undefined) throw new Error("the recipe lacks its overlay options");
+      await createOverlay(source, fixture.overlay);
+      return {};
+  }
+}
+
+function toSource(fixture: Fixture): RandomAccess {
+  const built = fixture.build();
+  return built instanceof Uint8Array ? new MemoryFile(built) : built;
+}
+
+function withoutQemu(expectation: Fixture["expectation"]): Record<string, unknown> {
+  const { qemu: _, ...rest } = expectation;
+  return rest;
+}

@@ -1,0 +1,52 @@
+import { execFileSync, spawnSync } from "node:child_process";
+import { chmodSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+/** Whether the oracle is installed; tests that need it are skipped without it. */
+export const hasQemuImg: boolean = spawnSync("qemu-img", ["--version"]).status === 0;
+
+if (!hasQemuImg) process.stderr.write("skipping oracle tests: qemu-img is not installed\n");
+
+/** A temporary folder that an unprivileged process can read. */
+export function temporaryFolder(): { path: string } & Disposable {
+  const path = mkdtempSync(join(tmpdir(), "box-qcow2-"));
+  chmodSync(path, 0o755);
+  return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };
+}
+
+/** Runs qemu-img on images that the test made itself. */
+export function qemuImg(folder: string, ...args: readonly string[]): string {
+  return execFileSync("qemu-img", args, { cwd: folder, encoding: "utf8", stdio: "pipe" });
+}
+
+/** Runs qemu-io on images that the test made itself. */
+export function qemuIo(folder: string, image: string, ...commands: readonly string[]): string {
+  const args = commands.flatMap((command) => ["-c", command]);
+  return execFileSync("qemu-io", [...args, image], {
+    cwd: folder,
+    encoding: "utf8",
+    stdio: "pipe",
+  });
+}
+
+const unprivileged = ["--reuid=65534", "--regid=65534", "--clear-groups", "--no-new-privs"];
+
+/** What `qemu-img check` says about an image that may be hostile: run without privileges where this process has them. */
+export function qemuVerdict(
+  folder: string,
+  image: string,
+): "clean" | "leaks" | "corrupt" | "refused" | "died" {
+  const check = ["check", "-f", "qcow2", image];
+  const [command, args] =
+    process.getuid?.() === 0
+      ? ["setpriv", [...unprivileged, "qemu-img", ...check]]
+      : ["qemu-img", check];
+  const { status } = spawnSync(command as string, args as string[], {
+    cwd: folder,
+    timeout: 20_000,
+    stdio: "ignore",
+  });
+  const verdicts = { 0: "clean", 1: "refused", 2: "corrupt", 3: "leaks" } as const;
+  return verdicts[status as keyof typeof verdicts] ?? "died";
+}
