@@ -1,0 +1,183 @@
+import { z } from "zod";
+import { OrasError, type OrasErrorCode } from "../errors.ts";
+import { parseJson } from "../json/parse-json.ts";
+import { annotationsSchema, type Descriptor, descriptorSchema } from "./descriptor.ts";
+import { isIndexType, isManifestType, mediaTypes } from "./media-types.ts";
+
+/** The manifest of one image or artifact. */
+export interface Manifest {
+  /** Always 2. */
+  readonly schemaVersion: 2;
+  /** What the document says it is. */
+  readonly mediaType?: string;
+  /** What the artifact is. */
+  readonly artifactType?: string;
+  /** The config blob. */
+  readonly config: Descriptor;
+  /** The layer blobs, lowest first. */
+  readonly layers: readonly Descriptor[];
+  /** The manifest that this one is about. */
+  readonly subject?: Descriptor;
+  /** Free-form facts. */
+  readonly annotations?: Readonly<Record<string, string>>;
+}
+
+/** A list of manifests, one for each platform as a rule. */
+export interface Index {
+  /** Always 2. */
+  readonly schemaVersion: 2;
+  /** What the document says it is. */
+  readonly mediaType?: string;
+  /** What the artifact is. */
+  readonly artifactType?: string;
+  /** The entries. */
+  readonly manifests: readonly Descriptor[];
+  /** The manifest that this index is about. */
+  readonly subject?: Descriptor;
+  /** Free-form facts. */
+  readonly annotations?: Readonly<Record<string, string>>;
+}
+
+/** A parsed manifest document. */
+export type ManifestDocument =
+  | { readonly type: "manifest"; readonly mediaType: string; readonly manifest: Manifest }
+  | { readonly type: "index"; readonly mediaType: string; readonly index: Index };
+
+/** What is known about a document before it is parsed, and its limits. */
+export interface ParseManifestOptions {
+  /** For messages: a reference or digest. */
+  readonly what?: string;
+  /** The type that the descriptor or the `Content-Type` names; a known one must agree with the document. */
+  readonly mediaType?: string;
+  /** The most bytes; 4 MiB by default. */
+  readonly maxBytes?: number;
+  /** The most layers or entries; 10,000 by default. */
+  readonly maxChildren?: number;
+}
+
+/** The default limit of manifests and configs in bytes. */
+export const maxManifestBytes: number = 4 * 1024 * 1024;
+
+const manifestSchema: z.ZodType<Manifest> = z.looseObject({
+  schemaVersion: z.literal(2),
+  mediaType: z.string().exactOptional(),
+  artifactType: z.string().exactOptional(),
+  config: descriptorSchema,
+  layers: z.array(descriptorSchema),
+  subject: descriptorSchema.exactOptional(),
+  annotations: annotationsSchema.exactOptional(),
+});
+
+const indexSchema: z.ZodType<Index> = z.looseObject({
+  schemaVersion: z.literal(2),
+  mediaType: z.string().exactOptional(),
+  artifactType: z.string().exactOptional(),
+  manifests: z.array(descriptorSchema),
+  subject: descriptorSchema.exactOptional(),
+  annotations: annotationsSchema.exactOptional(),
+});
+
+/**
+ * Parses a manifest or an index and refuses documents that could be read as both (CVE-2021-41190).
+ *
+ * @throws {@link OrasError} `OCI_TOO_LARGE`, `OCI_TOO_DEEP`, `OCI_INVALID_JSON`, `OCI_INVALID_MANIFEST`,
+ * `OCI_AMBIGUOUS_MANIFEST`, `OCI_MEDIA_TYPE_MISMATCH`, `OCI_UNSUPPORTED_SCHEMA1`, `OCI_UNSUPPORTED_MEDIA_TYPE`.
+ */
+export function parseManifest(
+  bytes: Uint8Array,
+  options: ParseManifestOptions = {},
+): ManifestDocument {
+  const what = `manifest${options.what === undefined ? "" : ` ${options.what}`}`;
+  const value = parseJson(bytes, { what, maxBytes: options.maxBytes ?? maxManifestBytes });
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw refuse("OCI_INVALID_MANIFEST", what, "it is not a JSON object");
+  }
+  const fields = value as Record<string, unknown>;
+  refuseSchema1(fields, what);
+  const isIndex = "manifests" in fields;
+  if (isIndex && ("layers" in fields || "config" in fields)) {
+    throw refuse("OCI_AMBIGUOUS_MANIFEST", what, "it has manifests and also layers or a config");
+  }
+  const mediaType = agreedType(fields["mediaType"], options.mediaType, isIndex, what);
+  return isIndex
+    ? { type: "index", mediaType, index: validateIndex(value, what, options.maxChildren) }
+    : { type: "manifest", mediaType, manifest: validate(value, what, options.maxChildren) };
+}
+
+/** What a document refers to: config and layers, or entries, and the subject last. */
+export function successorsOf(document: ManifestDocument): readonly Descriptor[] {
+  const { subject } = document.type === "manifest" ? document.manifest : document.index;
+  const children =
+    document.type === "manifest"
+      ? [document.manifest.config, ...document.manifest.layers]
+      : document.index.manifests;
+  return subject === undefined ? children : [...children, subject];
+}
+
+function validate(value: unknown, what: string, maxChildren = 10_000): Manifest {
+  const result = manifestSchema.safeParse(value);
+  if (!result.success) throw refuse("OCI_INVALID_MANIFEST", what, firstIssue(result.error));
+  limitChildren(result.data.layers.length, maxChildren, what);
+  return result.data;
+}
+
+function validateIndex(value: unknown, what: string, maxChildren = 10_000): Index {
+  const result = indexSchema.safeParse(value);
+  if (!result.success) throw refuse("OCI_INVALID_MANIFEST", what, firstIssue(result.error));
+  limitChildren(result.data.manifests.length, maxChildren, what);
+  return result.data;
+}
+
+function limitChildren(count: number, limit: number, what: string): void {
+  if (count > limit) {
+    throw refuse("OCI_TOO_LARGE", what, `it lists ${count} entries, the limit is ${limit}`);
+  }
+}
+
+function refuseSchema1(fields: Record<string, unknown>, what: string): void {
+  if (fields["schemaVersion"] !== 1 && !("fsLayers" in fields)) return;
+  throw new OrasError({
+    code: "OCI_UNSUPPORTED_SCHEMA1",
+    message: `cannot use ${what}: it has Docker's old schema 1`,
+    hint: "push the image again with a current tool, which writes schema 2 or OCI manifests",
+  });
+}
+
+/** The document's own type, else the one named outside, else the one its shape says. */
+function agreedType(
+  inside: unknown,
+  outside: string | undefined,
+  isIndex: boolean,
+  what: string,
+): string {
+  if (inside !== undefined && typeof inside !== "string") {
+    throw refuse("OCI_INVALID_MANIFEST", what, "its mediaType is not a string");
+  }
+  const named = outside !== undefined && isKnown(outside) ? outside : undefined;
+  if (inside !== undefined && named !== undefined && inside !== named) {
+    throw refuse("OCI_MEDIA_TYPE_MISMATCH", what, `it says ${inside} but was named ${named}`);
+  }
+  const mediaType = inside ?? named ?? (isIndex ? mediaTypes.ociIndex : mediaTypes.ociManifest);
+  if (!isKnown(mediaType)) {
+    throw refuse("OCI_UNSUPPORTED_MEDIA_TYPE", what, `its type is ${mediaType.slice(0, 255)}`);
+  }
+  if (isIndexType(mediaType) !== isIndex) {
+    throw refuse("OCI_MEDIA_TYPE_MISMATCH", what, `its type ${mediaType} does not fit its fields`);
+  }
+  return mediaType;
+}
+
+function isKnown(mediaType: string): boolean {
+  return isManifestType(mediaType) || isIndexType(mediaType);
+}
+
+/** The first finding of a schema as `path: message`. */
+export function firstIssue(error: z.ZodError): string {
+  const issue = error.issues[0];
+  const path = (issue?.path ?? []).join(".").slice(0, 200);
+  return `${path === "" ? "" : `${path}: `}${issue?.message ?? "it is malformed"}`;
+}
+
+function refuse(code: OrasErrorCode, what: string, why: string): OrasError {
+  return new OrasError({ code, message: `cannot use ${what}: ${why}` });
+}

@@ -1,0 +1,83 @@
+import type { Descriptor } from "./descriptor.ts";
+
+/** Options that every operation takes. */
+export interface OperationOptions {
+  /** Stops the operation between units of work. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Options of {@link Fetcher.fetch}. */
+export interface FetchOptions extends OperationOptions {
+  /** The first byte that is wanted; 0 by default. Only a read from 0 to the end can be verified by the source. */
+  readonly offset?: number;
+}
+
+/** Content that can be read again from any offset, so that a transfer can go on after a failure. */
+export interface BlobSource {
+  /** Reads from `offset` to the end. */
+  open(offset: number): Promise<AsyncIterable<Uint8Array>>;
+}
+
+/** Reads content by descriptor. */
+export interface Fetcher {
+  /** A read from 0 verifies size and digest before it ends. Fails with `OCI_NOT_FOUND` when it is not there. */
+  fetch(descriptor: Descriptor, options?: FetchOptions): Promise<AsyncIterable<Uint8Array>>;
+}
+
+/** Fetches the manifest behind a reference in one step. */
+export interface ReferenceFetcher {
+  /** The manifest's bytes as they are stored, verified, and their descriptor. */
+  fetchReference(reference: string, options?: OperationOptions): Promise<FetchedManifest>;
+}
+
+/** A manifest with its descriptor. */
+export interface FetchedManifest {
+  /** Type, digest and size. */
+  readonly descriptor: Descriptor;
+  /** The bytes as served; they hash to the digest. */
+  readonly bytes: Uint8Array;
+}
+
+/** Stores content. */
+export interface Pusher {
+  /** Stores content; size and digest are verified before it becomes visible. Content that is there is kept. */
+  push(descriptor: Descriptor, source: BlobSource, options?: OperationOptions): Promise<void>;
+}
+
+/** Knows what is there. */
+export interface ReadonlyStorage extends Fetcher {
+  /** Whether content is there. */
+  exists(descriptor: Descriptor, options?: OperationOptions): Promise<boolean>;
+}
+
+/** Turns a tag or a digest into a descriptor. */
+export interface Resolver {
+  /** Fails with `OCI_NOT_FOUND` for an unknown reference. */
+  resolve(reference: string, options?: OperationOptions): Promise<Descriptor>;
+}
+
+/** Names content. */
+export interface Tagger {
+  /** Lets a name refer to content that is there; a name in use moves. */
+  tag(descriptor: Descriptor, reference: string, options?: OperationOptions): Promise<void>;
+}
+
+/** Something images and artifacts are copied from. */
+export interface ReadonlyTarget extends ReadonlyStorage, Resolver, Partial<ReferenceFetcher> {}
+
+/** Something images and artifacts are copied to and from. */
+export interface Target extends ReadonlyTarget, Pusher, Tagger {}
+
+/** A source of bytes in memory. */
+export function bytesSource(bytes: Uint8Array): BlobSource {
+  return {
+    open: async (offset) => chunksOf(bytes.subarray(offset)),
+  };
+}
+
+async function* chunksOf(bytes: Uint8Array): AsyncGenerator<Uint8Array, void, undefined> {
+  const stepBytes = 1024 * 1024;
+  for (let start = 0; start < bytes.byteLength; start += stepBytes) {
+    yield bytes.subarray(start, start + stepBytes);
+  }
+}

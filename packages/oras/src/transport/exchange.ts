@@ -1,0 +1,107 @@
+import { type Dispatcher, request as undiciRequest } from "undici";
+import { OrasError } from "../errors.ts";
+import { redactUrl, toNetworkError } from "./network-error.ts";
+import { type RegistryResponse, wrapResponse } from "./response.ts";
+
+/** The body of a request; a function, because a request may be sent more than once. */
+export type RequestBody = () => Promise<Uint8Array | AsyncIterable<Uint8Array>>;
+
+/** One request, before redirects. */
+export interface ExchangeRequest {
+  /** HTTP method. */
+  readonly method: "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE";
+  /** Where it goes first. */
+  readonly url: URL;
+  /** Headers that may go to any host. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Headers that only the first origin may see, such as `authorization`. */
+  readonly originHeaders?: Readonly<Record<string, string>>;
+  /** The body, when there is one. */
+  readonly body?: RequestBody;
+  /** Stops the request and the reading of its reply. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Sends requests over connections; see {@link exchange}. */
+export interface ExchangeOptions {
+  /** The connections to use for a URL. */
+  readonly dispatcherFor: (url: URL) => Dispatcher;
+  /** The most redirects that are followed. */
+  readonly maxRedirects: number;
+}
+
+const redirectStatuses: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
+
+/**
+ * Sends one request and follows its redirects. Headers of the first origin are dropped as soon as a redirect leaves
+ * it, and stay dropped when the chain comes back.
+ *
+ * @throws {@link OrasError} `ORAS_REDIRECT_REFUSED` and the network's codes. A reply of any status is returned.
+ */
+export async function exchange(
+  request: ExchangeRequest,
+  options: ExchangeOptions,
+): Promise<RegistryResponse> {
+  let url = request.url;
+  let originHeaders = request.originHeaders ?? {};
+  for (let redirects = 0; ; redirects++) {
+    const headers = { ...request.headers, ...originHeaders };
+    const response = await send({ ...request, url, headers }, options.dispatcherFor(url));
+    const location = response.header("location");
+    if (!redirectStatuses.has(response.status) || location === undefined) return response;
+    response.discard();
+    if (redirects >= options.maxRedirects) {
+      throw refuse(url, `more than ${options.maxRedirects} redirects`);
+    }
+    const next = nextUrl(url, location);
+    if (!mayRepeat(request.method, response.status)) {
+      throw refuse(url, `a ${request.method} may not be repeated after status ${response.status}`);
+    }
+    if (next.origin !== url.origin) originHeaders = {};
+    url = next;
+  }
+}
+
+async function send(request: ExchangeRequest, dispatcher: Dispatcher): Promise<RegistryResponse> {
+  const { method, url, headers, signal } = request;
+  try {
+    const body = await request.body?.();
+    const data = await undiciRequest(url, {
+      method,
+      dispatcher,
+      headers: headers ?? {},
+      ...(body === undefined ? {} : { body: body as Uint8Array }),
+      ...(signal === undefined ? {} : { signal }),
+    });
+    return wrapResponse(data, url, method, signal);
+  } catch (error) {
+    throw toNetworkError(error, { method, url }, signal);
+  }
+}
+
+function nextUrl(url: URL, location: string): URL {
+  const next = URL.parse(location, url.href);
+  if (next === null) throw refuse(url, "the target is not a URL");
+  if (next.protocol !== "https:" && next.protocol !== "http:") {
+    throw refuse(url, `the target has the scheme ${next.protocol}`);
+  }
+  if (url.protocol === "https:" && next.protocol === "http:") {
+    throw refuse(url, "it leads from https to http");
+  }
+  if (next.username !== "" || next.password !== "") {
+    throw refuse(url, "the target carries credentials");
+  }
+  return next;
+}
+
+function mayRepeat(method: string, status: number): boolean {
+  return method === "GET" || method === "HEAD" || status === 307 || status === 308;
+}
+
+function refuse(url: URL, why: string): OrasError {
+  return new OrasError({
+    code: "ORAS_REDIRECT_REFUSED",
+    message: `cannot follow a redirect of ${redactUrl(url)}: ${why}`,
+    details: { host: url.host, url: redactUrl(url) },
+  });
+}
