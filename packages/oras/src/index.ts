@@ -1,1 +1,91 @@
-export {};
+export type { CredentialProvider, Credentials } from "./auth/credentials.ts";
+export type { ForeignRealmPolicy } from "./auth/realm.ts";
+export {
+  type CopyEvent,
+  type CopyOptions,
+  copy,
+  copyGraph,
+  fetchManifestBytes,
+  forEachLimited,
+} from "./content/copy.ts";
+export {
+  annotationsSchema,
+  type Descriptor,
+  describe,
+  descriptorSchema,
+  digestSchema,
+  emptyDescriptor,
+  emptyJson,
+  type Platform,
+} from "./content/descriptor.ts";
+export {
+  type Digest,
+  type DigestAlgorithm,
+  Digester,
+  digestAlgorithm,
+  digestHex,
+  digestOf,
+  isDigest,
+  parseDigest,
+} from "./content/digest.ts";
+export {
+  type Index,
+  type Manifest,
+  type ManifestDocument,
+  maxManifestBytes,
+  type ParseManifestOptions,
+  parseManifest,
+  successorsOf,
+} from "./content/manifest.ts";
+export {
+  bareMediaType,
+  hasSuccessors,
+  isIndexType,
+  isManifestType,
+  mediaTypes,
+} from "./content/media-types.ts";
+export { MemoryTarget } from "./content/memory-target.ts";
+export {
+  formatRegistryReference,
+  isRegistryHost,
+  isRepository,
+  isTag,
+  parseRegistryReference,
+  type ReferenceParts,
+  type RegistryReference,
+  splitReference,
+} from "./content/reference.ts";
+export {
+  type BlobSource,
+  bytesSource,
+  type FetchedManifest,
+  type Fetcher,
+  type FetchOptions,
+  type OperationOptions,
+  type Pusher,
+  type ReadonlyStorage,
+  type ReadonlyTarget,
+  type ReferenceFetcher,
+  type Resolver,
+  type Tagger,
+  type Target,
+} from "./content/target.ts";
+export { readAll, verifyBytes, verifyContent } from "./content/verify.ts";
+export { OrasError, type OrasErrorCode, type OrasErrorOptions, orasErrorKinds } from "./errors.ts";
+export { type ParseJsonOptions, parseJson } from "./json/parse-json.ts";
+export { nameAnnotations, namesOf } from "./layout/index-file.ts";
+export { OciLayout, type OciLayoutOptions } from "./layout/oci-layout.ts";
+export { RemoteRepository } from "./remote/repository.ts";
+export {
+  RegistryClient,
+  type RegistryClientOptions,
+  type RegistryRequest,
+} from "./transport/client.ts";
+export type { Endpoint, HostOptions } from "./transport/endpoint.ts";
+export {
+  type Pacing,
+  type RetryCounter,
+  type RetryLimits,
+  systemPacing,
+} from "./transport/pacing.ts";
+export type { RegistryResponse } from "./transport/response.ts";

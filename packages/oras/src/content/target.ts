@@ -10,6 +10,8 @@ export interface OperationOptions {
 export interface FetchOptions extends OperationOptions {
   /** The first byte that is wanted; 0 by default. Only a read from 0 to the end can be verified by the source. */
   readonly offset?: number;
+  /** False when the caller verifies the content itself; true unless given. */
+  readonly verify?: boolean;
 }
 
 /** Content that can be read again from any offset, so that a transfer can go on after a failure. */

@@ -66,7 +66,11 @@ function nestingDepth(bytes: Uint8Array): number {
 
 function hasProtoKey(root: unknown): boolean {
   const pending: unknown[] = [root];
-  for (let value = pending.pop(); value !== undefined || pending.length > 0; value = pending.pop()) {
+  for (
+    let value = pending.pop();
+    value !== undefined || pending.length > 0;
+    value = pending.pop()
+  ) {
     if (typeof value !== "object" || value === null) continue;
     if (Object.hasOwn(value, "__proto__")) return true;
     for (const child of Object.values(value)) pending.push(child);

@@ -18,6 +18,8 @@ export interface ExchangeRequest {
   readonly originHeaders?: Readonly<Record<string, string>>;
   /** The body, when there is one. */
   readonly body?: RequestBody;
+  /** Refuse redirects to another origin, because the body is a secret. */
+  readonly keepOrigin?: boolean;
   /** Stops the request and the reading of its reply. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -57,7 +59,10 @@ export async function exchange(
     if (!mayRepeat(request.method, response.status)) {
       throw refuse(url, `a ${request.method} may not be repeated after status ${response.status}`);
     }
-    if (next.origin !== url.origin) originHeaders = {};
+    if (next.origin !== url.origin) {
+      if (request.keepOrigin) throw refuse(url, "what was sent may not leave its origin");
+      originHeaders = {};
+    }
     url = next;
   }
 }

@@ -27,7 +27,10 @@ const verdicts: ReadonlyMap<string, Verdict> = new Map<string, Verdict>([
   ["UND_ERR_HEADERS_OVERFLOW", { code: "ORAS_BAD_RESPONSE", retryable: false }],
   ["EPROTO", { code: "ORAS_TLS", retryable: false, hint: wrongProtocolHint }],
   ["ERR_SSL_WRONG_VERSION_NUMBER", { code: "ORAS_TLS", retryable: false, hint: wrongProtocolHint }],
-  ["ERR_SSL_PACKET_LENGTH_TOO_LONG", { code: "ORAS_TLS", retryable: false, hint: wrongProtocolHint }],
+  [
+    "ERR_SSL_PACKET_LENGTH_TOO_LONG",
+    { code: "ORAS_TLS", retryable: false, hint: wrongProtocolHint },
+  ],
 ]);
 
 /**
@@ -48,7 +51,12 @@ export function toNetworkError(
   return new OrasError({
     code: verdict.code,
     message: `cannot ${facts.method} ${redactUrl(facts.url)}: ${messageOf(cause)}`,
-    details: { host: facts.url.host, method: facts.method, url: redactUrl(facts.url), reason: name },
+    details: {
+      host: facts.url.host,
+      method: facts.method,
+      url: redactUrl(facts.url),
+      reason: name,
+    },
     retryable: verdict.retryable,
     ...(verdict.hint === undefined ? {} : { hint: verdict.hint }),
     cause: error,
@@ -61,7 +69,9 @@ export function redactUrl(url: URL): string {
 }
 
 function defaultVerdict(name: string): Verdict {
-  if (name.startsWith("HPE_")) return { code: "ORAS_BAD_RESPONSE", retryable: true };
+  if (name.startsWith("HPE_") || name === "HTTPParserError") {
+    return { code: "ORAS_BAD_RESPONSE", retryable: true };
+  }
   if (/CERT|TLS|SELF_SIGNED|UNABLE_TO_/.test(name)) {
     return {
       code: "ORAS_TLS",
@@ -78,8 +88,10 @@ function rootCause(error: unknown): unknown {
 }
 
 function codeOf(error: unknown): string {
-  const code = error instanceof Error ? (error as { code?: unknown }).code : undefined;
-  return typeof code === "string" ? code : "";
+  if (!(error instanceof Error)) return "";
+  const { code } = error as { code?: unknown };
+  // The library's parser gives some of its errors a name only.
+  return typeof code === "string" ? code : error.name;
 }
 
 function messageOf(error: unknown): string {

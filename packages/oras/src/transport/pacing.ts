@@ -30,7 +30,7 @@ export interface RetryLimits {
   readonly capMs: number;
   /** The longest wait that a registry may ask for. */
   readonly maxRetryAfterMs: number;
-  /** No try starts later than this after the first one, when nothing has moved. */
+  /** The longest time spent waiting between tries without progress, besides what the registry asks for. */
   readonly budgetMs: number;
 }
 
@@ -48,12 +48,11 @@ export class RetryCounter {
   readonly #limits: RetryLimits;
   readonly #pacing: Pacing;
   #failures = 0;
-  #startedAt: number;
+  #waitedMs = 0;
 
   constructor(limits: RetryLimits, pacing: Pacing) {
     this.#limits = limits;
     this.#pacing = pacing;
-    this.#startedAt = pacing.now();
   }
 
   /** Tries so far. */
@@ -64,7 +63,7 @@ export class RetryCounter {
   /** Starts over, because something has moved. */
   reset(): void {
     this.#failures = 0;
-    this.#startedAt = this.#pacing.now();
+    this.#waitedMs = 0;
   }
 
   /**
@@ -72,15 +71,22 @@ export class RetryCounter {
    *
    * @param failure - What the last try threw; it is thrown again when it may not be retried.
    * @param retryAfterMs - What the registry asked for.
+   * @param onRetry - Told before the wait, when there is another try.
    */
-  async next(failure: OrasError, retryAfterMs?: number, signal?: AbortSignal): Promise<void> {
+  async next(
+    failure: OrasError,
+    retryAfterMs?: number,
+    signal?: AbortSignal,
+    onRetry?: () => void,
+  ): Promise<void> {
     this.#failures++;
     if (!failure.retryable || this.#failures >= this.#limits.attempts) throw failure;
     if (retryAfterMs !== undefined && retryAfterMs > this.#limits.maxRetryAfterMs) throw failure;
     const jitterMs = this.#pacing.random() * this.#backoffMs();
     const waitMs = Math.max(retryAfterMs ?? 0, jitterMs);
-    const elapsedMs = this.#pacing.now() - this.#startedAt;
-    if (elapsedMs + waitMs > this.#limits.budgetMs + (retryAfterMs ?? 0)) throw failure;
+    this.#waitedMs += jitterMs;
+    if (this.#waitedMs > this.#limits.budgetMs) throw failure;
+    onRetry?.();
     await sleepOrAbort(this.#pacing, waitMs, signal);
   }
 

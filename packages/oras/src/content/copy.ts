@@ -1,0 +1,193 @@
+import { OrasError } from "../errors.ts";
+import { throwIfAborted } from "../transport/pacing.ts";
+import type { Descriptor } from "./descriptor.ts";
+import type { Digest } from "./digest.ts";
+import { maxManifestBytes, parseManifest, successorsOf } from "./manifest.ts";
+import { hasSuccessors } from "./media-types.ts";
+import {
+  type BlobSource,
+  bytesSource,
+  type FetchedManifest,
+  type OperationOptions,
+  type ReadonlyStorage,
+  type ReadonlyTarget,
+  type Target,
+} from "./target.ts";
+import { readAll, verifyBytes } from "./verify.ts";
+
+/** What happens to one piece of content while it is copied. */
+export type CopyEvent =
+  | { readonly type: "exists"; readonly descriptor: Descriptor }
+  | {
+      readonly type: "progress";
+      readonly descriptor: Descriptor;
+      /** Bytes there so far, those of an earlier attempt included. */
+      readonly doneBytes: number;
+    }
+  | { readonly type: "copied"; readonly descriptor: Descriptor };
+
+/** Options of {@link copy} and {@link copyGraph}. */
+export interface CopyOptions extends OperationOptions {
+  /** How many blobs of one manifest are copied at once; 4 unless given. */
+  readonly concurrency?: number;
+  /** How deep manifests may be nested; 8 unless given. */
+  readonly maxDepth?: number;
+  /** Told about each piece of content. */
+  readonly onEvent?: (event: CopyEvent) => void;
+  /** Chooses what is copied below a manifest; everything unless given. */
+  readonly selectSuccessors?: (
+    parent: Descriptor,
+    successors: readonly Descriptor[],
+  ) => readonly Descriptor[];
+}
+
+/** Copies whatever a reference names, with all it refers to, and tags it there. */
+export async function copy(
+  source: ReadonlyTarget,
+  sourceReference: string,
+  destination: Target,
+  destinationReference: string = sourceReference,
+  options: CopyOptions = {},
+): Promise<Descriptor> {
+  const root = await fetchRoot(source, sourceReference, options);
+  await new GraphCopy(source, destination, options).copy(root.descriptor, 0, root.bytes);
+  await destination.tag(root.descriptor, destinationReference, options);
+  return root.descriptor;
+}
+
+/** Copies content with all it refers to; a manifest becomes visible after what it refers to. */
+export async function copyGraph(
+  source: ReadonlyStorage,
+  root: Descriptor,
+  destination: Target,
+  options: CopyOptions = {},
+): Promise<void> {
+  await new GraphCopy(source, destination, options).copy(root, 0);
+}
+
+/** Reads a manifest's bytes, verified. */
+export async function fetchManifestBytes(
+  source: ReadonlyStorage,
+  descriptor: Descriptor,
+  options: OperationOptions = {},
+): Promise<Uint8Array> {
+  const chunks = await source.fetch(descriptor, options);
+  const bytes = await readAll(chunks, maxManifestBytes, `manifest ${descriptor.digest}`);
+  verifyBytes(bytes, descriptor);
+  return bytes;
+}
+
+async function fetchRoot(
+  source: ReadonlyTarget,
+  reference: string,
+  options: OperationOptions,
+): Promise<FetchedManifest> {
+  if (source.fetchReference !== undefined) return source.fetchReference(reference, options);
+  const descriptor = await source.resolve(reference, options);
+  return { descriptor, bytes: await fetchManifestBytes(source, descriptor, options) };
+}
+
+/** One copy of one graph: content that two manifests share is copied once. */
+class GraphCopy {
+  readonly #source: ReadonlyStorage;
+  readonly #destination: Target;
+  readonly #options: CopyOptions;
+  readonly #started: Map<Digest, Promise<void>> = new Map();
+
+  constructor(source: ReadonlyStorage, destination: Target, options: CopyOptions) {
+    this.#source = source;
+    this.#destination = destination;
+    this.#options = options;
+  }
+
+  copy(descriptor: Descriptor, depth: number, bytes?: Uint8Array): Promise<void> {
+    const known = this.#started.get(descriptor.digest);
+    if (known !== undefined) return known;
+    const work = hasSuccessors(descriptor.mediaType)
+      ? this.#copyManifest(descriptor, depth, bytes)
+      : this.#copyBlob(descriptor);
+    this.#started.set(descriptor.digest, work);
+    return work;
+  }
+
+  async #copyManifest(descriptor: Descriptor, depth: number, known?: Uint8Array): Promise<void> {
+    const { maxDepth = 8, concurrency = 4, selectSuccessors } = this.#options;
+    if (depth > maxDepth) throw tooDeep(descriptor, maxDepth);
+    const bytes = known ?? (await fetchManifestBytes(this.#source, descriptor, this.#options));
+    const document = parseManifest(bytes, {
+      what: descriptor.digest,
+      mediaType: descriptor.mediaType,
+    });
+    const all = successorsOf(document);
+    const chosen = selectSuccessors?.(descriptor, all) ?? all;
+    await forEachLimited(chosen, concurrency, (child) => this.copy(child, depth + 1));
+    await this.#push(descriptor, bytesSource(bytes));
+  }
+
+  async #copyBlob(descriptor: Descriptor): Promise<void> {
+    const { signal } = this.#options;
+    await this.#push(descriptor, {
+      // The destination verifies what it stores; hashing twice would only cost time.
+      open: async (offset) => {
+        const chunks = await this.#source.fetch(descriptor, { offset, signal, verify: false });
+        return this.#report(chunks, descriptor, offset);
+      },
+    });
+  }
+
+  async #push(descriptor: Descriptor, source: BlobSource): Promise<void> {
+    const { signal, onEvent } = this.#options;
+    throwIfAborted(signal);
+    if (await this.#destination.exists(descriptor, { signal })) {
+      onEvent?.({ type: "exists", descriptor });
+      return;
+    }
+    await this.#destination.push(descriptor, source, { signal });
+    onEvent?.({ type: "copied", descriptor });
+  }
+
+  async *#report(
+    chunks: AsyncIterable<Uint8Array>,
+    descriptor: Descriptor,
+    offset: number,
+  ): AsyncGenerator<Uint8Array, void, undefined> {
+    let doneBytes = offset;
+    for await (const chunk of chunks) {
+      doneBytes += chunk.byteLength;
+      this.#options.onEvent?.({ type: "progress", descriptor, doneBytes });
+      yield chunk;
+    }
+  }
+}
+
+/** Runs work on all items, a few at once; after a failure nothing new starts, and the first failure is thrown. */
+export async function forEachLimited<T>(
+  items: readonly T[],
+  limit: number,
+  work: (item: T) => Promise<void>,
+): Promise<void> {
+  const pending = items.values();
+  let isFailed = false;
+  const run = async (): Promise<void> => {
+    for (const item of pending) {
+      if (isFailed) return;
+      try {
+        await work(item);
+      } catch (error) {
+        isFailed = true;
+        throw error;
+      }
+    }
+  };
+  const workers = Array.from({ length: Math.min(limit, items.length) }, run);
+  const outcomes = await Promise.allSettled(workers);
+  for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason;
+}
+
+function tooDeep(descriptor: Descriptor, maxDepth: number): OrasError {
+  return new OrasError({
+    code: "OCI_TOO_DEEP",
+    message: `cannot copy ${descriptor.digest}: manifests are nested deeper than ${maxDepth} levels`,
+    details: { digest: descriptor.digest },
+  });
+}

@@ -1,0 +1,125 @@
+import { join } from "node:path";
+import { isBoxError } from "@box/errors";
+import { type FileSystem, openFile, writeFileDurably } from "@box/io/node";
+import { z } from "zod";
+import { type Descriptor, descriptorSchema } from "../content/descriptor.ts";
+import { firstIssue, type Index } from "../content/manifest.ts";
+import { OrasError } from "../errors.ts";
+import { parseJson } from "../json/parse-json.ts";
+
+/** The annotations by which a layout names its entries. */
+export const nameAnnotations = {
+  /** The tag, by the image layout specification. */
+  reference: "org.opencontainers.image.ref.name",
+  /** The full reference, as containerd writes it. */
+  image: "io.containerd.image.name",
+} as const;
+
+const maxIndexBytes = 16 * 1024 * 1024;
+const maxMarkerBytes = 4096;
+
+const indexSchema: z.ZodType<Index> = z.looseObject({
+  schemaVersion: z.literal(2),
+  manifests: z.array(descriptorSchema),
+});
+
+const markerSchema = z.looseObject({ imageLayoutVersion: z.string() });
+
+/**
+ * Checks that a folder is an image layout of version 1.
+ *
+ * @throws {@link OrasError} `OCI_LAYOUT_MISSING`, `OCI_LAYOUT_INVALID`, `OCI_LAYOUT_VERSION`; IoError.
+ */
+export async function checkMarker(directory: string, fs?: FileSystem): Promise<void> {
+  const bytes = await readSmallFile(directory, "oci-layout", maxMarkerBytes, fs);
+  const parsed = markerSchema.safeParse(
+    parseLayoutJson(bytes, join(directory, "oci-layout"), maxMarkerBytes),
+  );
+  if (!parsed.success) throw invalidLayout(directory, "its oci-layout file is malformed");
+  const version = parsed.data.imageLayoutVersion;
+  if (!/^1\.\d+\.\d+$/.test(version)) {
+    throw new OrasError({
+      code: "OCI_LAYOUT_VERSION",
+      message: `cannot use image layout ${directory}: its version is ${JSON.stringify(version.slice(0, 40))}, expected 1.x.x`,
+      details: { path: directory },
+    });
+  }
+}
+
+/** Reads `index.json`; entries of any media type are kept. */
+export async function readIndexFile(directory: string, fs?: FileSystem): Promise<Index> {
+  const bytes = await readSmallFile(directory, "index.json", maxIndexBytes, fs);
+  const parsed = indexSchema.safeParse(
+    parseLayoutJson(bytes, join(directory, "index.json"), maxIndexBytes),
+  );
+  if (!parsed.success) {
+    throw invalidLayout(directory, `its index.json is malformed: ${firstIssue(parsed.error)}`);
+  }
+  return parsed.data;
+}
+
+/** Writes `index.json` durably; whoever changes it holds the layout's lock. */
+export async function writeIndexFile(
+  directory: string,
+  index: Index,
+  fs?: FileSystem,
+): Promise<void> {
+  await writeFileDurably(join(directory, "index.json"), `${JSON.stringify(index)}\n`, {
+    mode: 0o644,
+    ...(fs === undefined ? {} : { fs }),
+  });
+}
+
+/** The names of an entry. */
+export function namesOf(entry: Descriptor): readonly string[] {
+  const { annotations = {} } = entry;
+  const names = [annotations[nameAnnotations.image], annotations[nameAnnotations.reference]];
+  return [...new Set(names.filter((name) => name !== undefined))];
+}
+
+async function readSmallFile(
+  directory: string,
+  name: string,
+  maxBytes: number,
+  fs?: FileSystem,
+): Promise<Uint8Array> {
+  const path = join(directory, name);
+  try {
+    await using file = await openFile(path, fs === undefined ? {} : { fs });
+    return await file.read(0, Math.min(await file.size(), maxBytes + 1));
+  } catch (error) {
+    if (isBoxError(error) && error.code === "IO_NOT_FOUND") throw missingLayout(directory, name);
+    throw error;
+  }
+}
+
+function parseLayoutJson(bytes: Uint8Array, path: string, maxBytes: number): unknown {
+  try {
+    return parseJson(bytes, { what: path, maxBytes });
+  } catch (error) {
+    if (!(error instanceof OrasError) || error.code !== "OCI_INVALID_JSON") throw error;
+    throw new OrasError({
+      code: "OCI_LAYOUT_INVALID",
+      message: error.message,
+      details: { path },
+      cause: error,
+    });
+  }
+}
+
+function missingLayout(directory: string, name: string): OrasError {
+  return new OrasError({
+    code: "OCI_LAYOUT_MISSING",
+    message: `cannot find an OCI image layout at ${directory}: it has no ${name} file`,
+    details: { path: directory },
+    hint: "check the path: it must name the folder that holds oci-layout, index.json and blobs",
+  });
+}
+
+function invalidLayout(directory: string, why: string): OrasError {
+  return new OrasError({
+    code: "OCI_LAYOUT_INVALID",
+    message: `cannot use image layout ${directory}: ${why}`,
+    details: { path: directory },
+  });
+}

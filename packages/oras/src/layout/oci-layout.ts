@@ -1,0 +1,297 @@
+import { join, resolve as resolvePath } from "node:path";
+import { isBoxError } from "@box/errors";
+import type { OpenFile } from "@box/io";
+import {
+  acquireLock,
+  ensureDirectory,
+  type FileSystem,
+  openFile,
+  writeFileDurably,
+} from "@box/io/node";
+import type { Descriptor } from "../content/descriptor.ts";
+import { type Digest, digestAlgorithm, digestHex, isDigest } from "../content/digest.ts";
+import { type Index, maxManifestBytes, parseManifest } from "../content/manifest.ts";
+import type { BlobSource, FetchOptions, OperationOptions, Target } from "../content/target.ts";
+import { verifyContent, wrongSize } from "../content/verify.ts";
+import { OrasError } from "../errors.ts";
+import {
+  checkMarker,
+  nameAnnotations,
+  namesOf,
+  readIndexFile,
+  writeIndexFile,
+} from "./index-file.ts";
+import { ingestBlob } from "./ingest.ts";
+
+/** Options of {@link OciLayout}. */
+export interface OciLayoutOptions {
+  /** The file system calls; the host's unless given. */
+  readonly fs?: FileSystem;
+  /** Told when another process works on the same blob or on the index. */
+  readonly onWait?: (what: string) => void;
+}
+
+const stepBytes = 1024 * 1024;
+const lockStripes = 64;
+
+/**
+ * An OCI image layout in a folder, read and written by several processes at once.
+ *
+ * A blob is never visible under its digest before it is verified and synced; `index.json` changes under a lock by an
+ * atomic rename. Partial downloads and locks are in the folder `ingest`, which other tools ignore.
+ */
+export class OciLayout implements Target {
+  /** The layout's folder, absolute. */
+  readonly directory: string;
+  readonly #options: OciLayoutOptions;
+  readonly #io: { fs?: FileSystem };
+
+  private constructor(directory: string, options: OciLayoutOptions) {
+    this.directory = resolvePath(directory);
+    this.#options = options;
+    this.#io = options.fs === undefined ? {} : { fs: options.fs };
+  }
+
+  /**
+   * Opens a layout that is there.
+   *
+   * @throws {@link OrasError} `OCI_LAYOUT_MISSING`, `OCI_LAYOUT_INVALID`, `OCI_LAYOUT_VERSION`; IoError.
+   */
+  static async open(directory: string, options: OciLayoutOptions = {}): Promise<OciLayout> {
+    const layout = new OciLayout(directory, options);
+    await checkMarker(layout.directory, options.fs);
+    return layout;
+  }
+
+  /** Opens a layout and makes an empty one where there is none; several processes may do so at once. */
+  static async ensure(directory: string, options: OciLayoutOptions = {}): Promise<OciLayout> {
+    const layout = new OciLayout(directory, options);
+    try {
+      await checkMarker(layout.directory, options.fs);
+    } catch (error) {
+      if (!isBoxError(error) || error.code !== "OCI_LAYOUT_MISSING") throw error;
+      await layout.#create();
+    }
+    return layout;
+  }
+
+  /** Reads `index.json`. */
+  async index(): Promise<Index> {
+    return readIndexFile(this.directory, this.#options.fs);
+  }
+
+  /** Where a blob is or would be. */
+  blobPath(digest: Digest): string {
+    return join(this.directory, "blobs", digestAlgorithm(digest), digestHex(digest));
+  }
+
+  /** {@inheritDoc ReadonlyStorage.exists} */
+  async exists(descriptor: Descriptor): Promise<boolean> {
+    const file = await this.#openBlob(descriptor.digest);
+    if (file === undefined) return false;
+    await using blob = file;
+    return (await blob.size()) === descriptor.size;
+  }
+
+  /** {@inheritDoc Fetcher.fetch} */
+  async fetch(
+    descriptor: Descriptor,
+    options: FetchOptions = {},
+  ): Promise<AsyncIterable<Uint8Array>> {
+    const file = await this.#openBlob(descriptor.digest);
+    if (file === undefined) throw notFound(this.directory, descriptor.digest);
+    const offset = options.offset ?? 0;
+    const chunks = readChunks(file, descriptor, offset, options.signal);
+    return offset === 0 && options.verify !== false ? verifyContent(chunks, descriptor) : chunks;
+  }
+
+  /** {@inheritDoc Pusher.push} */
+  async push(
+    descriptor: Descriptor,
+    source: BlobSource,
+    options: OperationOptions = {},
+  ): Promise<void> {
+    if (await this.exists(descriptor)) return;
+    await ensureDirectory(join(this.directory, "blobs", digestAlgorithm(descriptor.digest)), {
+      mode: 0o755,
+      ...this.#io,
+    });
+    const stripe = Number.parseInt(digestHex(descriptor.digest).slice(0, 4), 16) % lockStripes;
+    await using _lock = await this.#lock(`blob-${stripe}`, descriptor.digest, options.signal);
+    // Another process may have brought it while this one waited.
+    if (await this.exists(descriptor)) return;
+    await ingestBlob(descriptor, source, {
+      folder: this.#ingestFolder,
+      destination: this.blobPath(descriptor.digest),
+      signal: options.signal,
+      ...this.#io,
+    });
+  }
+
+  /** Finds a name, a digest of an entry, or the digest of a manifest among the blobs. */
+  async resolve(reference: string): Promise<Descriptor> {
+    const { manifests } = await this.index();
+    const named = manifests.filter(
+      (entry) => entry.digest === reference || namesOf(entry).includes(reference),
+    );
+    const [first] = named;
+    if (first === undefined) {
+      if (isDigest(reference)) return this.#describeManifest(reference);
+      throw notFound(this.directory, reference, manifests);
+    }
+    if (named.some((entry) => entry.digest !== first.digest)) {
+      throw ambiguous(this.directory, `${named.length} entries are named ${reference}`, manifests);
+    }
+    return first;
+  }
+
+  /** The only entry, for layouts without names. Never takes the first of several. */
+  async resolveOnly(): Promise<Descriptor> {
+    const { manifests } = await this.index();
+    const [first] = manifests;
+    if (first === undefined) throw notFound(this.directory, "any image");
+    if (manifests.some((entry) => entry.digest !== first.digest)) {
+      throw ambiguous(this.directory, `it holds ${manifests.length} images`, manifests);
+    }
+    return first;
+  }
+
+  /** {@inheritDoc Tagger.tag} */
+  async tag(
+    descriptor: Descriptor,
+    reference: string,
+    options: OperationOptions = {},
+  ): Promise<void> {
+    if (!(await this.exists(descriptor))) throw notFound(this.directory, descriptor.digest);
+    const entry: Descriptor = {
+      ...descriptor,
+      annotations: {
+        ...descriptor.annotations,
+        [nameAnnotations.reference]: reference,
+        [nameAnnotations.image]: reference,
+      },
+    };
+    await this.#changeIndex(
+      (manifests) => [...manifests.filter((old) => !namesOf(old).includes(reference)), entry],
+      options.signal,
+    );
+  }
+
+  /** Takes a name away. @returns false when there was none. */
+  async untag(reference: string, options: OperationOptions = {}): Promise<boolean> {
+    let isFound = false;
+    await this.#changeIndex((manifests) => {
+      const rest = manifests.filter((entry) => !namesOf(entry).includes(reference));
+      isFound = rest.length < manifests.length;
+      return rest;
+    }, options.signal);
+    return isFound;
+  }
+
+  get #ingestFolder(): string {
+    return join(this.directory, "ingest");
+  }
+
+  async #create(): Promise<void> {
+    await ensureDirectory(join(this.directory, "blobs", "sha256"), { mode: 0o755, ...this.#io });
+    await using _lock = await this.#lock("index", "index.json");
+    const options = { mode: 0o644, exclusive: true, ...this.#io };
+    const empty = { schemaVersion: 2, manifests: [] };
+    await ignoreExisting(
+      writeFileDurably(join(this.directory, "index.json"), `${JSON.stringify(empty)}\n`, options),
+    );
+    await ignoreExisting(
+      writeFileDurably(
+        join(this.directory, "oci-layout"),
+        `${JSON.stringify({ imageLayoutVersion: "1.0.0" })}\n`,
+        options,
+      ),
+    );
+  }
+
+  async #changeIndex(
+    change: (manifests: readonly Descriptor[]) => readonly Descriptor[],
+    signal?: AbortSignal,
+  ): Promise<void> {
+    await using _lock = await this.#lock("index", "index.json", signal);
+    const index = await this.index();
+    const changed = { ...index, manifests: change(index.manifests) };
+    await writeIndexFile(this.directory, changed, this.#options.fs);
+  }
+
+  async #lock(name: string, what: string, signal?: AbortSignal): Promise<AsyncDisposable> {
+    await ensureDirectory(this.#ingestFolder, this.#io);
+    return acquireLock(join(this.#ingestFolder, `${name}.lock`), {
+      command: `write ${what}`,
+      onWait: () => this.#options.onWait?.(what),
+      ...(signal === undefined ? {} : { signal }),
+    });
+  }
+
+  async #openBlob(digest: Digest): Promise<OpenFile | undefined> {
+    try {
+      return await openFile(this.blobPath(digest), this.#io);
+    } catch (error) {
+      if (isBoxError(error) && error.code === "IO_NOT_FOUND") return undefined;
+      throw error;
+    }
+  }
+
+  async #describeManifest(digest: Digest): Promise<Descriptor> {
+    const file = await this.#openBlob(digest);
+    if (file === undefined) throw notFound(this.directory, digest);
+    await using blob = file;
+    const size = await blob.size();
+    const bytes = await blob.read(0, Math.min(size, maxManifestBytes + 1));
+    return { mediaType: parseManifest(bytes, { what: digest }).mediaType, digest, size };
+  }
+}
+
+async function* readChunks(
+  file: OpenFile,
+  descriptor: Descriptor,
+  offset: number,
+  signal?: AbortSignal,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  await using blob = file;
+  const size = await blob.size();
+  if (size !== descriptor.size) throw wrongSize(descriptor, String(size));
+  for (let position = offset; position < size; position += stepBytes) {
+    signal?.throwIfAborted();
+    yield await blob.read(position, Math.min(stepBytes, size - position));
+  }
+}
+
+async function ignoreExisting(work: Promise<void>): Promise<void> {
+  try {
+    await work;
+  } catch (error) {
+    if (!isBoxError(error) || error.code !== "IO_EXISTS") throw error;
+  }
+}
+
+function notFound(directory: string, what: string, entries: readonly Descriptor[] = []): OrasError {
+  return new OrasError({
+    code: "OCI_NOT_FOUND",
+    message: `cannot find ${what} in image layout ${directory}`,
+    details: { path: directory, reference: what },
+    ...(entries.length === 0 ? {} : { hint: `it holds ${listNames(entries)}` }),
+  });
+}
+
+function ambiguous(directory: string, why: string, entries: readonly Descriptor[]): OrasError {
+  return new OrasError({
+    code: "OCI_AMBIGUOUS_REFERENCE",
+    message: `cannot choose an image of layout ${directory}: ${why}`,
+    details: { path: directory },
+    hint: `name one of ${listNames(entries)}`,
+  });
+}
+
+function listNames(entries: readonly Descriptor[]): string {
+  const names = entries.flatMap((entry) => {
+    const known = namesOf(entry);
+    return known.length > 0 ? known : [entry.digest];
+  });
+  return names.length > 10 ? `${names.slice(0, 10).join(", ")} and more` : names.join(", ");
+}

@@ -1,0 +1,121 @@
+import { type Descriptor, describe } from "../content/descriptor.ts";
+import { type Digest, digestAlgorithm, digestOf, isDigest } from "../content/digest.ts";
+import { maxManifestBytes, parseManifest } from "../content/manifest.ts";
+import { bareMediaType, hasSuccessors, mediaTypes } from "../content/media-types.ts";
+import type { FetchedManifest } from "../content/target.ts";
+import { readAll, wrongDigest } from "../content/verify.ts";
+import { OrasError } from "../errors.ts";
+import type { RegistryClient, RegistryRequest } from "../transport/client.ts";
+import type { RegistryResponse } from "../transport/response.ts";
+
+/** The manifest types that are asked for. */
+export const acceptedManifests: string = [
+  mediaTypes.ociManifest,
+  mediaTypes.ociIndex,
+  mediaTypes.dockerManifest,
+  mediaTypes.dockerList,
+].join(", ");
+
+/** A request for a manifest, without method and headers. */
+export type ManifestRequest = Pick<
+  RegistryRequest,
+  "endpoint" | "target" | "scopes" | "repository" | "what" | "signal"
+>;
+
+/**
+ * Fetches a manifest with one GET. One that is asked for by digest must hash to it and gets one more try; by tag,
+ * the digest is computed, whatever the registry says it is.
+ */
+export async function fetchManifest(
+  client: RegistryClient,
+  request: ManifestRequest,
+  reference: string,
+): Promise<FetchedManifest> {
+  const counter = client.retryCounter();
+  let isSecondTry = false;
+  for (;;) {
+    const response = await client.request({
+      ...request,
+      method: "GET",
+      headers: { accept: acceptedManifests },
+      expect: [200],
+      counter,
+    });
+    try {
+      const bytes = await readAll(response.body, maxManifestBytes, `the manifest ${reference}`);
+      checkLength(response, bytes, request);
+      return { bytes, descriptor: judge(response, bytes, reference) };
+    } catch (error) {
+      if (!(error instanceof OrasError)) throw error;
+      const isFirstMismatch: boolean = error.code === "OCI_DIGEST_MISMATCH" && !isSecondTry;
+      isSecondTry ||= isFirstMismatch;
+      const failure = isFirstMismatch ? asRetryable(error) : error;
+      await client.waitForRetry(counter, failure, request.signal);
+    }
+  }
+}
+
+/** What a HEAD tells about a manifest, when it tells all of it. */
+export function describeHead(
+  response: RegistryResponse,
+  reference: string,
+): Descriptor | undefined {
+  const digest = response.header("docker-content-digest") ?? "";
+  const length = response.header("content-length") ?? "";
+  const mediaType = bareMediaType(response.header("content-type") ?? "");
+  const isRight = isDigest(reference) ? digest === reference : isDigest(digest);
+  if (!isRight || !/^\d{1,15}$/.test(length) || !hasSuccessors(mediaType)) return undefined;
+  return { mediaType, digest: digest as Digest, size: Number(length) };
+}
+
+function judge(response: RegistryResponse, bytes: Uint8Array, reference: string): Descriptor {
+  if (isDigest(reference)) {
+    const found = digestOf(bytes, digestAlgorithm(reference));
+    if (found !== reference) throw wrongDigest(reference, found);
+  }
+  const contentType = bareMediaType(response.header("content-type") ?? "");
+  if (contentType === "text/html") throw refuseHtml(response, bytes, reference);
+  const { mediaType } = parseManifest(bytes, {
+    what: reference,
+    ...(hasSuccessors(contentType) ? { mediaType: contentType } : {}),
+  });
+  const described = describe(mediaType, bytes);
+  return isDigest(reference) ? { ...described, digest: reference } : described;
+}
+
+/** A body that a proxy cut cleanly would otherwise only show as JSON that does not end. */
+function checkLength(
+  response: RegistryResponse,
+  bytes: Uint8Array,
+  request: ManifestRequest,
+): void {
+  const header = response.header("content-length");
+  if (header === undefined || response.header("content-encoding") !== undefined) return;
+  if (Number(header) === bytes.byteLength) return;
+  throw new OrasError({
+    code: "ORAS_TRUNCATED",
+    message: `cannot ${request.what}: got ${bytes.byteLength} of ${header.slice(0, 20)} bytes`,
+    retryable: true,
+  });
+}
+
+function refuseHtml(response: RegistryResponse, bytes: Uint8Array, reference: string): OrasError {
+  const excerpt = new TextDecoder().decode(bytes.subarray(0, 200)).replace(/\p{Cc}/gu, " ");
+  return new OrasError({
+    code: "OCI_INVALID_MANIFEST",
+    message: `cannot use manifest ${reference}: ${response.url.host} sent a web page: ${excerpt}`,
+    details: { host: response.url.host },
+    hint: "check the host: a proxy or a login page may answer in place of the registry",
+  });
+}
+
+function asRetryable(error: OrasError): OrasError {
+  const { code, message, details, hint } = error;
+  return new OrasError({
+    code,
+    message,
+    details,
+    retryable: true,
+    ...(hint === undefined ? {} : { hint }),
+  });
+}

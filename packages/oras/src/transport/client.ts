@@ -1,0 +1,232 @@
+import { rootCertificates } from "node:tls";
+import { Agent, type Dispatcher } from "undici";
+import { Authenticator, type AuthSubject } from "../auth/authenticator.ts";
+import type { CredentialProvider } from "../auth/credentials.ts";
+import type { ForeignRealmPolicy } from "../auth/realm.ts";
+import { OrasError } from "../errors.ts";
+import { type Endpoint, endpointOf, type HostOptions } from "./endpoint.ts";
+import { type ExchangeRequest, exchange } from "./exchange.ts";
+import {
+  defaultRetryLimits,
+  type Pacing,
+  parseRetryAfter,
+  RetryCounter,
+  type RetryLimits,
+  systemPacing,
+  throwIfAborted,
+} from "./pacing.ts";
+import type { RegistryResponse } from "./response.ts";
+import { retryableStatuses, toStatusError } from "./status-error.ts";
+
+/** Options of {@link RegistryClient}. */
+export interface RegistryClientOptions {
+  /** How hosts are reached, by the host that users name; https with checks, and http on loopback, unless given. */
+  readonly hosts?: Readonly<Record<string, HostOptions>>;
+  /** Finds credentials; without it everything is anonymous. */
+  readonly credentials?: CredentialProvider;
+  /** Whether credentials may go to a token server on another site than the registry; `refuse` unless given. */
+  readonly foreignRealms?: ForeignRealmPolicy;
+  /** How failures are tried again. */
+  readonly retry?: Partial<RetryLimits>;
+  /** Time and chance; the system's unless given. */
+  readonly pacing?: Pacing;
+  /** How long a reply's header may take; 60 s unless given. */
+  readonly headersTimeoutMs?: number;
+  /** How long a body may stand still; 30 s unless given. */
+  readonly idleTimeoutMs?: number;
+  /** How long a connection may take; 10 s unless given. */
+  readonly connectTimeoutMs?: number;
+  /** The most connections to one origin; 4 unless given. */
+  readonly connectionsPerOrigin?: number;
+  /** Sent with every request; `box` unless given. */
+  readonly userAgent?: string;
+  /** Told about every failure that will be tried again. */
+  readonly onRetry?: (failure: OrasError) => void;
+}
+
+/** One request to a registry. */
+export interface RegistryRequest extends Omit<ExchangeRequest, "url" | "originHeaders"> {
+  /** The registry. */
+  readonly endpoint: Endpoint;
+  /** Path and query below the origin, or an absolute URL that the registry gave. */
+  readonly target: string | URL;
+  /** What a token must allow. */
+  readonly scopes?: readonly string[];
+  /** The repository, for credentials that are kept for a part of a registry. */
+  readonly repository?: string;
+  /** Statuses that are returned; every other one is thrown. */
+  readonly expect: readonly number[];
+  /** What the request is for, after "cannot": `fetch manifest latest of host/name`. */
+  readonly what: string;
+  /** Counts tries across several requests; a fresh one unless given. */
+  readonly counter?: RetryCounter;
+}
+
+const maxRedirects = 10;
+
+/**
+ * The one way to registries: authorization, redirects, retries and time-outs for every request. Holds connections
+ * and tokens; close it after use.
+ */
+export class RegistryClient implements AsyncDisposable {
+  readonly #options: RegistryClientOptions;
+  readonly #pacing: Pacing;
+  readonly #retry: RetryLimits;
+  readonly #agents: Map<string, Agent> = new Map();
+  readonly #authenticator: Authenticator;
+
+  constructor(options: RegistryClientOptions = {}) {
+    this.#options = options;
+    this.#pacing = options.pacing ?? systemPacing;
+    this.#retry = { ...defaultRetryLimits, ...options.retry };
+    const { credentials, foreignRealms } = options;
+    this.#authenticator = new Authenticator({
+      pacing: this.#pacing,
+      send: (request, what) => this.#sendPlain(request, what),
+      ...(credentials === undefined ? {} : { credentials }),
+      ...(foreignRealms === undefined ? {} : { foreignRealms }),
+    });
+  }
+
+  /** The endpoint of a host, by the client's options. */
+  endpoint(host: string): Endpoint {
+    return endpointOf(host, this.#options.hosts?.[host]);
+  }
+
+  /** Counts tries of work that takes several requests. */
+  retryCounter(): RetryCounter {
+    return new RetryCounter(this.#retry, this.#pacing);
+  }
+
+  /** The client's clock. */
+  now(): number {
+    return this.#pacing.now();
+  }
+
+  /**
+   * Sends a request until it is answered with an expected status, or may not be tried again.
+   *
+   * @throws {@link OrasError} by status, and the network's codes.
+   */
+  async request(request: RegistryRequest): Promise<RegistryResponse> {
+    const counter = request.counter ?? this.retryCounter();
+    for (;;) {
+      throwIfAborted(request.signal);
+      try {
+        const response = await this.#authorized(request);
+        if (request.expect.includes(response.status)) return response;
+        throw await this.#toError(response, request);
+      } catch (error) {
+        if (!(error instanceof OrasError)) throw error;
+        await this.waitForRetry(counter, error, request.signal);
+      }
+    }
+  }
+
+  /** Waits before another try after a failure, or throws it. */
+  async waitForRetry(
+    counter: RetryCounter,
+    failure: OrasError,
+    signal?: AbortSignal,
+  ): Promise<void> {
+    const header = failure.details["retryAfter"];
+    const text = typeof header === "string" ? header : undefined;
+    await counter.next(failure, parseRetryAfter(text, this.#pacing.now()), signal, () =>
+      this.#options.onRetry?.(failure),
+    );
+  }
+
+  /** Closes all connections. */
+  async close(): Promise<void> {
+    const agents = [...this.#agents.values()];
+    this.#agents.clear();
+    await Promise.all(agents.map((agent) => agent.destroy()));
+  }
+
+  /** {@inheritDoc RegistryClient.close} */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #authorized(request: RegistryRequest): Promise<RegistryResponse> {
+    const subject: AuthSubject = {
+      endpoint: request.endpoint,
+      scopes: request.scopes ?? [],
+      ...(request.repository === undefined ? {} : { repository: request.repository }),
+    };
+    const header = await this.#authenticator.header(subject, request.signal);
+    const response = await this.#send(request, header);
+    if (response.status !== 401 || response.url.origin !== request.endpoint.origin) return response;
+    const challenge = response.header("www-authenticate");
+    const next = await this.#authenticator.answer(subject, challenge, header, request.signal);
+    if (next === undefined) return response;
+    response.discard();
+    return this.#send(request, next);
+  }
+
+  #send(request: RegistryRequest, authorization: string | undefined): Promise<RegistryResponse> {
+    const url = new URL(request.target, request.endpoint.origin);
+    const mayAuthorize = authorization !== undefined && url.origin === request.endpoint.origin;
+    return this.#exchange(
+      { ...request, url, originHeaders: mayAuthorize ? { authorization } : {} },
+      request.endpoint.options,
+    );
+  }
+
+  async #sendPlain(request: ExchangeRequest, what: string): Promise<RegistryResponse> {
+    const counter = this.retryCounter();
+    for (;;) {
+      try {
+        const response = await this.#exchange(request, {});
+        if (!retryableStatuses.has(response.status)) return response;
+        throw await toStatusError(response, request.method, what);
+      } catch (error) {
+        if (!(error instanceof OrasError)) throw error;
+        await this.waitForRetry(counter, error, request.signal);
+      }
+    }
+  }
+
+  #exchange(request: ExchangeRequest, host: HostOptions): Promise<RegistryResponse> {
+    const userAgent = this.#options.userAgent ?? "box";
+    return exchange(
+      { ...request, headers: { "user-agent": userAgent, ...request.headers } },
+      { maxRedirects, dispatcherFor: (url) => this.#dispatcherFor(url, request.url, host) },
+    );
+  }
+
+  /** A host's own trust holds for that origin only, never for where it redirects to. */
+  #dispatcherFor(url: URL, first: URL, host: HostOptions): Dispatcher {
+    const own = url.origin === first.origin ? host : {};
+    const key = JSON.stringify([own.scheme === "skip-verify", own.ca ?? ""]);
+    const agent = this.#agents.get(key) ?? this.#createAgent(own);
+    this.#agents.set(key, agent);
+    return agent;
+  }
+
+  #createAgent(host: HostOptions): Agent {
+    const options = this.#options;
+    return new Agent({
+      headersTimeout: options.headersTimeoutMs ?? 60_000,
+      bodyTimeout: options.idleTimeoutMs ?? 30_000,
+      connections: options.connectionsPerOrigin ?? 4,
+      pipelining: 1,
+      connect: {
+        timeout: options.connectTimeoutMs ?? 10_000,
+        rejectUnauthorized: host.scheme !== "skip-verify",
+        ...(host.ca === undefined ? {} : { ca: [...rootCertificates, host.ca] }),
+      },
+    });
+  }
+
+  async #toError(response: RegistryResponse, request: RegistryRequest): Promise<OrasError> {
+    const error = await toStatusError(response, request.method, request.what);
+    if (error.code !== "ORAS_AUTH_REQUIRED") return error;
+    const { endpoint, scopes = [] } = request;
+    const hasCredentials = await this.#authenticator.hasCredentials({ endpoint, scopes });
+    if (!hasCredentials) return error;
+    const { message, details } = error;
+    const hint = "the registry refuses the stored credentials; log in again";
+    return new OrasError({ code: "ORAS_AUTH_DENIED", message, details, hint });
+  }
+}

@@ -1,0 +1,249 @@
+import { digestOf, mediaTypes } from "@box/oras";
+import {
+  MemoryRegistryStorage,
+  type ServedRegistry,
+  serveRegistry,
+} from "@box/oras/registry-server";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { encodeJson, noise, sampleImage } from "../sample-image.ts";
+import { pushSample } from "./seed.ts";
+
+async function registry(): Promise<ServedRegistry> {
+  const served = await serveRegistry();
+  onTestFinished(() => served.close());
+  return served;
+}
+
+async function errorCode(response: Response): Promise<string> {
+  const body = (await response.json()) as { errors: { code: string }[] };
+  return `${response.status} ${body.errors[0]?.code}`;
+}
+
+const bytes = noise(1000);
+const digest = digestOf(bytes);
+const body = bytes as Uint8Array<ArrayBuffer>;
+
+describe("the registry", () => {
+  test("listens on loopback and answers the base endpoint", async () => {
+    const { origin, host } = await registry();
+    expect(origin).toBe(`http://${host}`);
+    expect(host).toMatch(/^127\.0\.0\.1:\d+$/);
+    const response = await fetch(`${origin}/v2/`);
+    expect(response.status).toBe(200);
+    expect(response.headers.get("docker-distribution-api-version")).toBe("registry/2.0");
+  });
+
+  test("keeps manifests byte for byte", async () => {
+    const { origin } = await registry();
+    const image = await sampleImage();
+    await pushSample(origin, "a/b", "v1", image);
+    for (const reference of ["v1", image.root.digest]) {
+      const response = await fetch(`${origin}/v2/a/b/manifests/${reference}`);
+      expect(new Uint8Array(await response.arrayBuffer())).toEqual(image.manifestBytes);
+      expect(response.headers.get("docker-content-digest")).toBe(image.root.digest);
+      expect(response.headers.get("content-type")).toBe(image.root.mediaType);
+    }
+    const head = await fetch(`${origin}/v2/a/b/manifests/v1`, { method: "HEAD" });
+    expect(head.headers.get("content-length")).toBe(String(image.manifestBytes.byteLength));
+    expect(await head.text()).toBe("");
+  });
+
+  test("takes a blob in chunks, tells how far it is, and refuses a chunk out of order", async () => {
+    const { origin } = await registry();
+    const begun = await fetch(`${origin}/v2/a/blobs/uploads/`, { method: "POST" });
+    expect(begun.status).toBe(202);
+    const location = `${origin}${begun.headers.get("location")}`;
+    const patch = (range: string, part: Uint8Array<ArrayBuffer>) =>
+      fetch(location, { method: "PATCH", headers: { "content-range": range }, body: part });
+    expect((await patch("0-599", bytes.slice(0, 600))).headers.get("range")).toBe("0-599");
+    expect((await patch("700-999", bytes.slice(700))).status).toBe(416);
+    expect((await patch("x", bytes.slice(700))).status).toBe(416);
+    const asked = await fetch(location);
+    expect([asked.status, asked.headers.get("range")]).toEqual([204, "0-599"]);
+    const put = (range: string) =>
+      fetch(`${location}?digest=${digest}`, {
+        method: "PUT",
+        headers: { "content-range": range },
+        body: bytes.slice(600),
+      });
+    expect((await put("601-1000")).status).toBe(416);
+    expect((await put("600-999")).status).toBe(201);
+    const read = await fetch(`${origin}/v2/a/blobs/${digest}`);
+    expect(new Uint8Array(await read.arrayBuffer())).toEqual(bytes);
+  });
+
+  test("cancels uploads and forgets them", async () => {
+    const { origin } = await registry();
+    const begun = await fetch(`${origin}/v2/a/blobs/uploads/`, { method: "POST" });
+    const location = `${origin}${begun.headers.get("location")}`;
+    expect((await fetch(location, { method: "POST" })).status).toBe(405);
+    expect((await fetch(location, { method: "DELETE" })).status).toBe(204);
+    expect(await errorCode(await fetch(location))).toBe("404 BLOB_UPLOAD_UNKNOWN");
+  });
+
+  test("refuses content with another digest", async () => {
+    const { origin } = await registry();
+    const other = digestOf(new Uint8Array(1));
+    const url = `${origin}/v2/a/blobs/uploads/?digest=${other}`;
+    expect(await errorCode(await fetch(url, { method: "POST", body }))).toBe("400 DIGEST_INVALID");
+    const wrong = `${origin}/v2/a/blobs/uploads/?digest=sha256:../x`;
+    expect(await errorCode(await fetch(wrong, { method: "POST", body }))).toBe(
+      "400 DIGEST_INVALID",
+    );
+  });
+
+  test("mounts a blob from another repository, else begins an upload", async () => {
+    const { origin, storage } = await registry();
+    (storage as MemoryRegistryStorage).addBlob("from", bytes);
+    const mount = (from: string) =>
+      fetch(`${origin}/v2/to/blobs/uploads/?mount=${digest}&from=${from}`, { method: "POST" });
+    expect((await mount("elsewhere")).status).toBe(202);
+    expect((await mount("from")).status).toBe(201);
+    expect((await fetch(`${origin}/v2/to/blobs/${digest}`, { method: "HEAD" })).status).toBe(200);
+  });
+
+  test.each([
+    ["bytes=10-19", 206, "bytes 10-19/1000", 10],
+    ["bytes=990-", 206, "bytes 990-999/1000", 10],
+    ["bytes=-10", 206, "bytes 990-999/1000", 10],
+    ["bytes=0-5000", 206, "bytes 0-999/1000", 1000],
+    ["bytes=1000-", 416, "bytes */1000", 0],
+    ["bytes=-0", 416, "bytes */1000", 0],
+    ["bytes=0-1,5-6", 200, null, 1000],
+    ["lines=1-2", 200, null, 1000],
+    ["bytes=-", 200, null, 1000],
+  ])("answers the range %s with %i", async (range, status, contentRange, length) => {
+    const { origin, storage } = await registry();
+    (storage as MemoryRegistryStorage).addBlob("a", bytes);
+    const response = await fetch(`${origin}/v2/a/blobs/${digest}`, { headers: { range } });
+    expect(response.status).toBe(status);
+    expect(response.headers.get("content-range")).toBe(contentRange);
+    expect((await response.arrayBuffer()).byteLength).toBe(length);
+  });
+
+  test("lists tags and repositories by pages", async () => {
+    const { origin } = await registry();
+    const image = await sampleImage();
+    for (const tag of ["c", "a", "b"]) await pushSample(origin, "repo", tag, image);
+    await pushSample(origin, "another", "v", image);
+    const first = await fetch(`${origin}/v2/repo/tags/list?n=2`);
+    expect(await first.json()).toEqual({ name: "repo", tags: ["a", "b"] });
+    expect(first.headers.get("link")).toBe('</v2/repo/tags/list?n=2&last=b>; rel="next"');
+    const second = await fetch(`${origin}/v2/repo/tags/list?n=2&last=b`);
+    expect(await second.json()).toEqual({ name: "repo", tags: ["c"] });
+    expect(second.headers.get("link")).toBeNull();
+    expect(await (await fetch(`${origin}/v2/_catalog?n=1`)).json()).toEqual({
+      repositories: ["another"],
+    });
+    expect(await (await fetch(`${origin}/v2/repo/tags/list?n=0`)).json()).toMatchObject({
+      tags: [],
+    });
+  });
+
+  test("lists referrers, filtered by type", async () => {
+    const { origin } = await registry();
+    const image = await sampleImage();
+    await pushSample(origin, "r", "v1", image);
+    const artifact = encodeJson({
+      schemaVersion: 2,
+      mediaType: mediaTypes.ociManifest,
+      artifactType: "application/sbom",
+      config: image.config,
+      layers: [],
+      subject: image.root,
+      annotations: { made: "today" },
+    });
+    const put = await fetch(`${origin}/v2/r/manifests/${digestOf(artifact)}`, {
+      method: "PUT",
+      headers: { "content-type": mediaTypes.ociManifest },
+      body: artifact as Uint8Array<ArrayBuffer>,
+    });
+    expect(put.headers.get("oci-subject")).toBe(image.root.digest);
+    const list = async (query: string) => {
+      const response = await fetch(`${origin}/v2/r/referrers/${image.root.digest}${query}`);
+      const index = (await response.json()) as { manifests: unknown[] };
+      return { filters: response.headers.get("oci-filters-applied"), ...index };
+    };
+    expect(await list("")).toMatchObject({
+      filters: null,
+      manifests: [{ artifactType: "application/sbom", annotations: { made: "today" } }],
+    });
+    expect(await list("?artifactType=other")).toMatchObject({
+      filters: "artifactType",
+      manifests: [],
+    });
+  });
+
+  test("deletes tags, manifests and blobs", async () => {
+    const { origin } = await registry();
+    const image = await sampleImage();
+    for (const tag of ["v1", "v2"]) await pushSample(origin, "r", tag, image);
+    const remove = async (path: string) =>
+      (await fetch(`${origin}/v2/r/${path}`, { method: "DELETE" })).status;
+    expect(await remove("manifests/v1")).toBe(202);
+    expect(await remove("manifests/v1")).toBe(404);
+    expect((await fetch(`${origin}/v2/r/manifests/v2`)).status).toBe(200);
+    expect(await remove(`manifests/${image.root.digest}`)).toBe(202);
+    expect((await fetch(`${origin}/v2/r/manifests/v2`)).status).toBe(404);
+    expect(await remove(`blobs/${image.config.digest}`)).toBe(202);
+    expect(await remove(`blobs/${image.config.digest}`)).toBe(404);
+  });
+
+  test("refuses a manifest whose parts it does not have", async () => {
+    const { origin } = await registry();
+    const image = await sampleImage();
+    const put = (mediaType: string, manifest: Uint8Array, tag = "v1") =>
+      fetch(`${origin}/v2/r/manifests/${tag}`, {
+        method: "PUT",
+        headers: { "content-type": mediaType },
+        body: manifest as Uint8Array<ArrayBuffer>,
+      });
+    expect(await errorCode(await put(mediaTypes.ociManifest, image.manifestBytes))).toBe(
+      "404 MANIFEST_BLOB_UNKNOWN",
+    );
+    const index = encodeJson({ schemaVersion: 2, manifests: [image.root] });
+    expect(await errorCode(await put(mediaTypes.ociIndex, index))).toBe(
+      "404 MANIFEST_BLOB_UNKNOWN",
+    );
+    const empty = encodeJson({ schemaVersion: 2, manifests: [] });
+    expect((await put(mediaTypes.ociIndex, empty)).status).toBe(201);
+    expect(await errorCode(await put(mediaTypes.ociIndex, empty, digest))).toBe(
+      "400 DIGEST_INVALID",
+    );
+    expect(await errorCode(await put(mediaTypes.ociIndex, encodeJson([])))).toBe(
+      "400 MANIFEST_INVALID",
+    );
+    expect(await errorCode(await put(mediaTypes.ociIndex, new Uint8Array(5_000_000)))).toBe(
+      "413 SIZE_INVALID",
+    );
+  });
+
+  test.each([
+    ["GET", "/", "404 NAME_UNKNOWN"],
+    ["GET", "/v2/a/unknown/x", "404 NAME_UNKNOWN"],
+    ["GET", "/v2/a/%ff/x", "404 NAME_UNKNOWN"],
+    ["GET", "/v2/A/tags/list", "400 NAME_INVALID"],
+    ["GET", "/v2/nothing/tags/list", "404 NAME_UNKNOWN"],
+    ["GET", "/v2/a/manifests/v1", "404 MANIFEST_UNKNOWN"],
+    ["GET", "/v2/a/manifests/.v1", "400 TAG_INVALID"],
+    ["POST", "/v2/a/manifests/v1", "405 UNSUPPORTED"],
+    ["GET", `/v2/a/blobs/${digest}`, "404 BLOB_UNKNOWN"],
+    ["GET", "/v2/a/blobs/sha256:x", "400 DIGEST_INVALID"],
+    ["GET", "/v2/a/blobs/uploads", "405 UNSUPPORTED"],
+    ["PUT", "/v2/", "405 UNSUPPORTED"],
+    ["GET", "/v2/a/referrers/x", "400 DIGEST_INVALID"],
+  ])("answers %s %s with %s", async (method, path, expected) => {
+    const { origin } = await registry();
+    expect(await errorCode(await fetch(`${origin}${path}`, { method }))).toBe(expected);
+  });
+
+  test("reports its own failures and answers 500", async () => {
+    const failures: unknown[] = [];
+    const storage = new MemoryRegistryStorage();
+    storage.tags = () => Promise.reject(new Error("the disk is gone"));
+    const served = await serveRegistry({ storage, onError: (error) => failures.push(error) });
+    onTestFinished(() => served.close());
+    expect((await fetch(`${served.origin}/v2/a/tags/list`)).status).toBe(500);
+    expect(failures).toEqual([new Error("the disk is gone")]);
+  });
+});
