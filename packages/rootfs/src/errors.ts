@@ -12,7 +12,17 @@ export type RootfsErrorCode =
   | "OVERLAY_UNSUPPORTED" // unsupported
   | "OVERLAY_LIMIT" // limit
   | "OVERLAY_IN_USE" // in-use
-  | "OVERLAY_UNKNOWN"; // internal
+  | "OVERLAY_UNKNOWN" // internal
+  | "OVERLAY_TOO_SMALL" // invalid-argument
+  | "ROOTFS_WHITEOUT_INVALID" // corrupt
+  | "ROOTFS_SYMLINK_LOOP" // corrupt
+  | "ROOTFS_PARENT_NOT_DIRECTORY" // corrupt
+  | "ROOTFS_ROOT_NOT_DIRECTORY" // corrupt
+  | "ROOTFS_LINK_TARGET_MISSING" // corrupt
+  | "ROOTFS_LINK_TO_DIRECTORY" // corrupt
+  | "ROOTFS_LAYER_CHANGED" // corrupt
+  | "ROOTFS_BASE_DIGEST_MISMATCH" // corrupt
+  | "ROOTFS_LIMIT"; // limit
 
 /** The kind of each code. */
 export const rootfsErrorKinds: Readonly<Record<RootfsErrorCode, ErrorKind>> = {
@@ -27,6 +37,16 @@ export const rootfsErrorKinds: Readonly<Record<RootfsErrorCode, ErrorKind>> = {
   OVERLAY_LIMIT: "limit",
   OVERLAY_IN_USE: "in-use",
   OVERLAY_UNKNOWN: "internal",
+  OVERLAY_TOO_SMALL: "invalid-argument",
+  ROOTFS_WHITEOUT_INVALID: "corrupt",
+  ROOTFS_SYMLINK_LOOP: "corrupt",
+  ROOTFS_PARENT_NOT_DIRECTORY: "corrupt",
+  ROOTFS_ROOT_NOT_DIRECTORY: "corrupt",
+  ROOTFS_LINK_TARGET_MISSING: "corrupt",
+  ROOTFS_LINK_TO_DIRECTORY: "corrupt",
+  ROOTFS_LAYER_CHANGED: "corrupt",
+  ROOTFS_BASE_DIGEST_MISMATCH: "corrupt",
+  ROOTFS_LIMIT: "limit",
 };
 
 /** A root file system that could not be made, or a disk that was refused. Nothing was changed unless the code says so. */

@@ -2,7 +2,10 @@ import type { RootfsErrorCode } from "../errors.ts";
 import type { OverlayFacts } from "./facts.ts";
 
 /** Codes with which {@link decide} refuses. */
-export type OverlayRefusalCode = Extract<RootfsErrorCode, `OVERLAY_${string}`>;
+export type OverlayRefusalCode = Exclude<
+  Extract<RootfsErrorCode, `OVERLAY_${string}`>,
+  "OVERLAY_TOO_SMALL"
+>;
 
 /** What to do about an overlay. `row` is the row of DESIGN 3 that decided. */
 export type OverlayAction =

@@ -1,0 +1,10 @@
+/** One layer of an image: an uncompressed tar archive that can be read more than once. */
+export interface LayerSource {
+  /** Digest of the uncompressed archive, such as `sha256:...`: it names the content. */
+  readonly diffId: string;
+  /**
+   * Reads the archive from its start. Each call gives the same bytes; an implementation that checks `diffId` throws at
+   * the end when they are others. A chunk stays valid until the next one is asked for.
+   */
+  open(options: { readonly signal?: AbortSignal }): AsyncIterable<Uint8Array>;
+}

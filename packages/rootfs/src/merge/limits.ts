@@ -1,0 +1,25 @@
+/** How much the layers of one image may ask for. */
+export interface MergeLimits {
+  /** Layers; 1,000 unless given. */
+  readonly maxLayers: number;
+  /** Entries of all layers together; 20 million unless given. */
+  readonly maxEntries: number;
+  /** Files, directories and other nodes made by all layers together; 10 million unless given. */
+  readonly maxNodes: number;
+  /** Bytes of a path inside a layer; 4,096 unless given. */
+  readonly maxPathBytes: number;
+  /** Bytes of the paths of hard links that come before their targets, per layer; 64 MiB unless given. */
+  readonly maxPendingLinkBytes: number;
+}
+
+/** The limits that hold unless others are given. */
+export const defaultMergeLimits: MergeLimits = {
+  maxLayers: 1_000,
+  maxEntries: 20_000_000,
+  maxNodes: 10_000_000,
+  maxPathBytes: 4_096,
+  maxPendingLinkBytes: 64 * 1024 * 1024,
+};
+
+/** Symbolic links followed in one path, as in Linux. */
+export const maxSymlinkFollows = 40;
