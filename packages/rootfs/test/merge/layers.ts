@@ -75,7 +75,7 @@ export function archiveOf(entries: readonly TestEntry[]): Uint8Array {
 }
 
 /** A layer whose archive comes in chunks of a given size. */
-export function layerOfArchive(archive: Uint8Array, chunkBytes = 64 * 1024): LayerSource {
+export function layerOfArchive(archive: Uint8Array, chunkBytes: number = 64 * 1024): LayerSource {
   const diffId = `sha256:${createHash("sha256").update(archive).digest("hex")}`;
   return {
     diffId,
@@ -96,7 +96,10 @@ export function merge(...layers: readonly LayerSource[]): Promise<MergedLayers> 
   return mergeLayers(layers);
 }
 
-export function mergeWith(options: MergeLayersOptions, ...layers: readonly LayerSource[]) {
+export function mergeWith(
+  options: MergeLayersOptions,
+  ...layers: readonly LayerSource[]
+): Promise<MergedLayers> {
   return mergeLayers(layers, options);
 }
 

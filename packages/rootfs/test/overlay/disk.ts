@@ -36,7 +36,7 @@ export interface TestDisk {
   remove(): Promise<void>;
 }
 
-export const baseBytes = 1024 * 1024;
+export const baseBytes: number = 1024 * 1024;
 
 export async function makeTestDisk(): Promise<TestDisk> {
   const folder = await realpath(await mkdtemp(join(tmpdir(), "box-overlay-")));
