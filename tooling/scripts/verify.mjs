@@ -19,7 +19,7 @@ const refuseSkips = !["", "0", "false"].includes(process.env.CI ?? "");
 const checks = [
   ["format and lint", "biome", "check", "--error-on-warnings", "."],
   ["layers", "depcruise", ...folders],
-  ["dead code", "knip"],
+  ["dead code", "knip", "--no-config-hints"],
   ["style", "node", "tooling/scripts/check-style.mjs"],
   ["error tables", "node", "tooling/scripts/error-tables.mjs", "--check"],
   ["types of the configuration", "tsc", "-p", "."],
@@ -43,7 +43,7 @@ try {
   await command("node", ["tooling/scripts/machine-stamp.mjs"]);
   for (const [name = "", program = "", ...args] of checks) await check(name, program, args);
   tested = await runTasks();
-  await check("documentation of the API", "typedoc", ["--emit", "none"]);
+  await check("documentation of the API", "typedoc", ["--emit", "none", "--logLevel", "Warn"]);
 } catch (error) {
   console.error(error);
   failures.push("verify itself");

@@ -1,4 +1,4 @@
-/** A key of {@link hashName}: two 32-bit words. */
+/** A key of `hashName`: two 32-bit words. */
 export interface HashKey {
   /** First word. */
   readonly k0: number;

@@ -65,7 +65,10 @@ export interface Tagger {
 }
 
 /** Something images and artifacts are copied from. */
-export interface ReadonlyTarget extends ReadonlyStorage, Resolver, Partial<ReferenceFetcher> {}
+export interface ReadonlyTarget extends ReadonlyStorage, Resolver {
+  /** Like {@link ReferenceFetcher.fetchReference}, where a target can do it in one step. */
+  readonly fetchReference?: ReferenceFetcher["fetchReference"];
+}
 
 /** Something images and artifacts are copied to and from. */
 export interface Target extends ReadonlyTarget, Pusher, Tagger {}
