@@ -30,7 +30,7 @@ const systemFolders = ["/usr/local/sbin", "/usr/sbin", "/sbin"];
  * @returns {string | undefined} Its path, links resolved.
  */
 export function findProgram(command) {
-  const folders = [...(process.env.PATH ?? "").split(":").filter(Boolean), ...systemFolders];
+  const folders = [...(process.env["PATH"] ?? "").split(":").filter(Boolean), ...systemFolders];
   for (const folder of folders) {
     try {
       accessSync(join(folder, command), constants.X_OK);

@@ -13,7 +13,7 @@ const folders = ["packages", "apps", "tooling", "examples"].filter((name) =>
 );
 
 /** In CI a test that was not run is a failure: there every oracle is installed. */
-const refuseSkips = !["", "0", "false"].includes(process.env.CI ?? "");
+const refuseSkips = !["", "0", "false"].includes(process.env["CI"] ?? "");
 
 /** Checks of the whole repository, before turbo: tsup writes temporary files next to the sources while it builds. */
 const checks = [

@@ -30,7 +30,7 @@ export function runTool(
   options: { readonly cwd: string; readonly env?: NodeJS.ProcessEnv },
 ): ToolResult {
   const tools = join(root, "node_modules", ".bin");
-  const path = [tools, dirname(process.execPath), process.env.PATH].join(delimiter);
+  const path = [tools, dirname(process.execPath), process.env["PATH"]].join(delimiter);
   const { status, stdout, stderr, error } = spawnSync(program, args, {
     cwd: options.cwd,
     encoding: "utf8",

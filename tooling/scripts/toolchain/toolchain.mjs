@@ -57,7 +57,7 @@ export function knownNode(root) {
  */
 export async function ensureToolchain(root) {
   const pins = readPins(root);
-  const path = process.env.PATH ?? "";
+  const path = process.env["PATH"] ?? "";
   const nodeFits = satisfies(process.versions.node, pins.nodeRange);
   if (nodeFits && (await pnpmVersion(root)) === pins.pnpm) {
     // The Node.js that runs this script need not be the first in PATH.
@@ -78,7 +78,7 @@ export async function ensureToolchain(root) {
  * @returns {Promise<string | undefined>} Of the pnpm in PATH.
  */
 async function pnpmVersion(root) {
-  const folders = (process.env.PATH ?? "").split(delimiter);
+  const folders = (process.env["PATH"] ?? "").split(delimiter);
   if (!folders.some((folder) => executableIn(folder, "pnpm") !== undefined)) return undefined;
   const env = { ...process.env, COREPACK_ENABLE_DOWNLOAD_PROMPT: "0" };
   const outcome = await run("pnpm", ["--version"], {
