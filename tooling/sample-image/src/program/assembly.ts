@@ -1,5 +1,5 @@
 /** A place in the code that other instructions refer to. */
-export interface Label {
+interface Label {
   /** Its name, unique in the program. */
   readonly label: string;
 }
