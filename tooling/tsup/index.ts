@@ -16,6 +16,8 @@ const shared: Options = {
   sourcemap: true,
   clean: true,
   treeshake: true,
+  // node:sqlite has no other name.
+  removeNodeProtocol: false,
   esbuildOptions: (options) => {
     options.conditions = ["@box/source", ...(options.conditions ?? [])];
   },
