@@ -18,4 +18,6 @@ for (const file of files.filter((name) => /\.(ts|tsx|mjs|json|jsonc|yaml|md)$/.t
   writeFileSync(file, renamed);
   changed++;
 }
-console.log(`renamed @box to ${scope} in ${changed} files; now: pnpm install && npm test && pnpm release`);
+console.log(
+  `renamed @box to ${scope} in ${changed} files; now: pnpm install && npm test && pnpm release`,
+);
