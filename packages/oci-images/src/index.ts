@@ -1,1 +1,35 @@
-export {};
+export {
+  ImageError,
+  type ImageErrorCode,
+  type ImageErrorOptions,
+  imageErrorKinds,
+} from "./errors.ts";
+export { type HistoryEntry, type ImageConfig, parseImageConfig } from "./image/config.ts";
+export type { Image, ImageLayer } from "./image/image.ts";
+export {
+  defaultLayerLimits,
+  type LayerLimits,
+  type OpenLayerOptions,
+  openLayer,
+} from "./layer/open-layer.ts";
+export {
+  formatPlatform,
+  normalizePlatform,
+  parsePlatform,
+  platformOfArch,
+} from "./platform/platform.ts";
+export { type RankPlatformOptions, rankPlatform } from "./platform/rank.ts";
+export {
+  formatImageReference,
+  type ImageReference,
+  parseImageReference,
+} from "./reference/image-reference.ts";
+export type { PullEvent } from "./store/events.ts";
+export {
+  type GetImageOptions,
+  ImageStore,
+  type ImageStoreOptions,
+  type PullOptions,
+  type PullPolicy,
+  type StoredReference,
+} from "./store/image-store.ts";

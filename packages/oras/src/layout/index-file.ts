@@ -77,6 +77,17 @@ export function namesOf(entry: Descriptor): readonly string[] {
   return [...new Set(names.filter((name) => name !== undefined))];
 }
 
+/**
+ * The annotations that give an entry a name. The tag annotation has a grammar that other tools insist on, so a name
+ * outside of it is kept as the full reference only.
+ */
+export function annotationsFor(name: string): Readonly<Record<string, string>> {
+  const grammar =
+    /^[A-Za-z0-9]+(?:(?:--|[-._:@+])[A-Za-z0-9]+)*(?:\/[A-Za-z0-9]+(?:(?:--|[-._:@+])[A-Za-z0-9]+)*)*$/;
+  const reference = grammar.test(name) ? { [nameAnnotations.reference]: name } : {};
+  return { ...reference, [nameAnnotations.image]: name };
+}
+
 async function readSmallFile(
   directory: string,
   name: string,

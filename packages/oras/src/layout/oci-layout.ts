@@ -15,8 +15,8 @@ import type { BlobSource, FetchOptions, OperationOptions, Target } from "../cont
 import { verifyContent, wrongSize } from "../content/verify.ts";
 import { OrasError } from "../errors.ts";
 import {
+  annotationsFor,
   checkMarker,
-  nameAnnotations,
   namesOf,
   readIndexFile,
   writeIndexFile,
@@ -73,6 +73,11 @@ export class OciLayout implements Target {
       await layout.#create();
     }
     return layout;
+  }
+
+  /** The same layout with other options. */
+  with(options: OciLayoutOptions): OciLayout {
+    return new OciLayout(this.directory, { ...this.#options, ...options });
   }
 
   /** Reads `index.json`. */
@@ -165,11 +170,7 @@ export class OciLayout implements Target {
     if (!(await this.exists(descriptor))) throw notFound(this.directory, descriptor.digest);
     const entry: Descriptor = {
       ...descriptor,
-      annotations: {
-        ...descriptor.annotations,
-        [nameAnnotations.reference]: reference,
-        [nameAnnotations.image]: reference,
-      },
+      annotations: { ...descriptor.annotations, ...annotationsFor(reference) },
     };
     await this.#changeIndex(
       (manifests) => [...manifests.filter((old) => !namesOf(old).includes(reference)), entry],

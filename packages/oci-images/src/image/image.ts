@@ -1,0 +1,111 @@
+import {
+  type Descriptor,
+  type Digest,
+  type Manifest,
+  maxManifestBytes,
+  mediaTypes,
+  type Platform,
+} from "@box/oras";
+import { ImageError } from "../errors.ts";
+import { type ImageConfig, parseImageConfig } from "./config.ts";
+
+/** One layer of an image. */
+export interface ImageLayer {
+  /** The compressed blob. */
+  readonly descriptor: Descriptor;
+  /** The digest of the tar archive in it. */
+  readonly diffId: Digest;
+}
+
+/** One image for one platform, whole in the store. */
+export interface Image {
+  /** The full reference that it was found by. */
+  readonly reference: string;
+  /** The digest of its manifest. */
+  readonly digest: Digest;
+  /** Its manifest's descriptor. */
+  readonly descriptor: Descriptor;
+  /** What the reference names: an index of several platforms, or the manifest itself. */
+  readonly root: Descriptor;
+  /** Its manifest. */
+  readonly manifest: Manifest;
+  /** Its config. */
+  readonly config: ImageConfig;
+  /** What it runs on. */
+  readonly platform: Platform;
+  /** Its layers, lowest first. */
+  readonly layers: readonly ImageLayer[];
+}
+
+const configTypes: ReadonlySet<string> = new Set([mediaTypes.ociConfig, mediaTypes.dockerConfig]);
+/** More layers than this are refused; real images have fewer than 128. */
+const maxLayers = 1000;
+
+/**
+ * Refuses manifests that are not those of an image that box can use, before anything else is fetched.
+ *
+ * @param what - The reference, for messages.
+ * @throws {@link ImageError} `OCI_NOT_AN_IMAGE`, `OCI_TOO_MANY_LAYERS`, `OCI_FOREIGN_LAYER`, `OCI_ENCRYPTED_LAYER`.
+ */
+export function validateImageManifest(manifest: Manifest, what: string): void {
+  if (!configTypes.has(manifest.config.mediaType)) {
+    const type = manifest.artifactType ?? manifest.config.mediaType;
+    throw new ImageError({
+      code: "OCI_NOT_AN_IMAGE",
+      message: `cannot use ${what} as an image: it is an artifact of type ${type}`,
+      hint: "artifacts are handled by box artifact",
+    });
+  }
+  if (manifest.layers.length > maxLayers) {
+    throw new ImageError({
+      code: "OCI_TOO_MANY_LAYERS",
+      message: `cannot use ${what}: it has ${manifest.layers.length} layers, the limit is ${maxLayers}`,
+    });
+  }
+  for (const layer of manifest.layers) validateLayer(layer, what);
+}
+
+/**
+ * Parses an image's config and pairs its layers.
+ *
+ * @throws {@link ImageError} `OCI_INVALID_CONFIG`, also when it lists other layers than the manifest.
+ */
+export function parseConfigOf(manifest: Manifest, bytes: Uint8Array, what: string): ImageConfig {
+  const config = parseImageConfig(bytes, {
+    what: `config of ${what}`,
+    maxBytes: maxManifestBytes,
+  });
+  if (config.diffIds.length !== manifest.layers.length) {
+    throw new ImageError({
+      code: "OCI_INVALID_CONFIG",
+      message: `cannot use ${what}: its manifest has ${manifest.layers.length} layers, its config ${config.diffIds.length}`,
+    });
+  }
+  return config;
+}
+
+/** The layers of a manifest with the digests that its config names. */
+export function pairLayers(manifest: Manifest, config: ImageConfig): readonly ImageLayer[] {
+  return manifest.layers.flatMap((descriptor, index) => {
+    const diffId = config.diffIds[index];
+    return diffId === undefined ? [] : [{ descriptor, diffId }];
+  });
+}
+
+function validateLayer(layer: Descriptor, what: string): void {
+  const { mediaType, digest } = layer;
+  if (mediaType.includes("nondistributable") || mediaType.includes(".foreign.")) {
+    throw new ImageError({
+      code: "OCI_FOREIGN_LAYER",
+      message: `cannot use ${what}: layer ${digest} must be fetched from elsewhere, which is refused`,
+      details: { digest, mediaType },
+    });
+  }
+  if (mediaType.endsWith("+encrypted")) {
+    throw new ImageError({
+      code: "OCI_ENCRYPTED_LAYER",
+      message: `cannot use ${what}: layer ${digest} is encrypted`,
+      details: { digest, mediaType },
+    });
+  }
+}

@@ -1,0 +1,167 @@
+import { isBoxError } from "@box/errors";
+import {
+  type Digest,
+  Digester,
+  digestAlgorithm,
+  type OperationOptions,
+  OrasError,
+  type ReadonlyStorage,
+} from "@box/oras";
+import { ImageError } from "../errors.ts";
+import type { ImageLayer } from "../image/image.ts";
+import { claimedCompression, detectCompression, magicBytes } from "./compression.ts";
+import { decompress } from "./decompress.ts";
+
+/** How far a layer may expand. */
+export interface LayerLimits {
+  /** The most bytes of its tar archive; 64 GiB unless given. */
+  readonly maxTarBytes: number;
+  /** The most bytes of archive for one compressed byte; 1000 unless given. */
+  readonly maxRatio: number;
+  /** The ratio counts from so many bytes of archive on; 64 MiB unless given. */
+  readonly ratioFromBytes: number;
+}
+
+/** The default limits. */
+export const defaultLayerLimits: LayerLimits = {
+  maxTarBytes: 64 * 1024 ** 3,
+  maxRatio: 1000,
+  ratioFromBytes: 64 * 1024 ** 2,
+};
+
+/** Options of {@link openLayer}. */
+export interface OpenLayerOptions extends OperationOptions {
+  /** How far the layer may expand. */
+  readonly limits?: Partial<LayerLimits>;
+  /** Told when the layer's media type claims another compression than its content has. */
+  readonly onMislabelled?: (claimed: string, found: string) => void;
+}
+
+/**
+ * Reads a layer's tar archive. The compressed digest, the size and the diffID are verified before the end; what came
+ * before is not to be trusted until then.
+ *
+ * @throws OrasError `OCI_DIGEST_MISMATCH`, `OCI_SIZE_MISMATCH`, `OCI_NOT_FOUND`; {@link ImageError}
+ * `OCI_DIFF_ID_MISMATCH`, `OCI_LAYER_CORRUPT`, `OCI_LAYER_TOO_LARGE`, `OCI_COMPRESSION_UNSUPPORTED`; IoError.
+ */
+export async function* openLayer(
+  storage: ReadonlyStorage,
+  layer: ImageLayer,
+  options: OpenLayerOptions = {},
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const { descriptor, diffId } = layer;
+  const input = new LayerInput(storage, layer, options);
+  const chunks = input.chunks();
+  const start = await firstBytes(chunks);
+  const found = detectCompression(start);
+  const claimed = claimedCompression(descriptor.mediaType);
+  if (found !== claimed) options.onMislabelled?.(claimed, found);
+  const digester = new Digester(digestAlgorithm(diffId));
+  const guard = new ExpansionGuard(layer, { ...defaultLayerLimits, ...options.limits });
+  try {
+    for await (const chunk of decompress(rejoin(start, chunks), found)) {
+      digester.update(chunk);
+      guard.add(chunk.byteLength, input.size);
+      yield chunk;
+    }
+  } catch (error) {
+    if (!isBoxError(error) || error.code !== "OCI_LAYER_CORRUPT") throw error;
+    // Bit rot shows in the decoder first; the digest tells it from a layer that was always malformed.
+    await input.drain(chunks);
+    throw error;
+  }
+  await input.drain(chunks);
+  const actual = digester.digest();
+  if (actual !== diffId) throw wrongDiffId(descriptor.digest, diffId, actual);
+}
+
+/** Counts and hashes the compressed bytes on their way to the decoder. */
+class LayerInput {
+  readonly #storage: ReadonlyStorage;
+  readonly #layer: ImageLayer;
+  readonly #options: OpenLayerOptions;
+  size = 0;
+
+  constructor(storage: ReadonlyStorage, layer: ImageLayer, options: OpenLayerOptions) {
+    this.#storage = storage;
+    this.#layer = layer;
+    this.#options = options;
+  }
+
+  async *chunks(): AsyncGenerator<Uint8Array, void, undefined> {
+    const { signal } = this.#options;
+    for await (const chunk of await this.#storage.fetch(this.#layer.descriptor, { signal })) {
+      if (signal?.aborted) throw stopped(signal);
+      this.size += chunk.byteLength;
+      yield chunk;
+    }
+  }
+
+  /** Reads what the decoder left, so that size and digest are judged. */
+  async drain(chunks: AsyncIterable<Uint8Array>): Promise<void> {
+    for await (const _chunk of chunks);
+  }
+}
+
+class ExpansionGuard {
+  readonly #layer: ImageLayer;
+  readonly #limits: LayerLimits;
+  #bytes = 0;
+
+  constructor(layer: ImageLayer, limits: LayerLimits) {
+    this.#layer = layer;
+    this.#limits = limits;
+  }
+
+  add(bytes: number, inputBytes: number): void {
+    const { maxTarBytes, maxRatio, ratioFromBytes } = this.#limits;
+    this.#bytes += bytes;
+    const isBomb = this.#bytes > ratioFromBytes && this.#bytes > inputBytes * maxRatio;
+    if (this.#bytes <= maxTarBytes && !isBomb) return;
+    const { digest, size } = this.#layer.descriptor;
+    throw new ImageError({
+      code: "OCI_LAYER_TOO_LARGE",
+      message: isBomb
+        ? `cannot unpack layer ${digest}: it expands more than ${maxRatio} times`
+        : `cannot unpack layer ${digest}: it exceeds ${maxTarBytes} bytes`,
+      details: { digest, compressedBytes: size, expandedBytes: this.#bytes },
+    });
+  }
+}
+
+async function firstBytes(chunks: AsyncIterator<Uint8Array>): Promise<Uint8Array> {
+  let start: Uint8Array = new Uint8Array(0);
+  while (start.byteLength < magicBytes) {
+    const next = await chunks.next();
+    if (next.done) break;
+    start =
+      start.byteLength === 0 ? next.value : new Uint8Array(Buffer.concat([start, next.value]));
+  }
+  return start;
+}
+
+/** Unlike `for await`, leaves the rest to others when the decoder stops early. */
+async function* rejoin(
+  start: Uint8Array,
+  chunks: AsyncIterator<Uint8Array>,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  if (start.byteLength > 0) yield start;
+  for (let next = await chunks.next(); !next.done; next = await chunks.next()) yield next.value;
+}
+
+function wrongDiffId(digest: Digest, expected: Digest, found: Digest): ImageError {
+  return new ImageError({
+    code: "OCI_DIFF_ID_MISMATCH",
+    message: `layer ${digest} unpacks to ${found}, its image's config says ${expected}`,
+    details: { digest, expected, found },
+    hint: "the image was built wrongly or tampered with; build or fetch it again",
+  });
+}
+
+function stopped(signal: AbortSignal): OrasError {
+  return new OrasError({
+    code: "ORAS_ABORTED",
+    message: "the operation was stopped",
+    cause: signal.reason,
+  });
+}

@@ -1,0 +1,147 @@
+import {
+  type Descriptor,
+  type Digest,
+  fetchManifestBytes,
+  isIndexType,
+  isManifestType,
+  type ManifestDocument,
+  maxManifestBytes,
+  type OperationOptions,
+  type Platform,
+  parseManifest,
+  type ReadonlyStorage,
+  readAll,
+} from "@box/oras";
+import { ImageError } from "../errors.ts";
+import { parseImageConfig } from "../image/config.ts";
+import { formatPlatform } from "./platform.ts";
+import { type RankPlatformOptions, rankPlatform } from "./rank.ts";
+import { noPlatformMatch } from "./require.ts";
+
+/** A manifest document with its bytes. */
+export interface ManifestNode {
+  /** Its descriptor. */
+  readonly descriptor: Descriptor;
+  /** The bytes as stored. */
+  readonly bytes: Uint8Array;
+  /** What they say. */
+  readonly document: ManifestDocument;
+}
+
+/** Options of {@link selectManifest}. */
+export interface SelectManifestOptions extends OperationOptions, RankPlatformOptions {
+  /** What is wanted. */
+  readonly platform: Platform;
+  /** The reference, for messages. */
+  readonly what: string;
+}
+
+const maxDepth = 8;
+
+interface Candidate {
+  readonly path: readonly ManifestNode[];
+  readonly platform: Platform | undefined;
+  readonly descriptor: Descriptor;
+}
+
+/**
+ * Finds the manifest for a platform below an index; a manifest on its own is taken when its config does not contradict.
+ *
+ * Follows indexes within indexes, skips attestations, and takes the first of the best.
+ *
+ * @returns The documents from the root to the manifest.
+ * @throws {@link ImageError} `OCI_NO_PLATFORM_MATCH` with `details.available`, `OCI_INDEX_TOO_DEEP`.
+ */
+export async function selectManifest(
+  source: ReadonlyStorage,
+  root: ManifestNode,
+  options: SelectManifestOptions,
+): Promise<readonly ManifestNode[]> {
+  if (root.document.type === "manifest") return [root];
+  const candidates = await collect(source, [root], options, new Set());
+  let best: { rank: number; candidate: Candidate } | undefined;
+  for (const candidate of candidates) {
+    const { platform } = candidate;
+    const rank = platform && rankPlatform(options.platform, platform, options);
+    if (rank !== undefined && (best === undefined || rank < best.rank)) best = { rank, candidate };
+  }
+  if (best === undefined) throw noMatch(candidates, options);
+  const { path, descriptor } = best.candidate;
+  return [...path, await readNode(source, descriptor, options)];
+}
+
+/** Reads and parses a manifest document. */
+export async function readNode(
+  source: ReadonlyStorage,
+  descriptor: Descriptor,
+  options: OperationOptions = {},
+): Promise<ManifestNode> {
+  const bytes = await fetchManifestBytes(source, descriptor, options);
+  const { digest, mediaType } = descriptor;
+  return { descriptor, bytes, document: parseManifest(bytes, { what: digest, mediaType }) };
+}
+
+async function collect(
+  source: ReadonlyStorage,
+  path: readonly ManifestNode[],
+  options: SelectManifestOptions,
+  visited: Set<Digest>,
+): Promise<Candidate[]> {
+  const node = path.at(-1);
+  if (node?.document.type !== "index" || visited.has(node.descriptor.digest)) return [];
+  visited.add(node.descriptor.digest);
+  if (path.length > maxDepth) throw tooDeep(options.what);
+  const found: Candidate[] = [];
+  for (const descriptor of node.document.index.manifests) {
+    if (isAttestation(descriptor)) continue;
+    if (isIndexType(descriptor.mediaType)) {
+      const { platform } = descriptor;
+      const mayFit = platform === undefined || rankPlatform(options.platform, platform, options);
+      if (mayFit === undefined) continue;
+      const inner = await readNode(source, descriptor, options);
+      found.push(...(await collect(source, [...path, inner], options, visited)));
+    } else if (isManifestType(descriptor.mediaType)) {
+      const platform = descriptor.platform ?? (await platformOf(source, descriptor, options));
+      found.push({ path, descriptor, platform });
+    }
+  }
+  return found;
+}
+
+function isAttestation(descriptor: Descriptor): boolean {
+  const { platform, annotations } = descriptor;
+  const isUnknown = platform?.os === "unknown" && platform.architecture === "unknown";
+  return isUnknown || annotations?.["vnd.docker.reference.type"] === "attestation-manifest";
+}
+
+/** The platform of an entry that has none, from its config; nothing when it is not an image. */
+async function platformOf(
+  source: ReadonlyStorage,
+  descriptor: Descriptor,
+  options: OperationOptions,
+): Promise<Platform | undefined> {
+  const { document } = await readNode(source, descriptor, options);
+  if (document.type !== "manifest") return undefined;
+  const { config } = document.manifest;
+  if (!config.mediaType.endsWith("+json") || config.size > maxManifestBytes) return undefined;
+  const chunks = await source.fetch(config, options);
+  const bytes = await readAll(chunks, maxManifestBytes, `config ${config.digest}`);
+  return parseImageConfig(bytes, { what: `config ${config.digest}`, maxBytes: maxManifestBytes })
+    .platform;
+}
+
+function noMatch(candidates: readonly Candidate[], options: SelectManifestOptions): ImageError {
+  const available = [
+    ...new Set(
+      candidates.map(({ platform }) => (platform ? formatPlatform(platform) : "unknown/unknown")),
+    ),
+  ];
+  return noPlatformMatch(available, options);
+}
+
+function tooDeep(what: string): ImageError {
+  return new ImageError({
+    code: "OCI_INDEX_TOO_DEEP",
+    message: `cannot use ${what}: indexes are nested deeper than ${maxDepth} levels`,
+  });
+}

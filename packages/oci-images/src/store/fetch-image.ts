@@ -1,0 +1,132 @@
+import {
+  bytesSource,
+  copyGraph,
+  type Descriptor,
+  type FetchedManifest,
+  fetchManifestBytes,
+  type Manifest,
+  maxManifestBytes,
+  OciLayout,
+  type OperationOptions,
+  type Platform,
+  parseManifest,
+  type ReadonlyStorage,
+  readAll,
+} from "@box/oras";
+import { parseConfigOf, validateImageManifest } from "../image/image.ts";
+import { requirePlatform } from "../platform/require.ts";
+import { type ManifestNode, selectManifest } from "../platform/select.ts";
+import type { PullEvent } from "./events.ts";
+import type { ImageSource } from "./sources.ts";
+
+/** Options of {@link fetchImage}. */
+export interface FetchImageOptions extends OperationOptions {
+  /** The platform that is wanted. */
+  readonly platform: Platform;
+  /** Whether 32-bit images do for a 64-bit CPU. */
+  readonly allow32Bit?: boolean;
+  /** How many layers are fetched at once. */
+  readonly concurrency?: number;
+  /** Told what happens. */
+  readonly onEvent?: (event: PullEvent) => void;
+}
+
+/**
+ * Brings one image for one platform into a layout: config first, because it may show that the rest is not wanted,
+ * then layers, then manifests from the inside out, then the name.
+ */
+export async function fetchImage(
+  source: ImageSource,
+  layout: OciLayout,
+  options: FetchImageOptions,
+): Promise<Descriptor> {
+  const { onEvent, signal } = options;
+  const root = await fetchRoot(source, options);
+  const { digest } = root.descriptor;
+  onEvent?.({ type: "resolved", reference: source.name, digest });
+  const path = await selectManifest(source.target, toNode(root), { ...options, what: source.name });
+  const chosen = path.at(-1);
+  if (chosen?.document.type !== "manifest")
+    throw new Error("a platform was chosen without a manifest");
+  const { manifest } = chosen.document;
+  validateImageManifest(manifest, source.name);
+  await fetchConfig(source, layout, manifest, options);
+  await copyGraph(withManifest(source.target, chosen), chosen.descriptor, layout, {
+    signal,
+    ...(options.concurrency === undefined ? {} : { concurrency: options.concurrency }),
+    // A subject is another image's business.
+    selectSuccessors: () => [manifest.config, ...manifest.layers],
+    onEvent: (event) => tell(event, onEvent),
+  });
+  for (const node of path.toReversed()) {
+    await layout.push(node.descriptor, bytesSource(node.bytes), { signal });
+  }
+  const named = bareDescriptor(root.descriptor);
+  await layout.tag(named, source.name, { signal });
+  return named;
+}
+
+/** Type, digest and size alone: annotations of an entry belong to the layout that it stands in. */
+export function bareDescriptor({ mediaType, digest, size }: Descriptor): Descriptor {
+  return { mediaType, digest, size };
+}
+
+/** Answers for a manifest that has been fetched already, so that no request is made twice. */
+function withManifest(source: ReadonlyStorage, node: ManifestNode): ReadonlyStorage {
+  return {
+    exists: (descriptor, options) => source.exists(descriptor, options),
+    fetch: (descriptor, options) =>
+      descriptor.digest === node.descriptor.digest
+        ? bytesSource(node.bytes).open(options?.offset ?? 0)
+        : source.fetch(descriptor, options),
+  };
+}
+
+async function fetchRoot(source: ImageSource, options: OperationOptions): Promise<FetchedManifest> {
+  const { target, selector } = source;
+  if (selector !== undefined && target.fetchReference !== undefined) {
+    return target.fetchReference(selector, options);
+  }
+  const descriptor = await resolveSource(source, options);
+  return { descriptor, bytes: await fetchManifestBytes(target, descriptor, options) };
+}
+
+/** What a source's reference names now. */
+export async function resolveSource(
+  source: ImageSource,
+  options: OperationOptions,
+): Promise<Descriptor> {
+  const { target, selector } = source;
+  if (selector !== undefined) return target.resolve(selector, options);
+  if (target instanceof OciLayout) return target.resolveOnly();
+  throw new Error("only layouts are read without a name");
+}
+
+async function fetchConfig(
+  source: ImageSource,
+  layout: OciLayout,
+  manifest: Manifest,
+  options: FetchImageOptions,
+): Promise<void> {
+  const chunks = await source.target.fetch(manifest.config, { signal: options.signal });
+  const bytes = await readAll(chunks, maxManifestBytes, `config of ${source.name}`);
+  const config = parseConfigOf(manifest, bytes, source.name);
+  requirePlatform(config.platform, { ...options, what: source.name });
+  await layout.push(manifest.config, bytesSource(bytes), { signal: options.signal });
+}
+
+function toNode({ descriptor, bytes }: FetchedManifest): ManifestNode {
+  const { digest, mediaType } = descriptor;
+  return { descriptor, bytes, document: parseManifest(bytes, { what: digest, mediaType }) };
+}
+
+function tell(
+  event: { type: string; descriptor: Descriptor; doneBytes?: number },
+  onEvent: FetchImageOptions["onEvent"],
+): void {
+  const { digest, size: totalBytes } = event.descriptor;
+  if (event.type === "progress") {
+    onEvent?.({ type: "progress", digest, totalBytes, doneBytes: event.doneBytes ?? 0 });
+  } else if (event.type === "exists") onEvent?.({ type: "exists", digest, totalBytes });
+  else onEvent?.({ type: "stored", digest, totalBytes });
+}

@@ -1,0 +1,271 @@
+import { arch } from "node:os";
+import { resolve } from "node:path";
+import { isBoxError } from "@box/errors";
+import {
+  type CredentialProvider,
+  type Descriptor,
+  isDigest,
+  maxManifestBytes,
+  namesOf,
+  OciLayout,
+  type OciLayoutOptions,
+  type OperationOptions,
+  type Platform,
+  type RegistryClientOptions,
+  readAll,
+} from "@box/oras";
+import { ImageError } from "../errors.ts";
+import {
+  type Image,
+  type ImageLayer,
+  pairLayers,
+  parseConfigOf,
+  validateImageManifest,
+} from "../image/image.ts";
+import { type LayerLimits, type OpenLayerOptions, openLayer } from "../layer/open-layer.ts";
+import { platformOfArch } from "../platform/platform.ts";
+import { requirePlatform } from "../platform/require.ts";
+import { readNode, selectManifest } from "../platform/select.ts";
+import {
+  formatImageReference,
+  type ImageReference,
+  parseImageReference,
+} from "../reference/image-reference.ts";
+import type { PullEvent } from "./events.ts";
+import { bareDescriptor, fetchImage, resolveSource } from "./fetch-image.ts";
+import { type ImageSource, openSource } from "./sources.ts";
+
+/** When a registry is asked: only for an image that is not there, each time, or not at all. */
+export type PullPolicy = "missing" | "always" | "never";
+
+/** Options of {@link ImageStore}. */
+export interface ImageStoreOptions extends Pick<OciLayoutOptions, "fs"> {
+  /** Options of the registry client: time-outs, retries, hosts. */
+  readonly registry?: RegistryClientOptions;
+  /** The platform of images unless a call names one; Linux on this machine's CPU unless given. */
+  readonly platform?: Platform;
+  /** Whether 32-bit images do for a 64-bit CPU. */
+  readonly allow32Bit?: boolean;
+  /** How far layers may expand. */
+  readonly layerLimits?: Partial<LayerLimits>;
+}
+
+/** Options of {@link ImageStore.pull}. */
+export interface PullOptions extends OperationOptions {
+  /** When the registry is asked; `missing` unless given. */
+  readonly policy?: PullPolicy;
+  /** The platform; the store's unless given. */
+  readonly platform?: Platform;
+  /** Hosts that may be reached over plain HTTP, besides loopback. */
+  readonly insecureHosts?: readonly string[];
+  /** Finds credentials for registries. */
+  readonly credentials?: CredentialProvider;
+  /** How many layers are fetched at once; 4 unless given. */
+  readonly concurrency?: number;
+  /** Told what happens. */
+  readonly onEvent?: (event: PullEvent) => void;
+}
+
+/** Options of {@link ImageStore.get}. */
+export interface GetImageOptions extends OperationOptions {
+  /** The platform; the store's unless given. */
+  readonly platform?: Platform;
+}
+
+/** An entry of the store. */
+export interface StoredReference {
+  /** The full name; nothing for an entry without one. */
+  readonly reference: string | undefined;
+  /** What it names: an index or a manifest. */
+  readonly descriptor: Descriptor;
+}
+
+/**
+ * A store of images: an OCI image layout that other tools can read, shared by several processes.
+ *
+ * Manifests are kept byte for byte. Nothing half-made is visible: blobs appear once they are verified, a manifest
+ * after its parts, and a name last.
+ */
+export class ImageStore {
+  readonly #layout: OciLayout;
+  readonly #options: ImageStoreOptions;
+
+  private constructor(layout: OciLayout, options: ImageStoreOptions) {
+    this.#layout = layout;
+    this.#options = options;
+  }
+
+  /** Opens the store in a folder, and makes it when there is none. */
+  static async open(directory: string, options: ImageStoreOptions = {}): Promise<ImageStore> {
+    const io = options.fs === undefined ? {} : { fs: options.fs };
+    return new ImageStore(await OciLayout.ensure(directory, io), options);
+  }
+
+  /** The store's layout, for tools that work on blobs. */
+  get layout(): OciLayout {
+    return this.#layout;
+  }
+
+  /**
+   * Makes sure that an image is in the store and returns it.
+   *
+   * A layout as the source is looked at each time, unless the policy is `never`: that costs nothing. A reference with
+   * a digest never asks a registry for an image that is there. `always` asks with one HEAD whether a tag has moved.
+   *
+   * @throws {@link ImageError} and OrasError by code; what was in the store stays.
+   */
+  async pull(reference: string | ImageReference, options: PullOptions = {}): Promise<Image> {
+    const parsed = typeof reference === "string" ? parseImageReference(reference) : reference;
+    const policy = options.policy ?? "missing";
+    if (policy === "never") return this.get(parsed, options);
+    if (parsed.type === "registry" && (policy === "missing" || parsed.digest !== undefined)) {
+      const found = await this.#find(formatImageReference(parsed), options);
+      if (found !== undefined) return found;
+    }
+    await using source = await openSource(parsed, {
+      ...this.#options,
+      ...options,
+      onRetry: ({ code, message }) => options.onEvent?.({ type: "retry", code, message }),
+    });
+    const current = await this.#current(source, policy, options);
+    if (current !== undefined) return current;
+    const root = await fetchImage(source, this.#layoutFor(options), {
+      ...this.#options,
+      ...options,
+      platform: this.#platform(options),
+    });
+    return this.#load(root, source.name, options);
+  }
+
+  /**
+   * An image of the store, by reference or by the digest of its manifest or index.
+   *
+   * @throws {@link ImageError} `OCI_IMAGE_NOT_FOUND`, `OCI_IMAGE_INCOMPLETE`, `OCI_NO_PLATFORM_MATCH`.
+   */
+  async get(reference: string | ImageReference, options: GetImageOptions = {}): Promise<Image> {
+    const name = this.#nameOf(reference);
+    const root = await this.#resolve(name);
+    if (root === undefined) throw notFound(name);
+    const image = await this.#load(root, name, options);
+    await this.#requireWhole(image);
+    return image;
+  }
+
+  /** All entries, in the order they were named. */
+  async list(): Promise<readonly StoredReference[]> {
+    const { manifests } = await this.#layout.index();
+    return manifests.map((descriptor) => ({ descriptor, reference: namesOf(descriptor)[0] }));
+  }
+
+  /** Reads a layer's tar archive, verified at its end; see {@link openLayer}. */
+  openLayer(layer: ImageLayer, options: OpenLayerOptions = {}): AsyncIterable<Uint8Array> {
+    return openLayer(this.#layout, layer, {
+      ...options,
+      limits: { ...this.#options.layerLimits, ...options.limits },
+    });
+  }
+
+  /** The stored image when it is what the source names now. */
+  async #current(
+    source: ImageSource,
+    policy: PullPolicy,
+    options: PullOptions,
+  ): Promise<Image | undefined> {
+    if (!source.isLocal && policy !== "always") return undefined;
+    const stored = await this.#resolve(source.name);
+    if (stored === undefined) return undefined;
+    const now = await resolveSource(source, options);
+    return now.digest === stored.digest ? this.#find(source.name, options) : undefined;
+  }
+
+  /** An image that is there and whole; nothing otherwise, so that it is fetched. */
+  async #find(name: string, options: GetImageOptions): Promise<Image | undefined> {
+    try {
+      return await this.get(name, options);
+    } catch (error) {
+      const isAbsent = isBoxError(error) && absentCodes.has(error.code);
+      if (isAbsent) return undefined;
+      throw error;
+    }
+  }
+
+  async #load(root: Descriptor, name: string, options: GetImageOptions): Promise<Image> {
+    const platform = this.#platform(options);
+    const selection = { ...this.#options, ...options, platform, what: name };
+    const rootNode = await readNode(this.#layout, root, options);
+    const node = (await selectManifest(this.#layout, rootNode, selection)).at(-1);
+    if (node?.document.type !== "manifest") throw new Error("no manifest was chosen");
+    const { manifest } = node.document;
+    validateImageManifest(manifest, name);
+    const chunks = await this.#layout.fetch(manifest.config, options);
+    const bytes = await readAll(chunks, maxManifestBytes, `config of ${name}`);
+    const config = parseConfigOf(manifest, bytes, name);
+    requirePlatform(config.platform, selection);
+    const descriptor = bareDescriptor(node.descriptor);
+    return {
+      reference: name,
+      digest: descriptor.digest,
+      descriptor,
+      root,
+      manifest,
+      config,
+      platform: config.platform,
+      layers: pairLayers(manifest, config),
+    };
+  }
+
+  async #requireWhole(image: Image): Promise<void> {
+    for (const { descriptor } of image.layers) {
+      if (await this.#layout.exists(descriptor)) continue;
+      throw new ImageError({
+        code: "OCI_IMAGE_INCOMPLETE",
+        message: `cannot use ${image.reference}: the store lacks layer ${descriptor.digest}`,
+        details: { reference: image.reference, digest: descriptor.digest },
+        hint: "pull the image again",
+      });
+    }
+  }
+
+  async #resolve(name: string): Promise<Descriptor | undefined> {
+    try {
+      return bareDescriptor(await this.#layout.resolve(name));
+    } catch (error) {
+      if (isBoxError(error) && error.code === "OCI_NOT_FOUND") return undefined;
+      throw error;
+    }
+  }
+
+  #nameOf(reference: string | ImageReference): string {
+    if (typeof reference === "string" && isDigest(reference)) return reference;
+    const parsed = typeof reference === "string" ? parseImageReference(reference) : reference;
+    if (parsed.type !== "oci") return formatImageReference(parsed);
+    return formatImageReference({ ...parsed, path: resolve(parsed.path) });
+  }
+
+  #platform(options: GetImageOptions): Platform {
+    return options.platform ?? this.#options.platform ?? platformOfArch(arch());
+  }
+
+  #layoutFor(options: PullOptions): OciLayout {
+    return this.#layout.with({ onWait: (what) => options.onEvent?.({ type: "waiting", what }) });
+  }
+}
+
+/** Failures of the local image that fetching heals. */
+const absentCodes: ReadonlySet<string> = new Set([
+  "OCI_IMAGE_NOT_FOUND",
+  "OCI_IMAGE_INCOMPLETE",
+  "OCI_NOT_FOUND",
+  "OCI_NO_PLATFORM_MATCH",
+  "OCI_DIGEST_MISMATCH",
+  "OCI_SIZE_MISMATCH",
+]);
+
+function notFound(name: string): ImageError {
+  return new ImageError({
+    code: "OCI_IMAGE_NOT_FOUND",
+    message: `cannot find image ${name} in the store`,
+    details: { reference: name },
+    hint: `pull it first: box pull ${name}`,
+  });
+}

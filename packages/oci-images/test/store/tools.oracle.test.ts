@@ -1,0 +1,36 @@
+import { join } from "node:path";
+import { ImageStore } from "@box/oci-images";
+import { copy, MemoryTarget, OciLayout } from "@box/oras";
+import { serveRegistry } from "@box/oras/registry-server";
+import { describe, expect, test } from "vitest";
+import { hasTool, run } from "../oracle-tools.ts";
+import { addImage } from "../sample-image.ts";
+import { temporaryFolder } from "../temporary-folder.ts";
+
+const platform = { os: "linux", architecture: "amd64" };
+const hasSkopeo = hasTool("skopeo");
+
+describe.skipIf(!hasSkopeo)("skopeo", () => {
+  test("reads the store, and the store reads what skopeo wrote", async () => {
+    const folder = await temporaryFolder();
+    const target = new MemoryTarget();
+    const root = await addImage(target, { tars: [new Uint8Array(10_240), new Uint8Array(20_480)] });
+    await target.tag(root, "v1");
+    const ours = await OciLayout.ensure(join(folder, "ours"));
+    await copy(target, "v1", ours);
+    const copyArgs = ["--insecure-policy", "copy"];
+    await run("skopeo", [...copyArgs, `oci:${ours.directory}:v1`, `oci:${folder}/theirs:v2`]);
+    await using registry = await serveRegistry();
+    const remote = `${registry.host}/team/app:v3`;
+    const push = [...copyArgs, "--dest-tls-verify=false"];
+    await run("skopeo", [...push, `oci:${folder}/theirs:v2`, `docker://${remote}`]);
+    const store = await ImageStore.open(join(folder, "store"), { platform });
+    const image = await store.pull(`oci:${folder}/theirs:v2`);
+    expect(image.digest).toBe(root.digest);
+    expect((await store.pull(remote)).digest).toBe(root.digest);
+    const fromStore = `oci:${folder}/store:${remote}`;
+    const inspected = JSON.parse(await run("skopeo", ["inspect", fromStore]));
+    expect(inspected.Digest).toBe(root.digest);
+    await run("skopeo", [...copyArgs, fromStore, `oci:${folder}/again:v3`]);
+  });
+});
