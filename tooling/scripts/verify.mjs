@@ -42,7 +42,7 @@ try {
   await command("node", ["tooling/scripts/install-oracles.mjs"]);
   await command("node", ["tooling/scripts/machine-stamp.mjs"]);
   for (const [name = "", program = "", ...args] of checks) await check(name, program, args);
-  tested = await runTasks();
+  if (interrupted === undefined) tested = await runTasks();
   await check("documentation of the API", "typedoc", ["--emit", "none", "--logLevel", "Warn"]);
 } catch (error) {
   console.error(error);
