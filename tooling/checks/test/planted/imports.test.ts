@@ -38,6 +38,7 @@ const planted: readonly (readonly [file: string, imports: string, rule: string])
   ["apps/web/src/app.ts", "@box/server", "only-the-cli-imports-the-server"],
   ["apps/server/src/cli.ts", "../../cli/src/main.ts", "only-the-cli-imports-the-server"],
   ["packages/newcomer/src/index.ts", "@box/errors", "every-package-has-a-layer"],
+  ["packages/ext4/test/script.ts", "../../../tooling/scripts/a.mjs", "only-checks-import-scripts"],
   ["packages/ext4/src/missing.ts", "./nowhere.ts", "not-to-unresolvable"],
   ["packages/ext4/src/tests.ts", "../test/made.ts", "src-imports-no-tests"],
 ];
@@ -56,6 +57,7 @@ describe("import rules", () => {
       "packages/qcow2/src/deep.ts": "export const deep = 1;\n",
       "packages/ext4/test/made.ts": "export const made = 1;\n",
       "apps/server/src/inner.ts": "export const inner = 1;\n",
+      "tooling/scripts/a.mjs": "export const script = 1;\n",
       "apps/cli/src/main.ts": "export const main = 1;\n",
       "packages/tar/src/cycle-a.ts": 'export { b } from "./cycle-b.ts";\nexport const a = 1;\n',
       "packages/tar/src/cycle-b.ts": 'import { a } from "./cycle-a.ts";\nexport const b = a;\n',
