@@ -51,14 +51,16 @@ async function demonstrate(
   try {
     narrator.title("Box: a container image becomes the disks of a virtual machine");
     await using registry = await serveRegistry();
-    const { blobs } = await pushSampleImage(registry.origin, repository, tag);
+    await pushSampleImage(registry.origin, repository, tag);
     narrator.step("A container image to start from");
     narrator.say(
-      `A sample image was made by code a moment ago, for two kinds of processors and in ${blobs.size} pieces: layers with deletions and links in them, and a static program that greets. A registry on this machine, ${registry.host}, serves it over HTTP, the way public registries serve theirs. Nothing comes from the internet.`,
+      `A sample image was made by code a moment ago: several layers, with deletions and links in them, and a tiny program that greets. A registry on this machine, ${registry.host}, serves it over HTTP, the way public registries serve theirs. Nothing comes from the internet.`,
     );
+    narrator.say(`Box keeps everything below one folder; here, HOME stands for ${home}.`);
     await tellStory({
       narrator,
       runBox: (boxArgs, onLine) => runBox(boxArgs, { program, home, onLine, signal }),
+      home,
       reference: `${registry.host}/${repository}:${tag}`,
       stopRegistry: () => registry.close(),
       searchPath: PATH,

@@ -61,6 +61,14 @@ export class Narrator {
     }
   }
 
+  /** Quotes what a program printed: quiet, behind a bar, wrapped when a line is too long. */
+  quote(line: string): void {
+    const columns = widthColumns - indent.length - 2;
+    for (const part of line.length <= columns ? [line] : wrap(line, columns)) {
+      this.show([`│ ${part}`], "quiet");
+    }
+  }
+
   /** Leaves a line empty. */
   pause(): void {
     this.#line("");

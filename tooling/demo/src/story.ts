@@ -4,6 +4,7 @@ import { type BoxDetails, parseBoxDetails } from "./box-details.ts";
 import { drawDiskChain, readDiskChain } from "./disk-chain.ts";
 import { damageStart, type Fingerprint, isSameFile, takeFingerprint } from "./fingerprint.ts";
 import type { Narrator } from "./narrator.ts";
+import { shorten } from "./shorten.ts";
 import { formatSize } from "./sizes.ts";
 import { askTool } from "./verdict.ts";
 
@@ -13,6 +14,8 @@ export interface StoryOptions {
   readonly narrator: Narrator;
   /** Runs the box command with a home of its own, and gives each line of its standard error as it comes. */
   readonly runBox: (args: readonly string[], onLine?: (line: string) => void) => Promise<BoxRun>;
+  /** Path of that home. */
+  readonly home: string;
   /** What the box is made of, such as `127.0.0.1:5000/sample/hello:latest`. */
   readonly reference: string;
   /** Ends what serves it. */
@@ -112,7 +115,7 @@ async function prepareDamaged(options: StoryOptions, box: BoxDetails): Promise<v
 }
 
 async function askOtherTools(options: StoryOptions, box: BoxDetails): Promise<void> {
-  const { narrator, searchPath } = options;
+  const { narrator, searchPath, home } = options;
   narrator.step("Ask tools that know nothing of Box");
   const missing = new Set<string>();
   for (const disk of [box.guestDisk, box.userDisk]) {
@@ -121,16 +124,15 @@ async function askOtherTools(options: StoryOptions, box: BoxDetails): Promise<vo
       ["qemu-img", ["check", "-f", "qcow2", disk]],
       ["e2fsck", ["-f", "-n", base]],
     ] as const) {
-      const { isGood, lines } = askTool(tool, args, searchPath);
-      if (isGood === undefined) missing.add(tool);
-      else {
-        narrator.show(
-          [`$ ${tool} ${args.slice(0, -1).join(" ")} …/${basename(args.at(-1) ?? "")}`],
-          "quiet",
-        );
-        narrator.show(lines);
-        demand(isGood, `${tool} found something wrong`);
+      const { command, isGood, lines } = askTool(tool, args, searchPath);
+      if (isGood === undefined) {
+        missing.add(tool);
+        continue;
       }
+      narrator.show([`$ ${shorten(command, home)}`]);
+      const verdict = isGood ? lines.filter((line) => !isRoutine(line)) : lines;
+      for (const line of verdict) narrator.quote(shorten(line, home));
+      demand(isGood, `${tool} found something wrong`);
     }
   }
   if (missing.size > 0) {
@@ -138,13 +140,19 @@ async function askOtherTools(options: StoryOptions, box: BoxDetails): Promise<vo
       `Not asked, because not installed: ${[...missing].join(", ")}. They come with the packages qemu-utils and e2fsprogs.`,
       "warning",
     );
-  }
+  } else narrator.say("Both found nothing wrong.", "good");
+}
+
+/** What e2fsck prints whatever it finds: its passes and its version. */
+function isRoutine(line: string): boolean {
+  return /^(Pass \d|e2fsck \d)/.test(line);
 }
 
 /** Runs the box command before the reader's eyes. */
-async function run({ narrator, runBox }: StoryOptions, ...args: string[]): Promise<number> {
-  narrator.show([`$ box ${args.join(" ")}`], "quiet");
-  const { durationMs } = await runBox(args, (line) => narrator.show([`│ ${line}`], "quiet"));
+async function run(options: StoryOptions, ...args: string[]): Promise<number> {
+  const { narrator, runBox, home } = options;
+  narrator.show([`$ box ${args.join(" ")}`]);
+  const { durationMs } = await runBox(args, (line) => narrator.quote(shorten(line, home)));
   return durationMs;
 }
 

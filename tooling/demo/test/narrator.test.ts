@@ -37,6 +37,14 @@ describe("Narrator", () => {
   });
 });
 
+test("quote puts a bar before what it quotes and wraps only a line that is too long", () => {
+  const text = tell(false, (narrator) => {
+    narrator.quote("  as  it  is");
+    narrator.quote(`${"w".repeat(80)} ${"x".repeat(20)}`);
+  });
+  expect(text).toBe(`   │   as  it  is\n   │ ${"w".repeat(80)}\n   │ ${"x".repeat(20)}\n`);
+});
+
 describe("wrap", () => {
   test("breaks at spaces and loses no word", () => {
     expect(wrap(" one two  three\nfour ", 9)).toEqual(["one two", "three", "four"]);

@@ -23,6 +23,7 @@ async function tell(tools: Record<string, string>, fault?: Fault): Promise<Told>
   const error: unknown = await tellStory({
     narrator: new Narrator({ write: (part) => pages.push(part) }),
     runBox: standInBox(join(folder, "home"), fault),
+    home: join(folder, "home"),
     reference: "127.0.0.1:1/sample/hello:latest",
     stopRegistry: async () => {
       stops += 1;
@@ -32,7 +33,7 @@ async function tell(tools: Record<string, string>, fault?: Fault): Promise<Told>
   return { text: pages.join(""), error, stops };
 }
 
-const bothGood = { "qemu-img": "echo no errors", e2fsck: "echo clean" };
+const bothGood = { "qemu-img": "echo no errors", e2fsck: "echo Pass 1: x; echo clean" };
 
 describe("tellStory", () => {
   test("shows each command, both chains, what was kept, made again and put aside", async () => {
@@ -48,7 +49,9 @@ describe("tellStory", () => {
     expect(text).toContain("Kept: ");
     expect(text).toContain("│ warning: made the guest disk again\n");
     expect(text).toMatch(/\n {3}\/.+\/quarantined\.qcow2\n/);
-    expect(text.match(/^ {3}(no errors|clean)$/gm)).toHaveLength(4);
+    expect(text.match(/^ {3}│ (no errors|clean)$/gm)).toHaveLength(4);
+    expect(text).not.toContain("Pass 1");
+    expect(text).toContain("   $ e2fsck -f -n HOME/disk.qcow2.base\n");
     expect(text).toContain("is not part of Box yet");
   });
 
@@ -66,15 +69,15 @@ describe("tellStory", () => {
   });
 
   test("fails when a tool finds something wrong, after showing what it printed", async () => {
-    const { text, error } = await tell({ ...bothGood, e2fsck: "echo bad; exit 4" });
+    const { text, error } = await tell({ ...bothGood, e2fsck: "echo bad; echo Pass 5; exit 4" });
     expect(error).toMatchObject({ message: "e2fsck found something wrong" });
-    expect(text).toContain("   bad\n");
+    expect(text).toContain("   │ bad\n   │ Pass 5\n");
   });
 
   test("says which tools were not asked because they are not installed", async () => {
     const { text, error } = await tell({ e2fsck: "echo clean" });
     expect(error).toBeUndefined();
     expect(text).toContain("Not asked, because not installed: qemu-img.");
-    expect(text.match(/^ {3}clean$/gm)).toHaveLength(2);
+    expect(text.match(/^ {3}│ clean$/gm)).toHaveLength(2);
   });
 });
