@@ -12,7 +12,12 @@ export type Ext4ErrorCode =
   | "EXT4_XATTR_UNSUPPORTED" // unsupported
   | "EXT4_XATTR_TOO_LARGE" // limit
   | "EXT4_BAD_ACL" // invalid-argument
-  | "EXT4_FILE_TOO_LARGE"; // limit
+  | "EXT4_FILE_TOO_LARGE" // limit
+  | "EXT4_DIRECTORY_TOO_LARGE" // limit
+  | "EXT4_BAD_LOST_AND_FOUND" // unsupported
+  | "EXT4_BAD_OPTION" // invalid-argument
+  | "EXT4_SIZE_TOO_SMALL" // invalid-argument
+  | "EXT4_TOO_LARGE"; // limit
 
 /** The kind of each code. */
 export const ext4ErrorKinds: Readonly<Record<Ext4ErrorCode, ErrorKind>> = {
@@ -27,6 +32,11 @@ export const ext4ErrorKinds: Readonly<Record<Ext4ErrorCode, ErrorKind>> = {
   EXT4_XATTR_TOO_LARGE: "limit",
   EXT4_BAD_ACL: "invalid-argument",
   EXT4_FILE_TOO_LARGE: "limit",
+  EXT4_DIRECTORY_TOO_LARGE: "limit",
+  EXT4_BAD_LOST_AND_FOUND: "unsupported",
+  EXT4_BAD_OPTION: "invalid-argument",
+  EXT4_SIZE_TOO_SMALL: "invalid-argument",
+  EXT4_TOO_LARGE: "limit",
 };
 
 /** What an {@link Ext4Error} is made from. */

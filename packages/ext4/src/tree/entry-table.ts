@@ -2,6 +2,11 @@ import type { ByteArena } from "./byte-arena.ts";
 import { grown, none } from "./column.ts";
 import { type HashKey, hashName } from "./name-hash.ts";
 
+/** The name that every ext4 file system has in its root. */
+export const lostAndFoundName: Uint8Array = new TextEncoder().encode("lost+found");
+/** An entry in no directory and for no node, so that a plan can list that name where a tree lacks it. */
+export const lostAndFoundEntry = 0;
+
 /**
  * Directory entries as columns, found through one chained hash table over all directories.
  *
@@ -32,6 +37,10 @@ export class EntryTable {
   constructor(arena: ByteArena, key: HashKey) {
     this.#arena = arena;
     this.#key = key;
+    this.node[lostAndFoundEntry] = none;
+    this.address[lostAndFoundEntry] = arena.store(lostAndFoundName);
+    this.nameLength[lostAndFoundEntry] = lostAndFoundName.byteLength;
+    this.slots = 1;
   }
 
   /** The entry of a name, or `none`. */
@@ -85,6 +94,11 @@ export class EntryTable {
   /** A view of an entry's name. */
   name(entry: number): Uint8Array {
     return this.#arena.view(this.address[entry] as number, this.nameLength[entry] as number);
+  }
+
+  /** The length of an entry's name in bytes. */
+  lengthOf(entry: number): number {
+    return this.nameLength[entry] as number;
   }
 
   /** Compares the names of two entries byte by byte. */

@@ -1,0 +1,156 @@
+import { FileTree, type PlanExt4Options } from "@box/ext4";
+import { describe, expect, test, vi } from "vitest";
+import { writeImage } from "../images/build.ts";
+import { DiskFile } from "../images/disk-file.ts";
+import {
+  checkImage,
+  cleanReport,
+  debugfs,
+  has,
+  hasE2fsprogs,
+  needsE2fsprogs,
+  run,
+} from "../images/oracles.ts";
+import { sampleTree } from "../images/sample-tree.ts";
+import { bytes, directory, file } from "../tree/nodes.ts";
+
+const gibibyte = 2 ** 30;
+vi.setConfig({ testTimeout: 60_000 });
+
+async function expectClean(disk: DiskFile): Promise<void> {
+  const { status, report } = checkImage(disk.path);
+  expect(report).toMatch(cleanReport);
+  expect(status).toBe(0);
+}
+
+describe.skipIf(!hasE2fsprogs)(needsE2fsprogs("e2fsck finds nothing in"), () => {
+  test.each([
+    ["as small as can be", {}],
+    ["without a journal", { journal: false }],
+    ["with some space", { freeBytes: 10_000_000 }],
+    ["of one group", { sizeBytes: 2 ** 27 }],
+    ["with a last group that is too short to use", { sizeBytes: 2 ** 27 + 4096 }],
+    ["with a short last group", { sizeBytes: 2 ** 27 + 2 ** 23 }],
+    ["of seventeen groups", { sizeBytes: 2 ** 31 + 2 ** 23 }],
+    ["with more than one block of descriptors", { sizeBytes: 9 * gibibyte }],
+    ["of a hundred gibibytes", { sizeBytes: 100 * gibibyte, label: "hundred", epochSeconds: 1e9 }],
+  ] as [string, PlanExt4Options][])("one of everything, %s", async (_, options) => {
+    const disk = new DiskFile();
+    const { tree, contents } = sampleTree();
+    await writeImage(tree, disk, options, contents);
+    await expectClean(disk);
+    disk.close();
+  });
+
+  test.each([50, 100, 340, 400, 60_000])("a directory of %i names", async (count) => {
+    const tree = new FileTree();
+    const node = tree.add(tree.root, bytes("f"), file);
+    const many = tree.add(tree.root, bytes("many"), directory);
+    for (let i = 0; i < count; i++) {
+      tree.link(many, bytes(`${i}-${"é".repeat(i % 100)}-long enough to fill blocks`), node);
+    }
+    const disk = new DiskFile();
+    await writeImage(tree, disk);
+    await expectClean(disk);
+    disk.close();
+  });
+
+  test("a directory whose index has two levels", async () => {
+    const tree = new FileTree();
+    const many = tree.add(tree.root, bytes("many"), directory);
+    for (let i = 0; i < 10_000; i++) tree.add(many, bytes(`${i}`.padStart(250, "-")), file);
+    const disk = new DiskFile();
+    await writeImage(tree, disk, { journal: false });
+    await expectClean(disk);
+    expect(debugfs(disk.path, "htree /many")).toContain("Indirect levels: 1");
+    disk.close();
+  });
+
+  test("a file with 65,000 names", async () => {
+    const tree = new FileTree();
+    const node = tree.add(tree.root, bytes("0"), file);
+    for (let i = 1; i < 65_000; i++) tree.link(tree.root, bytes(`${i}`), node);
+    expect(() => tree.link(tree.root, bytes("more"), node)).toThrow("more than 65000 names");
+    const disk = new DiskFile();
+    await writeImage(tree, disk);
+    await expectClean(disk);
+    expect(debugfs(disk.path, "stat /0")).toContain("Links: 65000");
+    disk.close();
+  });
+
+  test.each([
+    [64_998, 65_000],
+    [64_999, 1],
+  ])("a directory of %i directories, which has %i links", async (count, links) => {
+    const tree = new FileTree();
+    const parent = tree.add(tree.root, bytes("d"), directory);
+    for (let i = 0; i < count; i++) tree.add(parent, bytes(`${i}`), directory);
+    const disk = new DiskFile();
+    await writeImage(tree, disk, { journal: false });
+    await expectClean(disk);
+    expect(debugfs(disk.path, "stat /d")).toContain(`Links: ${links} `);
+    disk.close();
+  });
+
+  test.each([
+    ["one level", 50 * gibibyte, undefined],
+    ["two levels", 6_000 * 8192, 6_000],
+  ])("a file whose extents need a tree of %s", async (_, sizeBytes, ranges) => {
+    const tree = new FileTree();
+    const runs = Array.from({ length: ranges ?? 0 }, (_unused, i) => ({
+      offset: i * 8192,
+      length: 1,
+    }));
+    const node = tree.add(tree.root, bytes("f"), file);
+    tree.setFileData(node, sizeBytes, ranges === undefined ? undefined : runs);
+    const disk = new DiskFile();
+    const plan = await writeImage(tree, disk);
+    const last = plan.extents(node).at(-1);
+    await disk.write(last?.imageOffset ?? 0, bytes("the end"));
+    await expectClean(disk);
+    const shown = debugfs(disk.path, "ex /f");
+    expect(shown).toContain(ranges === undefined ? " 1/ 1 " : " 2/ 2 ");
+    disk.close();
+  });
+
+  test("a directory chain of two thousand levels, and one with its own lost+found", async () => {
+    const tree = new FileTree();
+    let at = tree.add(tree.root, bytes("lost+found"), directory);
+    for (let i = 0; i < 2000; i++) at = tree.add(at, bytes("d"), directory);
+    const disk = new DiskFile();
+    await writeImage(tree, disk);
+    await expectClean(disk);
+    disk.close();
+  });
+
+  test("more inodes than the groups would usually have", async () => {
+    const tree = new FileTree();
+    for (let d = 0; d < 40; d++) {
+      const parent = tree.add(tree.root, bytes(`d${d}`), directory);
+      for (let i = 0; i < 1000; i++) tree.add(parent, bytes(`${i}`), file);
+    }
+    const disk = new DiskFile();
+    await writeImage(tree, disk);
+    await expectClean(disk);
+    disk.close();
+  });
+});
+
+describe.skipIf(!hasE2fsprogs || !has("resize2fs"))(needsE2fsprogs("resize2fs"), () => {
+  test.each([
+    ["from the smallest", {}, 3 * gibibyte],
+    ["past one block of descriptors", { sizeBytes: gibibyte }, 20 * gibibyte],
+    ["without a journal", { journal: false, sizeBytes: 2 ** 27 }, 2 ** 27 * 40],
+  ] as [string, PlanExt4Options, number][])("grows a file system %s", async (_, options, size) => {
+    const disk = new DiskFile();
+    const { tree, contents } = sampleTree();
+    await writeImage(tree, disk, options, contents);
+    await disk.truncate(size);
+    const grown = run("resize2fs", [disk.path]);
+    expect(grown.stderr).not.toContain("Please run");
+    expect(grown.status).toBe(0);
+    await expectClean(disk);
+    expect(debugfs(disk.path, "stats")).toContain(`Block count:              ${size / 4096}`);
+    disk.close();
+  });
+});
