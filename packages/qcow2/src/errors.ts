@@ -21,6 +21,8 @@ export type Qcow2ErrorCode =
   | "QCOW2_COPIED_BIT_WRONG" // corrupt
   | "QCOW2_SUBCLUSTERS_INVALID" // corrupt
   | "QCOW2_COMPRESSED_ENTRY_INVALID" // corrupt
+  | "QCOW2_COMPRESSED_DATA_INVALID" // corrupt
+  | "QCOW2_DATA_FILE_OFFSET_WRONG" // corrupt
   | "QCOW2_SNAPSHOT_INVALID" // corrupt
   | "QCOW2_BITMAP_INVALID" // corrupt
   | "QCOW2_MARKED_CORRUPT" // corrupt
@@ -28,11 +30,21 @@ export type Qcow2ErrorCode =
   | "QCOW2_UNSUPPORTED_FEATURE" // unsupported
   | "QCOW2_UNSUPPORTED_COMPRESSION" // unsupported
   | "QCOW2_UNSUPPORTED_ENCRYPTION" // unsupported
+  | "QCOW2_UNSUPPORTED_BACKING_FORMAT" // unsupported
   | "QCOW2_TABLE_TOO_LARGE" // limit
   | "QCOW2_IMAGE_TOO_LARGE" // limit
   | "QCOW2_METADATA_LIMIT" // limit
   | "QCOW2_DEADLINE" // limit
+  | "QCOW2_BACKING_CYCLE" // limit
+  | "QCOW2_CHAIN_TOO_DEEP" // limit
+  | "QCOW2_BACKING_MISSING" // backing-missing
+  | "QCOW2_DATA_FILE_MISSING" // backing-missing
+  | "QCOW2_BACKING_DENIED" // denied
+  | "QCOW2_DATA_FILE_DENIED" // denied
+  | "QCOW2_BACKING_FORMAT_UNSPECIFIED" // denied
+  | "QCOW2_ENCRYPTED" // encrypted
   | "QCOW2_INVALID_ARGUMENT" // invalid-argument
+  | "QCOW2_SNAPSHOT_NOT_FOUND" // not-found
   | "QCOW2_TARGET_NOT_EMPTY" // conflict
   | "QCOW2_IO" // io
   | "QCOW2_SHORT_READ" // io
@@ -64,6 +76,8 @@ export const qcow2ErrorKinds: Readonly<Record<Qcow2ErrorCode, ErrorKind>> = {
   QCOW2_COPIED_BIT_WRONG: "corrupt",
   QCOW2_SUBCLUSTERS_INVALID: "corrupt",
   QCOW2_COMPRESSED_ENTRY_INVALID: "corrupt",
+  QCOW2_COMPRESSED_DATA_INVALID: "corrupt",
+  QCOW2_DATA_FILE_OFFSET_WRONG: "corrupt",
   QCOW2_SNAPSHOT_INVALID: "corrupt",
   QCOW2_BITMAP_INVALID: "corrupt",
   QCOW2_MARKED_CORRUPT: "corrupt",
@@ -71,11 +85,21 @@ export const qcow2ErrorKinds: Readonly<Record<Qcow2ErrorCode, ErrorKind>> = {
   QCOW2_UNSUPPORTED_FEATURE: "unsupported",
   QCOW2_UNSUPPORTED_COMPRESSION: "unsupported",
   QCOW2_UNSUPPORTED_ENCRYPTION: "unsupported",
+  QCOW2_UNSUPPORTED_BACKING_FORMAT: "unsupported",
   QCOW2_TABLE_TOO_LARGE: "limit",
   QCOW2_IMAGE_TOO_LARGE: "limit",
   QCOW2_METADATA_LIMIT: "limit",
   QCOW2_DEADLINE: "limit",
+  QCOW2_BACKING_CYCLE: "limit",
+  QCOW2_CHAIN_TOO_DEEP: "limit",
+  QCOW2_BACKING_MISSING: "backing-missing",
+  QCOW2_DATA_FILE_MISSING: "backing-missing",
+  QCOW2_BACKING_DENIED: "denied",
+  QCOW2_DATA_FILE_DENIED: "denied",
+  QCOW2_BACKING_FORMAT_UNSPECIFIED: "denied",
+  QCOW2_ENCRYPTED: "encrypted",
   QCOW2_INVALID_ARGUMENT: "invalid-argument",
+  QCOW2_SNAPSHOT_NOT_FOUND: "not-found",
   QCOW2_TARGET_NOT_EMPTY: "conflict",
   QCOW2_IO: "io",
   QCOW2_SHORT_READ: "io",

@@ -1,10 +1,30 @@
 export type { RandomAccess } from "@box/io";
+export { openImage } from "./chain/open-image.ts";
+export type { ImageLimits, OpenImageOptions } from "./chain/open-options.ts";
+export {
+  type AllowedFile,
+  allowList,
+  denyAll,
+  type FileRequest,
+  type FileResolver,
+  type ResolvedFile,
+} from "./chain/resolver.ts";
 export {
   type CheckStructureOptions,
   checkStructure,
   type StructureReport,
 } from "./check/check-structure.ts";
+export type { Codec, CompressionType, DecompressOptions } from "./codec/codec.ts";
+export { portableCodec } from "./codec/portable-codec.ts";
 export { type CreateOverlayOptions, createOverlay, overlayBytes } from "./create/overlay.ts";
+export type { Bitmap, ImageDescription, Snapshot } from "./describe/describe.ts";
+export {
+  type SafetyCheckOptions,
+  type SafetyViolation,
+  type SafetyViolationCode,
+  safetyCheck,
+} from "./describe/safety-check.ts";
+export { type QemuInfoOptions, type QemuJson, toQemuInfo } from "./describe/to-qemu-info.ts";
 export {
   Qcow2Error,
   type Qcow2ErrorCode,
@@ -15,6 +35,7 @@ export {
 export type { BitmapDirectoryInfo, FileRange } from "./extensions/contents.ts";
 export type { HeaderExtension } from "./extensions/parse.ts";
 export type { FeatureKind, FeatureName } from "./header/features.ts";
+export { type ExtentsOptions, Qcow2Image } from "./image.ts";
 export type {
   BackingInfo,
   DataFileInfo,
@@ -24,3 +45,5 @@ export type {
 } from "./inspect/image-info.ts";
 export { type InspectImageOptions, inspectImage } from "./inspect/inspect-image.ts";
 export type { Compat } from "./inspect/read-header.ts";
+export type { Extent } from "./read/disk-layer.ts";
+export type { RunKind } from "./read/run.ts";

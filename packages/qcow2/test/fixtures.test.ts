@@ -5,6 +5,7 @@ import {
   checkStructure,
   createOverlay,
   inspectImage,
+  openImage,
   Qcow2Error,
   qcow2ErrorKinds,
 } from "@box/qcow2";
@@ -73,6 +74,13 @@ async function run(fixture: Fixture, source: RandomAccess): Promise<Record<strin
       return {};
     case "checkStructure":
       return { leaks: (await checkStructure(source, fixture.check)).leaks };
+    case "read":
+    case "openSnapshot": {
+      await using image = await openImage(source, fixture.open?.(source));
+      const disk = fixture.operation === "read" ? image : await image.openSnapshot("1");
+      await disk.read(0, 65536);
+      return {};
+    }
     case "createOverlay":
       if (fixture.overlay === undefined) throw new Error("the recipe lacks its overlay options");
       await createOverlay(source, fixture.overlay);

@@ -7,6 +7,7 @@ import { validateTables } from "../header/validate.ts";
 import type { ImageInfo } from "../inspect/image-info.ts";
 import { toImageInfo } from "../inspect/inspect-image.ts";
 import { readHeaderArea, requireKnownFeatures } from "../inspect/read-header.ts";
+import { l2FormatOf } from "../tables/l2-format.ts";
 import { type FindingSink, toError } from "./finding.ts";
 import { WalkContext } from "./walk-context.ts";
 import { walkMetadata } from "./walk-metadata.ts";
@@ -54,19 +55,9 @@ export async function checkStructure(
   if (info.isMarkedCorrupt) throw markedCorrupt();
   const budget = new MemoryBudget(options.maxMetadataBytes ?? defaultMetadataBytes);
   const sink = new ThrowingSink();
-  const context = new WalkContext(reader, area, formatOf(info), budget, sink, options);
+  const context = new WalkContext(reader, area, l2FormatOf(info), budget, sink, options);
   await walkMetadata(context, { comparesRefcounts: !info.isDirty });
   return { info, leaks: sink.leaks };
-}
-
-/** How the L2 entries of an image are read. */
-function formatOf(info: ImageInfo) {
-  return {
-    clusterBits: info.clusterBits,
-    hasExtendedL2: info.hasExtendedL2,
-    hasDataFile: info.dataFile !== undefined,
-    version: info.version,
-  };
 }
 
 class ThrowingSink implements FindingSink {

@@ -1,0 +1,222 @@
+import type { RandomAccess } from "@box/io";
+import { SourceReader } from "../bytes/source-reader.ts";
+import { toDisplayText } from "../bytes/text.ts";
+import { portableCodec } from "../codec/portable-codec.ts";
+import { Qcow2Error } from "../errors.ts";
+import { headerFields } from "../header/layout.ts";
+import { validateTables } from "../header/validate.ts";
+import { Qcow2Image } from "../image.ts";
+import type { ImageInfo } from "../inspect/image-info.ts";
+import { toImageInfo } from "../inspect/inspect-image.ts";
+import { type HeaderArea, readHeaderArea, requireKnownFeatures } from "../inspect/read-header.ts";
+import { CompressedReader } from "../read/compressed-reader.ts";
+import type { DiskLayer } from "../read/disk-layer.ts";
+import { Qcow2Layer } from "../read/qcow2-layer.ts";
+import { RawLayer } from "../read/raw-layer.ts";
+import { l2FormatOf } from "../tables/l2-format.ts";
+import { TableCache } from "../tables/table-cache.ts";
+import { ChainGuard } from "./chain-guard.ts";
+import type { OpenImageOptions } from "./open-options.ts";
+import { backingFormatOf, resolveFile } from "./resolve-file.ts";
+import { denyAll, type FileRequest, type ResolvedFile, requestFor } from "./resolver.ts";
+
+const defaultCacheBytes = 32 * 2 ** 20;
+const defaultChainDepth = 32;
+
+/** A qcow2 image that was opened, with everything below it. */
+interface OpenedLayer {
+  readonly layer: Qcow2Layer;
+  readonly info: ImageInfo;
+  readonly area: HeaderArea;
+  readonly reader: SourceReader;
+}
+
+/**
+ * Opens an image for reading.
+ *
+ * Opens nothing but `source` unless a resolver allows it; never guesses a format; never writes. The source stays the
+ * caller's to close; what resolvers open is closed with the image.
+ *
+ * @throws {@link Qcow2Error} of kind corrupt, unsupported, limit, encrypted, denied, backing-missing, io, or another
+ * kind of the source's own. Errors of a backing file carry `details.depth` and `details.name`.
+ */
+export async function openImage(
+  source: RandomAccess,
+  options: OpenImageOptions = {},
+): Promise<Qcow2Image> {
+  return openTop(source, [], options);
+}
+
+/** {@link openImage} of a file that is closed with the image, and also when opening fails. */
+export async function openOwnedImage(
+  source: ResolvedFile["source"],
+  options: OpenImageOptions,
+): Promise<Qcow2Image> {
+  return openTop(source, [{ source }], options);
+}
+
+async function openTop(
+  source: RandomAccess,
+  owned: readonly ResolvedFile[],
+  options: OpenImageOptions,
+): Promise<Qcow2Image> {
+  const { limits, location } = options;
+  const guard = new ChainGuard(limits?.maxChainDepth ?? defaultChainDepth);
+  guard.enter(source, "the image");
+  const file = { source, ...(location !== undefined && { location }) };
+  const { layer, info, area, reader } = await openLayer(file, owned, 0, guard, options);
+  return new Qcow2Image(layer, info, area, reader, options);
+}
+
+/** @param owned - Files that are closed with the layer, and when opening it fails. */
+async function openLayer(
+  file: ResolvedFile,
+  owned: readonly ResolvedFile[],
+  depth: number,
+  guard: ChainGuard,
+  options: OpenImageOptions,
+): Promise<OpenedLayer> {
+  const opened: ResolvedFile[] = [...owned];
+  try {
+    const isStrict = options.compat !== "qemu";
+    const reader = await SourceReader.open(file.source, options.signal);
+    const area = await readHeaderArea(reader, options.compat ?? "strict");
+    requireKnownFeatures(area);
+    validateTables(area.header, isStrict ? reader.sizeBytes : undefined);
+    const info = toImageInfo(area, reader.sizeBytes);
+    const sizeBytes = requireReadable(info, options);
+    const dataFile = await openDataFile(area, info, file, depth, options);
+    if (dataFile) opened.push(dataFile);
+    const dataReader = dataFile ? await SourceReader.open(dataFile.source, options.signal) : reader;
+    const backing = await openBacking(info, file, depth + 1, guard, options);
+    const format = l2FormatOf(info);
+    const { codec = portableCodec, cacheBytes = defaultCacheBytes } = options;
+    const clusterSize = info.clusterSizeBytes;
+    const parts = {
+      reader,
+      dataReader,
+      cache: new TableCache(reader, clusterSize, cacheBytes, !isStrict),
+      format,
+      compressed: new CompressedReader(reader, codec, info.compressionType, clusterSize, !isStrict),
+      backing,
+      isStrict,
+      close: () => closeAll(opened),
+    };
+    const { l1TableOffset: l1Offset, l1Size: l1Entries } = area.header;
+    const layer = new Qcow2Layer(parts, { l1Offset, l1Entries, sizeBytes });
+    return { layer, info, area, reader };
+  } catch (error) {
+    await closeAll(opened);
+    throw error;
+  }
+}
+
+async function openBacking(
+  info: ImageInfo,
+  from: ResolvedFile,
+  depth: number,
+  guard: ChainGuard,
+  options: OpenImageOptions,
+): Promise<DiskLayer | undefined> {
+  const { backing } = info;
+  if (backing === undefined) return undefined;
+  guard.requireDepth(depth);
+  const request = requestFor("backing", backing.nameBytes, backing.displayName, {
+    depth,
+    format: backing.format,
+    fromLocation: from.location,
+  });
+  const file = await resolveFile(options.backing ?? denyAll, request);
+  try {
+    return await openBackingFile(file, request, guard, options);
+  } catch (error) {
+    throw placed(error, depth, backing.displayName);
+  }
+}
+
+async function openBackingFile(
+  file: ResolvedFile,
+  request: FileRequest,
+  guard: ChainGuard,
+  options: OpenImageOptions,
+): Promise<DiskLayer> {
+  const close = () => closeAll([file]);
+  try {
+    if (backingFormatOf(request, file) === "raw") {
+      return new RawLayer(await SourceReader.open(file.source, options.signal), close);
+    }
+    guard.enter(file.source, request.displayName);
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return (await openLayer(file, [file], request.depth, guard, options)).layer;
+}
+
+async function openDataFile(
+  area: HeaderArea,
+  info: ImageInfo,
+  from: ResolvedFile,
+  depth: number,
+  options: OpenImageOptions,
+): Promise<ResolvedFile | undefined> {
+  if (info.dataFile === undefined) return undefined;
+  const nameBytes = area.contents.dataFileName ?? new Uint8Array(0);
+  const displayName = nameBytes.byteLength === 0 ? "(without a name)" : toDisplayText(nameBytes);
+  const request = requestFor("data-file", nameBytes, displayName, {
+    depth,
+    format: "raw",
+    fromLocation: from.location,
+  });
+  return resolveFile(options.dataFile ?? denyAll, request);
+}
+
+/** The virtual size as a number, when the image can be read at all. */
+function requireReadable(info: ImageInfo, options: OpenImageOptions): number {
+  if (info.encryption !== "none") {
+    throw new Qcow2Error({
+      code: "QCOW2_ENCRYPTED",
+      message: `the image is encrypted with ${info.encryption}`,
+      offset: headerFields.cryptMethod,
+      structure: "header",
+      details: { encryption: info.encryption },
+    });
+  }
+  const { maxVirtualSizeBytes = Number.MAX_SAFE_INTEGER, maxSnapshots } = options.limits ?? {};
+  if (info.virtualSizeBytes > BigInt(maxVirtualSizeBytes)) {
+    throw new Qcow2Error({
+      code: "QCOW2_IMAGE_TOO_LARGE",
+      message: `the virtual disk has ${info.virtualSizeBytes} bytes, more than ${maxVirtualSizeBytes}`,
+      offset: headerFields.size,
+      structure: "header",
+      details: { virtualSizeBytes: String(info.virtualSizeBytes), maxVirtualSizeBytes },
+    });
+  }
+  if (maxSnapshots !== undefined && info.snapshots.entries > maxSnapshots) {
+    throw new Qcow2Error({
+      code: "QCOW2_TABLE_TOO_LARGE",
+      message: `the image has ${info.snapshots.entries} snapshots, more than ${maxSnapshots}`,
+      offset: headerFields.snapshotCount,
+      structure: "snapshot table",
+    });
+  }
+  return Number(info.virtualSizeBytes);
+}
+
+/** Says which file of the chain an error is about. */
+function placed(error: unknown, depth: number, name: string): unknown {
+  if (!(error instanceof Qcow2Error) || "depth" in error.details) return error;
+  return new Qcow2Error({
+    code: error.code,
+    message: `backing file ${name}: ${error.message}`,
+    ...(error.offset === undefined ? {} : { offset: error.offset }),
+    ...(error.structure === undefined ? {} : { structure: error.structure }),
+    details: { ...error.details, depth, name },
+    ...(error.hint === undefined ? {} : { hint: error.hint }),
+    cause: error,
+  });
+}
+
+async function closeAll(files: readonly ResolvedFile[]): Promise<void> {
+  for (const { source } of files) await source.close?.();
+}

@@ -1,0 +1,96 @@
+import { bitmapFlags, parseBitmapDirectory } from "../bitmaps/parse.ts";
+import type { MemoryBudget } from "../bytes/budget.ts";
+import type { SourceReader } from "../bytes/source-reader.ts";
+import { toDisplayText } from "../bytes/text.ts";
+import type { ImageInfo, TableInfo } from "../inspect/image-info.ts";
+import { toImageInfo } from "../inspect/inspect-image.ts";
+import type { HeaderArea } from "../inspect/read-header.ts";
+import type { SnapshotEntry } from "../snapshots/parse.ts";
+import { readSnapshotTable } from "../snapshots/read-table.ts";
+
+/** An internal snapshot. */
+export interface Snapshot {
+  /** Its id, most often a decimal number. */
+  readonly id: string;
+  /** Its name. */
+  readonly name: string;
+  /** When it was taken: seconds since 1970. */
+  readonly dateSeconds: number;
+  /** Nanoseconds on top. */
+  readonly dateNanoseconds: number;
+  /** How long the machine had run, in nanoseconds. */
+  readonly vmClockNanoseconds: bigint;
+  /** Bytes of saved machine state. */
+  readonly vmStateBytes: bigint;
+  /** Size of the virtual disk at that time, in bytes. */
+  readonly diskSizeBytes: bigint;
+  /** Instruction count, when the snapshot has one. */
+  readonly icount?: bigint;
+  /** Its L1 table. */
+  readonly l1Table: TableInfo;
+  /** Where its entry is in the image, in bytes. */
+  readonly entryOffset: number;
+}
+
+/** A persistent dirty bitmap. */
+export interface Bitmap {
+  /** Its name. */
+  readonly name: string;
+  /** Bytes that one bit stands for. */
+  readonly granularityBytes: number;
+  /** Whether a writer left it out of date. */
+  readonly isInUse: boolean;
+  /** Whether it records writes as soon as the image is opened for writing. */
+  readonly isAuto: boolean;
+}
+
+/** Everything that an image says about itself. */
+export interface ImageDescription {
+  /** What the header says. */
+  readonly info: ImageInfo;
+  /** The internal snapshots, in file order. */
+  readonly snapshots: readonly Snapshot[];
+  /** The persistent bitmaps, in file order. */
+  readonly bitmaps: readonly Bitmap[];
+}
+
+/** Reads the snapshot table and the bitmap directory. */
+export async function describeImage(
+  reader: SourceReader,
+  area: HeaderArea,
+  budget: MemoryBudget,
+): Promise<ImageDescription> {
+  const snapshots = await readSnapshotTable(reader, area.header, budget);
+  return {
+    info: toImageInfo(area, reader.sizeBytes),
+    snapshots: snapshots.entries.map(toSnapshot),
+    bitmaps: await readBitmaps(reader, area, budget),
+  };
+}
+
+function toSnapshot(entry: SnapshotEntry): Snapshot {
+  const { extra: _, id, name, l1Offset, l1Size, ...rest } = entry;
+  return {
+    ...rest,
+    id: toDisplayText(id),
+    name: toDisplayText(name),
+    l1Table: { offset: l1Offset, entries: l1Size },
+  };
+}
+
+async function readBitmaps(
+  reader: SourceReader,
+  area: HeaderArea,
+  budget: MemoryBudget,
+): Promise<Bitmap[]> {
+  const info = area.contents.bitmaps;
+  if (info === undefined) return [];
+  budget.take(info.lengthBytes, "bitmap directory");
+  const bytes = await reader.readExactly(info.offset, info.lengthBytes, "bitmap directory");
+  return parseBitmapDirectory(bytes, info, area.header.clusterBits).map((entry) => ({
+    name: toDisplayText(entry.name),
+    granularityBytes: 2 ** entry.granularityBits,
+    isInUse: (entry.flags & bitmapFlags.inUse) !== 0,
+    isAuto: (entry.flags & bitmapFlags.auto) !== 0,
+  }));
+}

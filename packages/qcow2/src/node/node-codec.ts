@@ -1,0 +1,60 @@
+import { promisify } from "node:util";
+import { constants, inflateRaw, zstdDecompress } from "node:zlib";
+import { badStream, type Codec, type DecompressOptions, requireWhole } from "../codec/codec.ts";
+import { portableCodec } from "../codec/portable-codec.ts";
+import { zstdFrameEnd } from "../codec/zstd/frame.ts";
+
+const inflateRawAsync = promisify(inflateRaw);
+const zstdDecompressAsync = promisify(zstdDecompress);
+
+/** Largest window that is accepted, as a power of two: the 8 MiB that RFC 8878 recommends. */
+const maxWindowLog = 23;
+
+/** Decompresses with Node's zlib in its thread pool. What Node refuses is tried once more in plain TypeScript. */
+export const nodeCodec: Codec = {
+  async decompress(type, input, options) {
+    const native =
+      type === "zlib" ? await inflateNative(input, options) : await zstdNative(input, options);
+    // Node is stricter or laxer than qcow2 about what is behind or missing from a stream; the portable codec decides.
+    return native ?? portableCodec.decompress(type, input, options);
+  },
+};
+
+async function inflateNative(
+  input: Uint8Array,
+  { outputBytes }: DecompressOptions,
+): Promise<Uint8Array | undefined> {
+  try {
+    const output = await inflateRawAsync(input, {
+      chunkSize: outputBytes,
+      maxOutputLength: outputBytes,
+      finishFlush: constants.Z_SYNC_FLUSH,
+    });
+    return requireWhole(plain(output), outputBytes);
+  } catch {
+    return undefined;
+  }
+}
+
+async function zstdNative(
+  input: Uint8Array,
+  { outputBytes }: DecompressOptions,
+): Promise<Uint8Array | undefined> {
+  const frame = input.subarray(0, zstdFrameEnd(input));
+  if (frame.byteLength === 0) throw badStream("it is empty");
+  try {
+    const output = await zstdDecompressAsync(frame, {
+      chunkSize: outputBytes,
+      maxOutputLength: outputBytes,
+      params: { [constants.ZSTD_d_windowLogMax]: maxWindowLog },
+    });
+    // A cluster may be made of several frames.
+    return output.byteLength === outputBytes ? plain(output) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function plain(buffer: Buffer): Uint8Array {
+  return new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength);
+}

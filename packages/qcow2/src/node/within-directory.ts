@@ -1,0 +1,34 @@
+import { realpath } from "node:fs/promises";
+import { dirname, isAbsolute, resolve, sep } from "node:path";
+import { openFile, toIoError } from "@box/io/node";
+import type { FileResolver } from "../chain/resolver.ts";
+
+/**
+ * Allows files whose real path is below a folder; symbolic links that lead out of it are refused. A relative name is
+ * taken from the folder of the image that holds it, or from `root` when that is not known.
+ *
+ * A name is always a path: `json:`, `nbd:` and the like are never interpreted. A name that is not UTF-8 is refused, and
+ * so is everything but a regular file.
+ */
+export function withinDirectory(root: string): FileResolver {
+  return async ({ name, fromLocation }) => {
+    if (name === undefined) return undefined;
+    const folder = await realpathOf(root);
+    const base = fromLocation === undefined ? folder : dirname(fromLocation);
+    const path = await realpathOf(isAbsolute(name) ? name : resolve(base, name));
+    if (path !== folder && !path.startsWith(folder.endsWith(sep) ? folder : folder + sep)) {
+      return undefined;
+    }
+    // The path has no links any more; one that appears now is not followed.
+    const source = await openFile(path, { followLink: false });
+    return { source, location: path };
+  };
+}
+
+async function realpathOf(path: string): Promise<string> {
+  try {
+    return await realpath(path);
+  } catch (error) {
+    throw toIoError(error, { action: "cannot find", path });
+  }
+}

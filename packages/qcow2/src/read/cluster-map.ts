@@ -1,0 +1,263 @@
+import { Qcow2Error, type Qcow2ErrorCode, type Qcow2Structure } from "../errors.ts";
+import { entryOffset } from "../tables/l1-entry.ts";
+import {
+  compressedRange,
+  type L2EntryKind,
+  type L2Format,
+  l2EntryKind,
+} from "../tables/l2-entry.ts";
+import type { TableCache } from "../tables/table-cache.ts";
+import { joinRuns, type Run } from "./run.ts";
+import { type SubclusterRange, subclusterRange } from "./subclusters.ts";
+
+/** A virtual disk in an image: the active one or a snapshot's. */
+export interface DiskView {
+  /** Where its L1 table is. */
+  readonly l1Offset: number;
+  /** Entries of its L1 table. */
+  readonly l1Entries: number;
+  /** Size in bytes. */
+  readonly sizeBytes: number;
+}
+
+/** A table that must be loaded before a mapping can go on. */
+interface MissingTable {
+  readonly missing: Qcow2Structure;
+  readonly offset: number;
+}
+
+/** Finds where the virtual disk's bytes are stored. Reads L1 and L2 tables through the cache and changes nothing. */
+export class ClusterMap {
+  readonly #cache: TableCache;
+  readonly #format: L2Format;
+  readonly #view: DiskView;
+  readonly #fileSize: () => number;
+  readonly #isStrict: boolean;
+  readonly #entryBytes: number;
+  readonly #l2Entries: number;
+
+  constructor(
+    cache: TableCache,
+    format: L2Format,
+    view: DiskView,
+    fileSize: () => number,
+    isStrict: boolean,
+  ) {
+    this.#cache = cache;
+    this.#format = format;
+    this.#view = view;
+    this.#fileSize = fileSize;
+    this.#isStrict = isStrict;
+    this.#entryBytes = format.hasExtendedL2 ? 16 : 8;
+    this.#l2Entries = 2 ** format.clusterBits / this.#entryBytes;
+  }
+
+  /** Maps a range, in order and joined where neighbours are stored next to each other. */
+  async runs(start: number, length: number): Promise<Run[]> {
+    const runs: Run[] = [];
+    for (let at = start; at < start + length; ) {
+      const run = await this.next(at, start + length - at);
+      at += run.length;
+      const previous = runs.at(-1);
+      const joined = previous && joinRuns(previous, run);
+      if (joined) runs[runs.length - 1] = joined;
+      else runs.push(run);
+    }
+    return runs;
+  }
+
+  /** Maps as much of a range as one slice of an L2 table says in one go; at least one byte. */
+  async next(start: number, length: number): Promise<Run> {
+    for (;;) {
+      const found = this.peekNext(start, length);
+      if (!("missing" in found)) return found;
+      await this.#cache.load(found.offset, found.missing);
+    }
+  }
+
+  /** Like {@link next}, without waiting: when a table is not in memory, says which. */
+  peekNext(start: number, length: number): Run | MissingTable {
+    const clusterSize = 2 ** this.#format.clusterBits;
+    const cluster = Math.floor(start / clusterSize);
+    const l1Index = Math.floor(cluster / this.#l2Entries);
+    const l2Index = cluster % this.#l2Entries;
+    const tableEnd = (l1Index + 1) * this.#l2Entries * clusterSize;
+    // A snapshot's L1 table may be shorter than its disk.
+    if (l1Index >= this.#view.l1Entries) return unallocated(start, length);
+    const l1At = this.#view.l1Offset + l1Index * 8;
+    const l1 = this.#cache.peek(l1At);
+    if (l1 === undefined) return { missing: "L1 table", offset: l1At };
+    const within = l1At % this.#cache.sliceBytes;
+    const l2Offset = entryOffset(l1.getUint32(within), l1.getUint32(within + 4));
+    if (l2Offset === 0) return unallocated(start, Math.min(length, tableEnd - start));
+    if (l2Offset % clusterSize !== 0) {
+      throw mapError(
+        "QCOW2_MISALIGNED",
+        "L2 table",
+        l1At,
+        "the L1 entry names a misaligned L2 table",
+      );
+    }
+    const l2At = l2Offset + l2Index * this.#entryBytes;
+    const l2 = this.#cache.peek(l2At);
+    if (l2 === undefined) return { missing: "L2 table", offset: l2At };
+    return this.#scan(l2, l2At, start, length);
+  }
+
+  /** Goes on through the slice while entries say the same kind and contiguous places. */
+  #scan(slice: DataView, entryAt: number, start: number, length: number): Run {
+    const { sliceBytes } = this.#cache;
+    const end = start + length;
+    let run = this.#entryRun(slice, entryAt, start, end);
+    let at = entryAt + this.#entryBytes;
+    while (run.start + run.length < end && at % sliceBytes !== 0) {
+      const next = this.#entryRun(slice, at, run.start + run.length, end);
+      const joined = joinRuns(run, next);
+      if (joined === undefined) break;
+      run = joined;
+      if (run.start + run.length < end && !this.#endsCluster(run)) break;
+      at += this.#entryBytes;
+    }
+    return run;
+  }
+
+  #endsCluster(run: Run): boolean {
+    return (run.start + run.length) % 2 ** this.#format.clusterBits === 0;
+  }
+
+  /** What one entry says about the bytes from `start` to the end of its cluster or to `end`. */
+  #entryRun(slice: DataView, entryAt: number, start: number, end: number): Run {
+    const clusterSize = 2 ** this.#format.clusterBits;
+    const within = start % clusterSize;
+    const length = Math.min(clusterSize - within, end - start);
+    const position = entryAt % this.#cache.sliceBytes;
+    const high = slice.getUint32(position);
+    const low = slice.getUint32(position + 4);
+    const kind = l2EntryKind(high, low, this.#format);
+    if (kind === "compressed") return this.#compressedRun(high, low, entryAt, start, length);
+    const host = this.#hostOffset(high, low, kind, entryAt, start - within);
+    if (!this.#format.hasExtendedL2) return plainRun(kind, host, start, length, within);
+    const bitmaps = {
+      zero: slice.getUint32(position + 8),
+      allocated: slice.getUint32(position + 12),
+    };
+    const range = subclusterRange(bitmaps, within, length, clusterSize, host >= 0);
+    if (range.kind === "invalid") {
+      throw mapError(
+        "QCOW2_SUBCLUSTERS_INVALID",
+        "L2 table",
+        entryAt,
+        "the subcluster bitmap contradicts itself",
+      );
+    }
+    return subclusterRun(range, host, start, within);
+  }
+
+  #compressedRun(high: number, low: number, entryAt: number, start: number, length: number): Run {
+    const { clusterBits, hasDataFile } = this.#format;
+    if (hasDataFile) {
+      throw mapError(
+        "QCOW2_COMPRESSED_ENTRY_INVALID",
+        "L2 table",
+        entryAt,
+        "a compressed cluster stands in an image with an external data file",
+      );
+    }
+    const { offset, lengthBytes } = compressedRange(high, low, clusterBits);
+    if (offset >= this.#fileSize()) throw this.#outOfFile("compressed cluster", offset, entryAt);
+    return { kind: "compressed", start, length, hostOffset: offset, storedBytes: lengthBytes };
+  }
+
+  /** The host offset of an entry's cluster, checked; -1 when it has none. */
+  #hostOffset(
+    high: number,
+    low: number,
+    kind: L2EntryKind,
+    entryAt: number,
+    clusterStart: number,
+  ): number {
+    if (kind === "zero" || kind === "unallocated") {
+      this.#requireZeroFlagAllowed(kind, entryAt);
+      return -1;
+    }
+    this.#requireZeroFlagAllowed(kind, entryAt);
+    const offset = entryOffset(high, low);
+    if (offset % 2 ** this.#format.clusterBits !== 0) {
+      throw mapError(
+        "QCOW2_MISALIGNED",
+        "data cluster",
+        entryAt,
+        "the L2 entry names a misaligned cluster",
+      );
+    }
+    if (this.#format.hasDataFile) {
+      if (offset === clusterStart) return offset;
+      throw mapError(
+        "QCOW2_DATA_FILE_OFFSET_WRONG",
+        "L2 table",
+        entryAt,
+        `the L2 entry puts guest byte ${clusterStart} at byte ${offset} of the external data file`,
+      );
+    }
+    if (kind === "normal" && this.#isStrict && offset >= this.#fileSize()) {
+      throw this.#outOfFile("data cluster", offset, entryAt);
+    }
+    return offset;
+  }
+
+  #requireZeroFlagAllowed(kind: L2EntryKind, entryAt: number): void {
+    if (this.#format.version === 3 || kind === "normal" || kind === "unallocated") return;
+    throw mapError(
+      "QCOW2_RESERVED_BITS",
+      "L2 table",
+      entryAt,
+      "the L2 entry has the zero flag, which version 2 does not have",
+    );
+  }
+
+  #outOfFile(structure: Qcow2Structure, offset: number, entryAt: number): Qcow2Error {
+    return mapError(
+      "QCOW2_OUT_OF_FILE",
+      structure,
+      entryAt,
+      `the L2 entry puts a ${structure} at byte ${offset}, past the end of the file (${this.#fileSize()})`,
+    );
+  }
+}
+
+function unallocated(start: number, length: number): Run {
+  return { kind: "unallocated", start, length, hostOffset: -1, storedBytes: 0 };
+}
+
+function plainRun(
+  kind: L2EntryKind,
+  host: number,
+  start: number,
+  length: number,
+  within: number,
+): Run {
+  const hostOffset = host < 0 ? -1 : host + within;
+  if (kind === "normal") return { kind: "data", start, length, hostOffset, storedBytes: 0 };
+  if (kind === "unallocated") return unallocated(start, length);
+  return { kind: "zero", start, length, hostOffset, storedBytes: 0 };
+}
+
+function subclusterRun(range: SubclusterRange, host: number, start: number, within: number): Run {
+  const { kind, length } = range;
+  if (kind === "unallocated" || kind === "invalid") return unallocated(start, length);
+  return { kind, start, length, hostOffset: host < 0 ? -1 : host + within, storedBytes: 0 };
+}
+
+function mapError(
+  code: Qcow2ErrorCode,
+  structure: Qcow2Structure,
+  entryAt: number,
+  problem: string,
+): Qcow2Error {
+  return new Qcow2Error({
+    code,
+    structure,
+    offset: entryAt,
+    message: `the table entry at byte ${entryAt} is wrong: ${problem}`,
+  });
+}
