@@ -14,7 +14,7 @@ import { describe, expect, it } from "vitest";
 
 const root = new URL("../fixtures/", import.meta.url);
 
-describe("every fixture comes out as its expect.json says", () => {
+describe("every fixture comes out as its expect.json says", { timeout: 60_000 }, () => {
   for (const fixture of fixtures) {
     it(`${fixture.name}: ${fixture.title}`, async () => {
       expect(await outcome(fixture)).toEqual(withoutQemu(fixture.expectation));
@@ -22,7 +22,7 @@ describe("every fixture comes out as its expect.json says", () => {
   }
 });
 
-describe("the fixture suite", () => {
+describe("the fixture suite", { timeout: 60_000 }, () => {
   it("lists every fixture folder", () => {
     const folders = readdirSync(root, { recursive: true, encoding: "utf8" })
       .filter((path) => path.endsWith("recipe.ts"))

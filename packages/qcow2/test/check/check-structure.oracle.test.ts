@@ -7,7 +7,7 @@ import { hasQemuImg, qemuImg, qemuIo, temporaryFolder } from "../support/qemu.ts
 
 const writes = ["write -P 1 0 300k", "write -P 2 5M 64k", "write -z 1M 128k", "write -P 3 3M 512"];
 
-describe.skipIf(!hasQemuImg)("images that QEMU made are sound", () => {
+describe.skipIf(!hasQemuImg)("images that QEMU made are sound", { timeout: 60_000 }, () => {
   it.for([
     ["compat=0.10"],
     ["compat=1.1"],

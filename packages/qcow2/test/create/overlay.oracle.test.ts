@@ -4,7 +4,7 @@ import { overlayBytes } from "@box/qcow2";
 import { describe, expect, it } from "vitest";
 import { hasQemuImg, qemuImg, qemuIo, temporaryFolder } from "../support/qemu.ts";
 
-describe.skipIf(!hasQemuImg)("overlays as QEMU sees them", () => {
+describe.skipIf(!hasQemuImg)("overlays as QEMU sees them", { timeout: 60_000 }, () => {
   it.for([
     [0, "base.raw"],
     [512, "base.raw"],
