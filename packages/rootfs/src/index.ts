@@ -1,13 +1,45 @@
+export {
+  BaseCache,
+  type BaseCacheOptions,
+  type BaseDisk,
+  type EnsureBaseOptions,
+} from "./base/base-cache.ts";
+export type { BaseEvent } from "./base/base-events.ts";
+export type { BaseRecord } from "./base/base-record.ts";
+export {
+  type BuildProgress,
+  type BuildRootfsOptions,
+  type BuiltRootfs,
+  buildRootfs,
+} from "./build/build-rootfs.ts";
+export type { InjectedFile } from "./build/injected-layer.ts";
+export {
+  type RecordedRecipe,
+  type ResolvedRecipe,
+  type RootfsOptions,
+  type RootfsRecipe,
+  resolveRecipe,
+} from "./build/recipe.ts";
 export { RootfsError, type RootfsErrorCode, rootfsErrorKinds } from "./errors.ts";
+export { bootstrapGuestImage } from "./guest/bootstrap-image.ts";
+export { type EnvironmentEntry, splitEnvironment } from "./guest/environment.ts";
+export {
+  type BootFiles,
+  type GuestImage,
+  type GuestRootfs,
+  type GuestRootfsStrategy,
+  initialiseGuestRootfs,
+} from "./guest/guest-rootfs.ts";
+export { guestImageOf, layersOfImage } from "./image/image-layers.ts";
 export type { LayerContents } from "./merge/content-index.ts";
 export type { LayerSource } from "./merge/layer-source.ts";
 export { defaultMergeLimits, type MergeLimits } from "./merge/limits.ts";
 export {
   type MergedLayers,
   type MergeLayersOptions,
-  type MergeWarning,
   mergeLayers,
 } from "./merge/merge-layers.ts";
+export type { RootfsWarning } from "./merge/warning.ts";
 export type { OverlayBase } from "./overlay/create-on-base.ts";
 export { decide, type OverlayAction, type OverlayRefusalCode } from "./overlay/decide.ts";
 export { describeDecisionTable } from "./overlay/describe-decision-table.ts";

@@ -7,19 +7,7 @@ import { displayEntryPath } from "./entry-path.ts";
 import { LayerMerger, unlistedDirectory } from "./layer-merger.ts";
 import type { LayerSource } from "./layer-source.ts";
 import { defaultMergeLimits, type MergeLimits } from "./limits.ts";
-
-/** Something in a layer that was put right. Plain data. */
-export interface MergeWarning {
-  /**
-   * Which rule: paths with `..` that would have left the root were clamped there, or access control lists in a form that
-   * has no numbers were dropped.
-   */
-  readonly code: "ROOTFS_PATH_CLAMPED" | "TAR_ACL_DROPPED";
-  /** One sentence for people. */
-  readonly message: string;
-  /** Digest of the layer. */
-  readonly diffId: string;
-}
+import type { RootfsWarning } from "./warning.ts";
 
 /** Options of {@link mergeLayers}. */
 export interface MergeLayersOptions {
@@ -30,7 +18,7 @@ export interface MergeLayersOptions {
   /** Stops between two chunks. */
   readonly signal?: AbortSignal;
   /** Told about what was put right, once for each layer. */
-  readonly onWarning?: (warning: MergeWarning) => void;
+  readonly onWarning?: (warning: RootfsWarning) => void;
   /** Told how many layers have been read, after each. */
   readonly onLayer?: (done: number, total: number) => void;
 }
@@ -135,7 +123,7 @@ function inLayer(layer: LayerSource, pathOf: () => Uint8Array | undefined, work:
 function clampedWarning(
   layer: LayerSource,
   { count, first }: { readonly count: number; readonly first: string },
-): MergeWarning {
+): RootfsWarning {
   return {
     code: "ROOTFS_PATH_CLAMPED",
     message: `${count} path(s) of layer ${layer.diffId} lead above the root and were clamped there, the first is ${JSON.stringify(first)}`,
@@ -143,7 +131,7 @@ function clampedWarning(
   };
 }
 
-function droppedWarning(layer: LayerSource, count: number): MergeWarning {
+function droppedWarning(layer: LayerSource, count: number): RootfsWarning {
   return {
     code: "TAR_ACL_DROPPED",
     message: `${count} access control list(s) of layer ${layer.diffId} name users without numbers and were dropped`,

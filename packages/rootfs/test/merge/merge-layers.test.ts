@@ -1,4 +1,4 @@
-import type { MergeWarning } from "@box/rootfs";
+import type { RootfsWarning } from "@box/rootfs";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import {
@@ -299,7 +299,7 @@ describe("names", () => {
   });
 
   test("that lead above the root are clamped there, with one warning for each layer", async () => {
-    const warnings: MergeWarning[] = [];
+    const warnings: RootfsWarning[] = [];
     const climbing = layer(file("../../a"), file("x/../../b"), hardlink("c", "../../a"));
     const { tree } = await mergeWith(
       { onWarning: (warning) => warnings.push(warning) },
@@ -484,7 +484,7 @@ describe("mergeLayers", () => {
   });
 
   test("warns of access control lists that cannot be kept", async () => {
-    const warnings: MergeWarning[] = [];
+    const warnings: RootfsWarning[] = [];
     const acl = { name: bytes("user.x"), value: bytes("1") };
     const archive = Buffer.from(archiveOf([file("f", "", { xattrs: [acl] })]));
     // The same length: SCHILY.xattr.user.x=1 becomes a text ACL whose user has no number.

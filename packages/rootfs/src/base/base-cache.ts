@@ -1,0 +1,252 @@
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+import type { RandomAccess } from "@box/io";
+import {
+  acquireLock,
+  createFileDurably,
+  ensureDirectory,
+  errnoOf,
+  type FileSystem,
+  type LockHolder,
+  nodeFileSystem,
+  openFile,
+  removeDeadTemporaries,
+  toIoError,
+  writeFileDurably,
+} from "@box/io/node";
+import { type BuildProgress, buildResolved } from "../build/build-rootfs.ts";
+import { type ResolvedRecipe, type RootfsRecipe, resolveRecipe } from "../build/recipe.ts";
+import { RootfsError } from "../errors.ts";
+import type { MergeLimits } from "../merge/limits.ts";
+import type { BaseEvent } from "./base-events.ts";
+import { type BaseRecord, readBaseRecord, recordVersion } from "./base-record.ts";
+
+/** Where a {@link BaseCache} lives. */
+export interface BaseCacheOptions {
+  /** Folder of the base disks; made when it is needed. */
+  readonly directory: string;
+  /** Folder of the lock files; made when it is needed. */
+  readonly locksDirectory: string;
+  /** The file system calls; the host's unless given. */
+  readonly fs?: FileSystem;
+}
+
+/** A base disk in the cache: a read-only ext4 file system in a raw file. */
+export interface BaseDisk {
+  /** Names what it was built from. */
+  readonly key: string;
+  /** Where it is. */
+  readonly path: string;
+  /** Its size in bytes. */
+  readonly sizeBytes: number;
+  /** Digest of its whole content, `sha256:...`. */
+  readonly digest: string;
+}
+
+/** Options of {@link BaseCache.ensure}. */
+export interface EnsureBaseOptions {
+  /** Where the image came from, for people; recorded. */
+  readonly source?: string;
+  /** Accept only this content, as when a base is restored for overlays that were made on it. */
+  readonly expectedDigest?: string;
+  /** Other limits than the usual ones. */
+  readonly limits?: Partial<MergeLimits>;
+  /** Stops waiting or building; nothing half-made stays. */
+  readonly signal?: AbortSignal;
+  /** Told what happens, as it happens. */
+  readonly onEvent?: (event: BaseEvent) => void;
+}
+
+const readBytes = 1024 * 1024;
+
+/**
+ * Base disks by key: each is built once, however many processes ask for it, and never changed afterwards.
+ *
+ * `KEY.ext4` (0444) holds the disk and `KEY.json` its record. The record is written last, so that a disk without one, or of
+ * another size than recorded, is none: it is built again.
+ */
+export class BaseCache {
+  readonly #directory: string;
+  readonly #locksDirectory: string;
+  readonly #fs: FileSystem;
+
+  constructor(options: BaseCacheOptions) {
+    this.#directory = options.directory;
+    this.#locksDirectory = options.locksDirectory;
+    this.#fs = options.fs ?? nodeFileSystem;
+  }
+
+  /** Finds a base by its key; nothing when there is none that is whole. @throws IoError. */
+  async find(key: string): Promise<BaseDisk | undefined> {
+    const record = await readBaseRecord(this.#fs, this.#recordPath(key), key);
+    if (record === undefined || !(await this.#isThere(record))) return undefined;
+    return this.#diskOf(record);
+  }
+
+  /**
+   * Gives the base of a recipe, and builds it when it is not there.
+   *
+   * A second caller, of this process or another, waits for the first and takes over when that one dies. A base that
+   * was recorded before and is lost is built only to the content that was recorded.
+   *
+   * @throws RootfsError `ROOTFS_BASE_DIGEST_MISMATCH`, and what building throws; IoError.
+   */
+  async ensure(recipe: RootfsRecipe, options: EnsureBaseOptions = {}): Promise<BaseDisk> {
+    const resolved = resolveRecipe(recipe);
+    const tell = teller(resolved.key, options);
+    const found = await this.#findAs(resolved.key, options);
+    if (found !== undefined) return cached(found, tell);
+    await ensureDirectory(this.#directory, { fs: this.#fs });
+    await ensureDirectory(this.#locksDirectory, { fs: this.#fs });
+    await using _lock = await acquireLock(join(this.#locksDirectory, `base-${resolved.key}.lock`), {
+      command: `building base ${resolved.key}`,
+      onWait: (holder) => tell(waitingFor(holder)),
+      ...(options.signal === undefined ? {} : { signal: options.signal }),
+    });
+    const built = await this.#findAs(resolved.key, options);
+    if (built !== undefined) return cached(built, tell);
+    // Without await the lock would be given back while the build still runs.
+    return await this.#build(resolved, options, tell);
+  }
+
+  /**
+   * Reads a base from end to end and compares it with its record.
+   *
+   * @returns Whether it is as recorded; nothing when there is no such base.
+   * @throws IoError when it cannot be read.
+   */
+  async verify(key: string): Promise<boolean | undefined> {
+    const disk = await this.find(key);
+    if (disk === undefined) return undefined;
+    await using file = await openFile(disk.path, { fs: this.#fs });
+    return (await digestOf(file, disk.sizeBytes)) === disk.digest;
+  }
+
+  async #findAs(key: string, options: EnsureBaseOptions): Promise<BaseDisk | undefined> {
+    const found = await this.find(key);
+    if (found !== undefined) requireDigest(found, options.expectedDigest, found.digest);
+    return found;
+  }
+
+  async #build(
+    resolved: ResolvedRecipe,
+    options: EnsureBaseOptions,
+    tell: (event: Told) => void,
+  ): Promise<BaseDisk> {
+    const { key } = resolved;
+    const fs = this.#fs;
+    await removeDeadTemporaries(this.#directory, { fs });
+    const before = await readBaseRecord(fs, this.#recordPath(key), key);
+    const expected = options.expectedDigest ?? before?.digest;
+    tell({ name: "base.building", message: `building base ${key}` });
+    const fill = async (file: RandomAccess): Promise<BaseRecord> => {
+      const { sizeBytes } = await buildResolved(resolved, file, {
+        ...(options.limits === undefined ? {} : { limits: options.limits }),
+        ...(options.signal === undefined ? {} : { signal: options.signal }),
+        onWarning: ({ code, message }) =>
+          tell({ name: "base.warning", level: "warning", code, message }),
+        onProgress: (progress) =>
+          tell({ name: "base.progress", message: describeProgress(progress), progress }),
+      });
+      const digest = await digestOf(file, sizeBytes, options.signal);
+      requireDigest({ key, path: this.#diskPath(key) }, expected, digest);
+      const { source = "" } = options;
+      return {
+        formatVersion: recordVersion,
+        key,
+        sizeBytes,
+        digest,
+        source,
+        recipe: resolved.recorded,
+      };
+    };
+    const record = await createFileDurably(this.#diskPath(key), fill, {
+      fs,
+      mode: 0o444,
+      ...(options.signal === undefined ? {} : { signal: options.signal }),
+    });
+    await writeFileDurably(this.#recordPath(key), `${JSON.stringify(record, undefined, 2)}\n`, {
+      fs,
+    });
+    tell({ name: "base.built", message: `built base ${key}: ${record.sizeBytes} bytes` });
+    return this.#diskOf(record);
+  }
+
+  async #isThere(record: BaseRecord): Promise<boolean> {
+    const path = this.#diskPath(record.key);
+    try {
+      const facts = await this.#fs.lstat(path);
+      return facts.isFile() && Number(facts.size) === record.sizeBytes;
+    } catch (error) {
+      if (errnoOf(error) === "ENOENT") return false;
+      throw toIoError(error, { action: "cannot look at the base disk", path });
+    }
+  }
+
+  #diskOf({ key, sizeBytes, digest }: BaseRecord): BaseDisk {
+    return { key, path: this.#diskPath(key), sizeBytes, digest };
+  }
+
+  #diskPath(key: string): string {
+    return join(this.#directory, `${key}.ext4`);
+  }
+
+  #recordPath(key: string): string {
+    return join(this.#directory, `${key}.json`);
+  }
+}
+
+/** An event without what all events of one call share. */
+type Told = Omit<BaseEvent, "type" | "key" | "level"> & { readonly level?: BaseEvent["level"] };
+
+function teller(key: string, options: EnsureBaseOptions): (event: Told) => void {
+  return (event) => options.onEvent?.({ type: "base", level: "info", key, ...event });
+}
+
+function cached(disk: BaseDisk, tell: (event: Told) => void): BaseDisk {
+  tell({ name: "base.cached", message: `base ${disk.key} is in the cache` });
+  return disk;
+}
+
+function waitingFor(holder: LockHolder | undefined): Told {
+  if (holder === undefined) {
+    return { name: "base.waiting", message: "waiting for another process that builds this base" };
+  }
+  const message = `waiting for process ${holder.pid}, which is ${holder.command}`;
+  return { name: "base.waiting", message, holderPid: holder.pid };
+}
+
+function describeProgress({ stage, done, total }: BuildProgress): string {
+  return stage === "merge" ? `merged layer ${done} of ${total}` : `wrote ${done} bytes`;
+}
+
+async function digestOf(
+  file: RandomAccess,
+  sizeBytes: number,
+  signal?: AbortSignal,
+): Promise<string> {
+  const hash = createHash("sha256");
+  const buffer = new Uint8Array(readBytes);
+  for (let offset = 0; offset < sizeBytes; ) {
+    signal?.throwIfAborted();
+    const bytes = await file.read(offset, Math.min(readBytes, sizeBytes - offset), buffer);
+    if (bytes.byteLength === 0) break;
+    hash.update(bytes);
+    offset += bytes.byteLength;
+  }
+  return `sha256:${hash.digest("hex")}`;
+}
+
+function requireDigest(
+  disk: { readonly key: string; readonly path: string },
+  expected: string | undefined,
+  found: string,
+): void {
+  if (expected === undefined || expected === found) return;
+  throw new RootfsError({
+    code: "ROOTFS_BASE_DIGEST_MISMATCH",
+    message: `base disk ${disk.path} would have content ${found}, expected ${expected}`,
+    details: { key: disk.key, path: disk.path, expected, found },
+    hint: "overlays made on the recorded base would be damaged on this one; nothing was changed",
+  });
+}

@@ -1,0 +1,12 @@
+/** Something in an image that was put right. Plain data. */
+export interface RootfsWarning {
+  /**
+   * Which rule: paths with `..` that would have left the root were clamped there; access control lists in a form that has
+   * no numbers were dropped; times that ext4 cannot hold became the nearest that it can.
+   */
+  readonly code: "ROOTFS_PATH_CLAMPED" | "TAR_ACL_DROPPED" | "ROOTFS_TIME_CLAMPED";
+  /** One sentence for people. */
+  readonly message: string;
+  /** Digest of the layer, when it is about one. */
+  readonly diffId?: string;
+}
