@@ -38,7 +38,7 @@ export async function readBaseRecord(
 }
 
 /** Parses a record; nothing when it is none of this key and version. */
-export function parseBaseRecord(text: string, key: string): BaseRecord | undefined {
+function parseBaseRecord(text: string, key: string): BaseRecord | undefined {
   let value: unknown;
   try {
     value = JSON.parse(text);

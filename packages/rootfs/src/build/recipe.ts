@@ -3,7 +3,7 @@ import type { LayerSource } from "../merge/layer-source.ts";
 import { type InjectedFile, injectedLayer } from "./injected-layer.ts";
 
 /** Raised with every change of the bytes that a build makes from the same input. */
-export const writerVersion = 1;
+const writerVersion = 1;
 
 /** Choices that decide the bytes of a root file system. */
 export interface RootfsOptions {

@@ -410,7 +410,7 @@ describe("hard links", () => {
     await expect(merged([file("f"), ...names])).rejects.toMatchObject({
       code: "EXT4_TOO_MANY_LINKS",
     });
-  }, 30_000);
+  }, 120_000);
 });
 
 describe("limits", () => {
