@@ -1,5 +1,5 @@
 import type { RandomAccess } from "@box/io";
-import { toSourceError } from "../bytes/source-reader.ts";
+import { throwIfAborted, toSourceError } from "../bytes/source-reader.ts";
 import { Qcow2Error } from "../errors.ts";
 import type { ImagePiece } from "./write-metadata.ts";
 
@@ -19,16 +19,18 @@ export async function prepareTarget(target: RandomAccess, lengthBytes: number): 
   }
   await attempt("set the size of the target", async () => {
     if (target.truncate) await target.truncate(lengthBytes);
-    else await writeTo(target, lengthBytes - 1, new Uint8Array(1));
+    else if (lengthBytes > 0) await writeTo(target, lengthBytes - 1, new Uint8Array(1));
   });
 }
 
-/** Writes pieces in their order. */
+/** Writes pieces in their order; stops between two of them when it is aborted. */
 export async function writePieces(
   target: RandomAccess,
   pieces: Iterable<ImagePiece>,
+  signal?: AbortSignal,
 ): Promise<void> {
   for (const { offset, bytes } of pieces) {
+    throwIfAborted(signal);
     await attempt(`write ${bytes.byteLength} bytes at byte ${offset} of the image`, () =>
       writeTo(target, offset, bytes),
     );
