@@ -1,4 +1,10 @@
+export type { RunHelperOptions } from "./auth/credential-helper.ts";
 export type { CredentialProvider, Credentials } from "./auth/credentials.ts";
+export {
+  dockerCredentials,
+  eraseCredentials,
+  storeCredentials,
+} from "./auth/docker-credentials.ts";
 export type { ForeignRealmPolicy } from "./auth/realm.ts";
 export {
   type CopyEvent,
