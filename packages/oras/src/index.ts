@@ -6,6 +6,7 @@ export {
   storeCredentials,
 } from "./auth/docker-credentials.ts";
 export type { ForeignRealmPolicy } from "./auth/realm.ts";
+export { attach, type PackOptions, pack } from "./content/artifact.ts";
 export {
   type CopyEvent,
   type CopyOptions,
@@ -34,6 +35,7 @@ export {
   isDigest,
   parseDigest,
 } from "./content/digest.ts";
+export { discover, extendedCopy, type Referrer } from "./content/discover.ts";
 export {
   type Index,
   type Manifest,
@@ -67,6 +69,7 @@ export {
   type FetchedManifest,
   type Fetcher,
   type FetchOptions,
+  type GraphTarget,
   type OperationOptions,
   type Pusher,
   type ReadonlyStorage,
@@ -81,7 +84,7 @@ export { OrasError, type OrasErrorCode, type OrasErrorOptions, orasErrorKinds } 
 export { type ParseJsonOptions, parseJson } from "./json/parse-json.ts";
 export { nameAnnotations, namesOf } from "./layout/index-file.ts";
 export { OciLayout, type OciLayoutOptions } from "./layout/oci-layout.ts";
-export { RemoteRepository } from "./remote/repository.ts";
+export { type PushOptions, type ReferrersOptions, RemoteRepository } from "./remote/repository.ts";
 export {
   RegistryClient,
   type RegistryClientOptions,

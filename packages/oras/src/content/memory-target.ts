@@ -1,12 +1,19 @@
 import { OrasError } from "../errors.ts";
 import type { Descriptor } from "./descriptor.ts";
 import type { Digest } from "./digest.ts";
-import type { BlobSource, FetchOptions, Target } from "./target.ts";
-import { bytesSource } from "./target.ts";
+import { hasSuccessors } from "./media-types.ts";
+import { describeReferrer } from "./referrer.ts";
+import {
+  type BlobSource,
+  bytesSource,
+  type FetchOptions,
+  type GraphTarget,
+  type Target,
+} from "./target.ts";
 import { readAll, verifyContent } from "./verify.ts";
 
 /** Content in memory: for tests, small artifacts and images made in code. */
-export class MemoryTarget implements Target {
+export class MemoryTarget implements Target, GraphTarget {
   readonly #blobs: Map<Digest, Uint8Array> = new Map();
   readonly #tags: Map<string, Descriptor> = new Map();
   readonly #descriptors: Map<Digest, Descriptor> = new Map();
@@ -48,6 +55,16 @@ export class MemoryTarget implements Target {
   async tag(descriptor: Descriptor, reference: string): Promise<void> {
     if (!this.#blobs.has(descriptor.digest)) throw notFound(descriptor.digest);
     this.#tags.set(reference, descriptor);
+  }
+
+  /** {@inheritDoc GraphTarget.predecessors} */
+  async *predecessors(subject: Descriptor): AsyncGenerator<Descriptor, void, undefined> {
+    for (const descriptor of this.#descriptors.values()) {
+      const bytes = this.#blobs.get(descriptor.digest);
+      if (!hasSuccessors(descriptor.mediaType) || bytes === undefined) continue;
+      const referrer = describeReferrer(descriptor, bytes);
+      if (referrer?.subject.digest === subject.digest) yield referrer.entry;
+    }
   }
 
   /** All tags, in the order they were first set. */

@@ -64,6 +64,12 @@ export interface Tagger {
   tag(descriptor: Descriptor, reference: string, options?: OperationOptions): Promise<void>;
 }
 
+/** Knows what refers to content. */
+export interface GraphTarget {
+  /** The manifests whose subject is `descriptor`. */
+  predecessors(descriptor: Descriptor, options?: OperationOptions): AsyncIterable<Descriptor>;
+}
+
 /** Something images and artifacts are copied from. */
 export interface ReadonlyTarget extends ReadonlyStorage, Resolver {
   /** Like {@link ReferenceFetcher.fetchReference}, where a target can do it in one step. */

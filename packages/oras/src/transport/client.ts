@@ -58,6 +58,8 @@ export interface RegistryRequest extends Omit<ExchangeRequest, "url" | "originHe
   readonly expect: readonly number[];
   /** What the request is for, after "cannot": `fetch manifest latest of host/name`. */
   readonly what: string;
+  /** False when sending it again could do harm: then every failure is the caller's; true unless given. */
+  readonly isRepeatable?: boolean;
   /** Counts tries across several requests; a fresh one unless given. */
   readonly counter?: RetryCounter;
 }
@@ -117,7 +119,7 @@ export class RegistryClient implements AsyncDisposable {
         if (request.expect.includes(response.status)) return response;
         throw await this.#toError(response, request);
       } catch (error) {
-        if (!(error instanceof OrasError)) throw error;
+        if (!(error instanceof OrasError) || request.isRepeatable === false) throw error;
         await this.waitForRetry(counter, error, request.signal);
       }
     }

@@ -1,0 +1,25 @@
+import { z } from "zod";
+import { type Descriptor, descriptorSchema } from "../content/descriptor.ts";
+import { type Digest, digestAlgorithm, digestHex } from "../content/digest.ts";
+import { mediaTypes } from "../content/media-types.ts";
+
+/** A page of the referrers listing. */
+export const referrersSchema: z.ZodType<{ readonly manifests: readonly Descriptor[] }> =
+  z.looseObject({ manifests: z.array(descriptorSchema).max(10_000) });
+
+/** The tag under which referrers of a digest are listed where the registry has no referrers API. */
+export function fallbackTag(subject: Digest): string {
+  return `${digestAlgorithm(subject).slice(0, 32)}-${digestHex(subject).slice(0, 64)}`;
+}
+
+/** An index with an entry added, or taken away. */
+export function changeFallbackIndex(
+  manifests: readonly Descriptor[],
+  change: { readonly add?: Descriptor; readonly remove?: Digest },
+): Uint8Array {
+  const gone = change.add?.digest ?? change.remove;
+  const rest = manifests.filter(({ digest }) => digest !== gone);
+  const all = change.add === undefined ? rest : [...rest, change.add];
+  const index = { schemaVersion: 2, mediaType: mediaTypes.ociIndex, manifests: all };
+  return new TextEncoder().encode(JSON.stringify(index));
+}

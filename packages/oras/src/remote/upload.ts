@@ -1,0 +1,213 @@
+import type { Descriptor } from "../content/descriptor.ts";
+import { digestAlgorithm } from "../content/digest.ts";
+import type { BlobSource } from "../content/target.ts";
+import { OrasError } from "../errors.ts";
+import type { RegistryClient, RegistryRequest } from "../transport/client.ts";
+import type { RetryCounter } from "../transport/pacing.ts";
+import type { RegistryResponse } from "../transport/response.ts";
+
+/** A blob to upload. */
+export interface UploadRequest {
+  /** Endpoint, scopes and words for all requests. */
+  readonly request: Pick<RegistryRequest, "endpoint" | "scopes" | "repository" | "what" | "signal">;
+  /** The repository. */
+  readonly name: string;
+  /** What is uploaded. */
+  readonly descriptor: Descriptor;
+  /** Its content; read again from anywhere after a failure. */
+  readonly source: BlobSource;
+  /** A repository of the same registry that may have the blob already. */
+  readonly mountFrom?: string;
+  /** Blobs larger than this go in parts of this size. */
+  readonly chunkBytes: number;
+}
+
+interface Session {
+  readonly location: URL;
+  readonly minChunkBytes: number;
+}
+
+/**
+ * Uploads a blob: mounted when another repository has it, else in one request, or in chunks when it is large. After a
+ * failure the registry is asked how much it has; where it does not know, the upload starts over.
+ */
+export async function uploadBlob(client: RegistryClient, upload: UploadRequest): Promise<void> {
+  const counter = client.retryCounter();
+  for (;;) {
+    const session = await startSession(client, upload);
+    if (session === "mounted") return;
+    try {
+      if (upload.descriptor.size <= upload.chunkBytes) await putWhole(client, upload, session);
+      else await putChunks(client, upload, session, counter);
+      return;
+    } catch (error) {
+      if (!(error instanceof OrasError)) throw error;
+      await client.waitForRetry(counter, error, upload.request.signal);
+    }
+  }
+}
+
+async function startSession(
+  client: RegistryClient,
+  upload: UploadRequest,
+): Promise<Session | "mounted"> {
+  const { name, descriptor, mountFrom, request } = upload;
+  const query = new URLSearchParams();
+  if (mountFrom !== undefined) {
+    query.set("mount", descriptor.digest);
+    query.set("from", mountFrom);
+  }
+  const algorithm = digestAlgorithm(descriptor.digest);
+  if (algorithm !== "sha256") query.set("digest-algorithm", algorithm);
+  const suffix = query.size === 0 ? "" : `?${query}`;
+  const response = await client.request({
+    ...request,
+    method: "POST",
+    target: `/v2/${name}/blobs/uploads/${suffix}`,
+    headers: { "content-length": "0" },
+    expect: [201, 202],
+  });
+  response.discard();
+  if (response.status === 201) return "mounted";
+  const minimum = Number(response.header("oci-chunk-min-length") ?? 0);
+  const minChunkBytes = Number.isSafeInteger(minimum) && minimum > 0 ? minimum : 0;
+  return { location: locationOf(response), minChunkBytes };
+}
+
+async function putWhole(
+  client: RegistryClient,
+  upload: UploadRequest,
+  session: Session,
+): Promise<void> {
+  const { request, descriptor, source } = upload;
+  const response = await client.request({
+    ...request,
+    method: "PUT",
+    target: withDigest(session.location, descriptor),
+    headers: contentHeaders(descriptor.size),
+    body: () => source.open(0),
+    expect: [201],
+    isRepeatable: false,
+  });
+  response.discard();
+}
+
+async function putChunks(
+  client: RegistryClient,
+  upload: UploadRequest,
+  session: Session,
+  counter: RetryCounter,
+): Promise<void> {
+  const { request, descriptor } = upload;
+  const chunkBytes = Math.max(upload.chunkBytes, session.minChunkBytes);
+  let { location } = session;
+  let offset = 0;
+  while (offset < descriptor.size) {
+    const end = Math.min(offset + chunkBytes, descriptor.size);
+    try {
+      const response = await patch(client, upload, location, offset, end);
+      location = locationOf(response);
+      offset = receivedBytes(response) ?? end;
+      counter.reset();
+    } catch (error) {
+      if (!(error instanceof OrasError)) throw error;
+      const isOutOfStep = error.details["status"] === 416;
+      if (!isOutOfStep) await client.waitForRetry(counter, error, request.signal);
+      const status = await askStatus(client, upload, location);
+      if (status === undefined || (isOutOfStep && status.offset === offset)) throw error;
+      ({ location, offset } = status);
+    }
+  }
+  const response = await client.request({
+    ...request,
+    method: "PUT",
+    target: withDigest(location, descriptor),
+    headers: contentHeaders(0),
+    expect: [201],
+    isRepeatable: false,
+  });
+  response.discard();
+}
+
+async function patch(
+  client: RegistryClient,
+  upload: UploadRequest,
+  location: URL,
+  start: number,
+  end: number,
+): Promise<RegistryResponse> {
+  const response = await client.request({
+    ...upload.request,
+    method: "PATCH",
+    target: location,
+    headers: { ...contentHeaders(end - start), "content-range": `${start}-${end - 1}` },
+    body: async () => firstBytes(await upload.source.open(start), end - start),
+    expect: [202],
+    isRepeatable: false,
+  });
+  response.discard();
+  return response;
+}
+
+/** How much the registry has; nothing when it forgot the session. */
+async function askStatus(
+  client: RegistryClient,
+  upload: UploadRequest,
+  location: URL,
+): Promise<{ location: URL; offset: number } | undefined> {
+  const response = await client.request({
+    ...upload.request,
+    method: "GET",
+    target: location,
+    expect: [204, 404],
+  });
+  response.discard();
+  const offset = receivedBytes(response);
+  if (response.status === 404 || offset === undefined) return undefined;
+  const isMoved = response.header("location") !== undefined;
+  return { offset, location: isMoved ? locationOf(response) : location };
+}
+
+/** `Range: 0-END`; `0-0` cannot be told from nothing, and sending a byte again is refused, so it is asked for. */
+function receivedBytes(response: RegistryResponse): number | undefined {
+  const match = /^(?:bytes=)?0-(\d{1,15})$/.exec(response.header("range") ?? "");
+  if (match === null) return undefined;
+  const last = Number(match[1]);
+  return last === 0 ? 0 : last + 1;
+}
+
+async function* firstBytes(
+  chunks: AsyncIterable<Uint8Array>,
+  count: number,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  let left = count;
+  for await (const chunk of chunks) {
+    if (chunk.byteLength >= left) {
+      yield chunk.subarray(0, left);
+      return;
+    }
+    left -= chunk.byteLength;
+    yield chunk;
+  }
+}
+
+function contentHeaders(length: number): Record<string, string> {
+  return { "content-type": "application/octet-stream", "content-length": String(length) };
+}
+
+function withDigest(location: URL, descriptor: Descriptor): URL {
+  const url = new URL(location);
+  url.searchParams.set("digest", descriptor.digest);
+  return url;
+}
+
+function locationOf(response: RegistryResponse): URL {
+  const url = URL.parse(response.header("location") ?? "", response.url.href);
+  const isUsable = url?.protocol === response.url.protocol || url?.protocol === "https:";
+  if (url !== null && isUsable && response.header("location") !== undefined) return url;
+  throw new OrasError({
+    code: "ORAS_BAD_RESPONSE",
+    message: `cannot upload to ${response.url.host}: it names no usable place for the upload`,
+    details: { host: response.url.host },
+  });
+}
