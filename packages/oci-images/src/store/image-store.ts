@@ -1,5 +1,5 @@
 import { arch } from "node:os";
-import { resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { isBoxError } from "@box/errors";
 import {
   type CredentialProvider,
@@ -125,6 +125,7 @@ export class ImageStore {
     await using source = await openSource(parsed, {
       ...this.#options,
       ...options,
+      folder: join(this.#layout.directory, "ingest"),
       onRetry: ({ code, message }) => options.onEvent?.({ type: "retry", code, message }),
     });
     const current = await this.#current(source, policy, options);
@@ -238,7 +239,7 @@ export class ImageStore {
   #nameOf(reference: string | ImageReference): string {
     if (typeof reference === "string" && isDigest(reference)) return reference;
     const parsed = typeof reference === "string" ? parseImageReference(reference) : reference;
-    if (parsed.type !== "oci") return formatImageReference(parsed);
+    if (parsed.type === "registry") return formatImageReference(parsed);
     return formatImageReference({ ...parsed, path: resolve(parsed.path) });
   }
 

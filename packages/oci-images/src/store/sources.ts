@@ -1,13 +1,15 @@
+import { resolve } from "node:path";
 import {
   type CredentialProvider,
   type Digest,
   OciLayout,
+  type OperationOptions,
   type ReadonlyTarget,
   RegistryClient,
   type RegistryClientOptions,
   RemoteRepository,
 } from "@box/oras";
-import { ImageError } from "../errors.ts";
+import { openArchive } from "../archive/open-archive.ts";
 import { formatImageReference, type ImageReference } from "../reference/image-reference.ts";
 
 /** Something that one image is read from. */
@@ -25,7 +27,9 @@ export interface ImageSource extends AsyncDisposable {
 }
 
 /** Options of {@link openSource}. */
-export interface OpenSourceOptions {
+export interface OpenSourceOptions extends OperationOptions {
+  /** A folder for what is unpacked from archives. */
+  readonly folder: string;
   /** Options of the registry client. */
   readonly registry?: RegistryClientOptions;
   /** Finds credentials; overrides those of `registry`. */
@@ -39,7 +43,7 @@ export interface OpenSourceOptions {
 /**
  * Opens what a reference names.
  *
- * @throws {@link ImageError} `OCI_ARCHIVE_UNSUPPORTED`; OrasError `OCI_LAYOUT_MISSING` and its like.
+ * @throws ImageError `OCI_ARCHIVE_CORRUPT`; OrasError `OCI_LAYOUT_MISSING` and its like.
  */
 export async function openSource(
   reference: ImageReference,
@@ -51,12 +55,24 @@ export async function openSource(
     case "oci":
       return layoutSource(reference);
     default:
-      throw new ImageError({
-        code: "OCI_ARCHIVE_UNSUPPORTED",
-        message: `cannot read ${formatImageReference(reference)}: archives are not supported yet`,
-        hint: "unpack the archive into an image layout and use oci:DIR",
-      });
+      return archiveSource(reference, options);
   }
+}
+
+async function archiveSource(
+  reference: ImageReference & { type: "oci-archive" | "docker-archive" },
+  options: OpenSourceOptions,
+): Promise<ImageSource> {
+  const path = resolve(reference.path);
+  const opened = await openArchive({ ...reference, path }, { ...options, folder: options.folder });
+  return {
+    target: opened.target,
+    selector: opened.image.digest,
+    name: formatImageReference({ ...reference, path }),
+    isLocal: true,
+    pinned: undefined,
+    [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose](),
+  };
 }
 
 function registrySource(

@@ -113,8 +113,8 @@ describe("pulling from an image layout", () => {
 
   test.each([
     ["OCI_LAYOUT_MISSING", "oci:/nonexistent/layout:v1"],
-    ["OCI_ARCHIVE_UNSUPPORTED", "oci-archive:/x.tar"],
-    ["OCI_ARCHIVE_UNSUPPORTED", "docker-archive:/x.tar"],
+    ["OCI_NOT_FOUND", "oci-archive:/nonexistent.tar"],
+    ["OCI_NOT_FOUND", "docker-archive:/nonexistent.tar"],
     ["OCI_INVALID_REFERENCE", "Not A Reference"],
   ] as const)("fails with %s for %s, with a hint", async (code, reference) => {
     const store = await openStore();

@@ -33,4 +33,27 @@ describe.skipIf(!hasSkopeo)("skopeo", () => {
     expect(inspected.Digest).toBe(root.digest);
     await run("skopeo", [...copyArgs, fromStore, `oci:${folder}/again:v3`]);
   });
+
+  test("writes archives that the store imports", async () => {
+    const folder = await temporaryFolder();
+    const target = new MemoryTarget();
+    const root = await addImage(target, { tars: [new Uint8Array(10_240), new Uint8Array(20_480)] });
+    await target.tag(root, "v1");
+    const layout = await OciLayout.ensure(join(folder, "layout"));
+    await copy(target, "v1", layout);
+    const from = `oci:${layout.directory}:v1`;
+    const store = await ImageStore.open(join(folder, "store"), { platform });
+    await run("skopeo", ["--insecure-policy", "copy", from, `oci-archive:${folder}/o.tar:v9`]);
+    expect((await store.pull(`oci-archive:${folder}/o.tar:v9`)).digest).toBe(root.digest);
+    expect((await store.pull(`oci-archive:${folder}/o.tar`)).digest).toBe(root.digest);
+    await run("skopeo", [
+      "--insecure-policy",
+      "copy",
+      from,
+      `docker-archive:${folder}/d.tar:app:1`,
+    ]);
+    const image = await store.pull(`docker-archive:${folder}/d.tar:app:1`);
+    for (const layer of image.layers) for await (const _chunk of store.openLayer(layer));
+    expect(image.layers).toHaveLength(2);
+  });
 });
