@@ -32,12 +32,14 @@ export function parseExtensions(
   const view = viewOf(bytes);
   const found: HeaderExtension[] = [];
   let offset = start;
-  while (offset + 8 <= end) {
+  while (offset < end) {
+    if (offset + 8 > end) throw tooLong(0, offset, 8, end);
     if (offset + 8 > bytes.byteLength) return isWhole ? found : undefined;
     const type = view.getUint32(offset);
     const length = view.getUint32(offset + 4);
-    if (type === extensionTypes.end) return found;
+    // QEMU 7.2 judges the length of the end mark too.
     if (length > end - offset - 8) throw tooLong(type, offset, length, end);
+    if (type === extensionTypes.end) return found;
     if (offset + 8 + length > bytes.byteLength) {
       if (!isWhole) return undefined;
       throw truncated(type, offset, length, bytes.byteLength);

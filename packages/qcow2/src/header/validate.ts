@@ -80,7 +80,7 @@ interface HeaderTable {
 
 function headerTables(header: Header): HeaderTable[] {
   const clusterSize = 2 ** header.clusterBits;
-  const tables: HeaderTable[] = [
+  return [
     {
       structure: "refcount table",
       field: "refcountTableOffset",
@@ -97,17 +97,16 @@ function headerTables(header: Header): HeaderTable[] {
       maxBytes: formatLimits.maxL1Bytes,
       alignment: clusterSize,
     },
+    {
+      structure: "snapshot table",
+      field: "snapshotsOffset",
+      offset: header.snapshotsOffset,
+      // The table's length shows only as its entries are read; 40 bytes each is the least.
+      lengthBytes: header.snapshotCount * 40,
+      maxBytes: formatLimits.maxSnapshotTableBytes,
+      alignment: clusterSize,
+    },
   ];
-  // The snapshot table's length shows only as its entries are read; 40 bytes each is the least.
-  const snapshots: HeaderTable = {
-    structure: "snapshot table",
-    field: "snapshotsOffset",
-    offset: header.snapshotsOffset,
-    lengthBytes: header.snapshotCount * 40,
-    maxBytes: formatLimits.maxSnapshotTableBytes,
-    alignment: clusterSize,
-  };
-  return header.snapshotCount === 0 ? tables : [...tables, snapshots];
 }
 
 function validatePlacement(
