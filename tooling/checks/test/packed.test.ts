@@ -1,5 +1,6 @@
 import { existsSync, globSync, readdirSync } from "node:fs";
 import { join } from "node:path";
+import ts from "typescript";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Manifest, readManifests, root, runTool, TemporaryFolder } from "./workspace.ts";
 
@@ -78,10 +79,9 @@ describe("packed packages", () => {
     for (const file of globSync("node_modules/@box/*/dist/**/*.{js,d.ts}", {
       cwd: installed.path,
     })) {
-      const imports = [...installed.read(file).matchAll(/(?:from|import)\s*\(?["']([^"']+)["']/g)];
-      const foreign = imports
-        .map(([, id = ""]) => id)
-        .filter((id) => !/^(\.{1,2}\/|node:)/.test(id));
+      const { importedFiles } = ts.preProcessFile(installed.read(file));
+      const names = importedFiles.map(({ fileName }) => fileName);
+      const foreign = names.filter((name) => !/^(\.{1,2}\/|node:)/.test(name));
       expect(foreign, file).toEqual([]);
     }
   });
