@@ -17,7 +17,21 @@ export type Ext4ErrorCode =
   | "EXT4_BAD_LOST_AND_FOUND" // unsupported
   | "EXT4_BAD_OPTION" // invalid-argument
   | "EXT4_SIZE_TOO_SMALL" // invalid-argument
-  | "EXT4_TOO_LARGE"; // limit
+  | "EXT4_TOO_LARGE" // limit
+  | "EXT4_BAD_MAGIC" // corrupt
+  | "EXT4_BAD_SUPERBLOCK" // corrupt
+  | "EXT4_BAD_CHECKSUM" // corrupt
+  | "EXT4_TRUNCATED" // corrupt
+  | "EXT4_BAD_BLOCK" // corrupt
+  | "EXT4_BAD_INODE" // corrupt
+  | "EXT4_BAD_EXTENTS" // corrupt
+  | "EXT4_BAD_DIRECTORY" // corrupt
+  | "EXT4_BAD_XATTR" // corrupt
+  | "EXT4_UNSUPPORTED_FEATURE" // unsupported
+  | "EXT4_NEEDS_RECOVERY" // unsupported
+  | "EXT4_OVER_LIMIT" // limit
+  | "EXT4_SYMLINK_LOOP" // limit
+  | "EXT4_WRONG_TYPE"; // invalid-argument
 
 /** The kind of each code. */
 export const ext4ErrorKinds: Readonly<Record<Ext4ErrorCode, ErrorKind>> = {
@@ -37,6 +51,20 @@ export const ext4ErrorKinds: Readonly<Record<Ext4ErrorCode, ErrorKind>> = {
   EXT4_BAD_OPTION: "invalid-argument",
   EXT4_SIZE_TOO_SMALL: "invalid-argument",
   EXT4_TOO_LARGE: "limit",
+  EXT4_BAD_MAGIC: "corrupt",
+  EXT4_BAD_SUPERBLOCK: "corrupt",
+  EXT4_BAD_CHECKSUM: "corrupt",
+  EXT4_TRUNCATED: "corrupt",
+  EXT4_BAD_BLOCK: "corrupt",
+  EXT4_BAD_INODE: "corrupt",
+  EXT4_BAD_EXTENTS: "corrupt",
+  EXT4_BAD_DIRECTORY: "corrupt",
+  EXT4_BAD_XATTR: "corrupt",
+  EXT4_UNSUPPORTED_FEATURE: "unsupported",
+  EXT4_NEEDS_RECOVERY: "unsupported",
+  EXT4_OVER_LIMIT: "limit",
+  EXT4_SYMLINK_LOOP: "limit",
+  EXT4_WRONG_TYPE: "invalid-argument",
 };
 
 /** What an {@link Ext4Error} is made from. */

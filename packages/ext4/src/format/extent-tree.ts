@@ -2,9 +2,9 @@ import { crc32c } from "./crc32c.ts";
 import { blockBytes } from "./numbers.ts";
 
 /** `eh_magic`. */
-const extentMagic = 0xf30a;
+export const extentMagic = 0xf30a;
 /** A header, an extent and a pointer all have this size. */
-const extentBytes = 12;
+export const extentBytes = 12;
 
 /** Writes the header of a node. */
 export function writeExtentHeader(

@@ -62,7 +62,7 @@ export function serializeGroupDescriptor(
 }
 
 /** The checksum of a descriptor, whose own field counts as zero. */
-function groupDescriptorChecksum(group: number, bytes: Uint8Array, seed: number): number {
+export function groupDescriptorChecksum(group: number, bytes: Uint8Array, seed: number): number {
   let crc = crc32c(crc32cOfWord(seed, group), bytes, 0, checksumAt);
   crc = crc32c(crc, new Uint8Array(2));
   return crc32c(crc, bytes, checksumAt + 2, bytes.byteLength) & 0xffff;

@@ -49,11 +49,23 @@ export const features = {
   metadataCsum: 0x400,
 } as const;
 
+/** Feature bits that only the reader meets. */
+export const readFeatures = {
+  needsRecovery: 0x4,
+  metaBg: 0x10,
+  multipleMountProtection: 0x100,
+  checksumSeed: 0x2000,
+  largeDirectory: 0x4000,
+  inlineData: 0x8000,
+  caseFold: 0x20000,
+} as const;
+
 /** Bits of `i_flags`. */
 export const inodeFlags = {
   index: 0x1000,
   hugeFile: 0x40000,
   extents: 0x80000,
   eaInode: 0x200000,
+  encrypted: 0x800,
   inlineData: 0x10000000,
 } as const;

@@ -19,7 +19,7 @@ function xattr(name: string, value: Uint8Array | string): NodeAttributes["xattrs
 }
 
 /** Some bytes that are not zero and differ from place to place. */
-function pattern(length: number, seed = 1): Uint8Array {
+export function pattern(length: number, seed = 1): Uint8Array {
   return Uint8Array.from({ length }, (_, i) => ((i * 31 + seed * 7 + (i >> 8)) % 255) + 1);
 }
 

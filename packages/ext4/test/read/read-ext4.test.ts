@@ -1,0 +1,134 @@
+import { type Ext4Reader, FileTree, readExt4 } from "@box/ext4";
+import { MemoryFile } from "@box/io";
+import { beforeAll, describe, expect, test } from "vitest";
+import { imageBytes } from "../images/build.ts";
+import { sampleTree } from "../images/sample-tree.ts";
+import { shapeOfImage, shapeOfTree } from "../images/tree-shape.ts";
+import { bytes, directory, file, symlink, text } from "../tree/nodes.ts";
+
+async function open(tree: FileTree): Promise<Ext4Reader> {
+  return readExt4(new MemoryFile(await imageBytes(tree)));
+}
+
+const code = (name: string): unknown => expect.objectContaining({ code: name });
+
+describe("readExt4", () => {
+  test("finds everything as it was given to the writer", async () => {
+    const { tree, contents } = sampleTree();
+    const reader = await readExt4(new MemoryFile(await imageBytes(tree, {}, contents)));
+    expect(await shapeOfImage(reader, false)).toEqual(shapeOfTree(tree, contents));
+  });
+
+  test("finds every name of a large directory", async () => {
+    const tree = new FileTree();
+    const names = Array.from({ length: 2000 }, (_, i) => `${i}-${"é".repeat(i % 50)}`);
+    for (const name of names) tree.add(tree.root, bytes(name), file);
+    const reader = await open(tree);
+    const found: string[] = [];
+    for await (const { name } of reader.readdir(reader.root)) found.push(text(name));
+    expect(found.sort()).toEqual([...names, "lost+found"].sort());
+    expect(await reader.lookup(bytes("1999-"))).toBeUndefined();
+    expect(await reader.lookup(bytes(names[1999] as string))).toBeDefined();
+  });
+
+  test("says what the file system says of itself", async () => {
+    const uuid = Uint8Array.from({ length: 16 }, (_, i) => i);
+    const image = await imageBytes(new FileTree(), { uuid, label: "box", sizeBytes: 2 ** 24 });
+    const { summary } = await readExt4(new MemoryFile(image));
+    expect(summary).toMatchObject({
+      sizeBytes: 2 ** 24,
+      blockBytes: 4096,
+      usedInodes: 11,
+      label: bytes("box"),
+      uuid,
+    });
+    expect(summary.freeBytes).toBeGreaterThan(8_000_000);
+  });
+
+  test("reads parts of files, and tells holes from data", async () => {
+    const { tree, contents } = sampleTree();
+    const reader = await readExt4(new MemoryFile(await imageBytes(tree, {}, contents)));
+    const inode = (await reader.lookup(bytes("etc/sparse"))) as number;
+    const sparse = await reader.openFile(inode);
+    expect(await sparse.size()).toBe(1_000_000);
+    const into = new Uint8Array(100).fill(9);
+    const part = await sparse.read(499_990, 30, into);
+    expect([...part.subarray(0, 10)]).toEqual(new Array(10).fill(0));
+    expect(part[10]).not.toBe(0);
+    expect(part.buffer).toBe(into.buffer);
+    expect((await sparse.read(999_999, 30)).byteLength).toBe(1);
+    expect((await sparse.read(2_000_000, 30)).byteLength).toBe(0);
+    const runs: unknown[] = [];
+    for await (const run of reader.dataRuns(inode)) runs.push(run);
+    expect(runs).toEqual([{ offset: 122 * 4096, length: 2 * 4096 }]);
+  });
+
+  test("cuts the last range of data at the file's end", async () => {
+    const tree = new FileTree();
+    const node = tree.add(tree.root, bytes("f"), { ...file, sizeBytes: 20_000 });
+    tree.setFileData(node, 20_000, [{ offset: 16_384, length: 1 }]);
+    const reader = await open(tree);
+    const runs: unknown[] = [];
+    for await (const run of reader.dataRuns(12)) runs.push(run);
+    expect(runs).toEqual([{ offset: 16_384, length: 20_000 - 16_384 }]);
+  });
+});
+
+describe("lookup", () => {
+  let reader: Ext4Reader;
+  let deep = 0;
+  beforeAll(async () => {
+    const tree = new FileTree();
+    const a = tree.add(tree.root, bytes("a"), directory);
+    const b = tree.add(a, bytes("b"), directory);
+    tree.add(b, bytes("file"), file);
+    tree.add(tree.root, bytes("to-b"), symlink("a/b"));
+    tree.add(b, bytes("up"), symlink("../../a//./b/file"));
+    tree.add(b, bytes("absolute"), symlink("/../../to-b/file"));
+    tree.add(b, bytes("loop"), symlink("loop"));
+    tree.add(b, bytes("dangling"), symlink("nowhere"));
+    reader = await open(tree);
+    deep = (await reader.lookup(bytes("a/b/file"))) as number;
+  });
+
+  test.each([
+    ["/a/b/file", {}],
+    ["//a/./b//file/", {}],
+    ["to-b/file", {}],
+    ["a/b/up", { followsLast: true }],
+    ["a/b/absolute", { followsLast: true }],
+    ["../../../to-b/../b/file", {}],
+  ])("of %s stays in the image and finds the file", async (path, options) => {
+    expect(await reader.lookup(bytes(path), options)).toBe(deep);
+  });
+
+  test("of nothing, of / and of .. is the root", async () => {
+    for (const path of ["", "/", "..", "/a/.."]) expect(await reader.lookup(bytes(path))).toBe(2);
+  });
+
+  test("does not follow the last symlink unless asked", async () => {
+    const found = (await reader.lookup(bytes("to-b"))) as number;
+    expect((await reader.attributes(found)).type).toBe("symlink");
+  });
+
+  test.each(["a/c", "a/b/file/x", "a/b/dangling"])("of %s finds nothing", async (path) => {
+    expect(await reader.lookup(bytes(path), { followsLast: true })).toBeUndefined();
+  });
+
+  test("gives up on a loop", async () => {
+    await expect(reader.lookup(bytes("a/b/loop/x"))).rejects.toThrow(code("EXT4_SYMLINK_LOOP"));
+  });
+
+  test("knows the wrong type, the wrong number and what is too large", async () => {
+    await expect(reader.readFile(reader.root)).rejects.toThrow(code("EXT4_WRONG_TYPE"));
+    await expect(reader.readdir(deep).next()).rejects.toThrow(code("EXT4_WRONG_TYPE"));
+    await expect(reader.attributes(0)).rejects.toThrow(code("EXT4_BAD_INODE"));
+    await expect(reader.attributes(5000)).rejects.toThrow(code("EXT4_BAD_INODE"));
+    await expect(reader.attributes(9_000_000)).rejects.toThrow(code("EXT4_BAD_INODE"));
+    const tree = new FileTree();
+    tree.add(tree.root, bytes("f"), { ...file, sizeBytes: 11 });
+    const image = new MemoryFile(await imageBytes(tree));
+    const small = await readExt4(image, { maxFileBytes: 10 });
+    await expect(small.readFile(12)).rejects.toThrow(code("EXT4_OVER_LIMIT"));
+  });
+});
