@@ -122,6 +122,6 @@ function validateChecksum(
 }
 
 /** An inode that breaks a rule. */
-export function badInode(number: number, what: string): Error {
+function badInode(number: number, what: string): Error {
   return readError("EXT4_BAD_INODE", `inode ${number} ${what}`, { inode: number });
 }
