@@ -8,7 +8,8 @@ export class MemoryFile implements RandomAccess {
 
   /** @param content - Copied; the file starts empty without it. */
   constructor(content: Uint8Array = new Uint8Array(0)) {
-    this.#bytes = content.slice();
+    // Not content.slice(): a Node Buffer would share its memory.
+    this.#bytes = new Uint8Array(content);
     this.#size = content.byteLength;
     this.#identity = `memory:${++MemoryFile.#count}`;
   }

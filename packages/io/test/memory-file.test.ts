@@ -32,8 +32,10 @@ describe("MemoryFile", () => {
     expect(await file.size()).toBe(6);
   });
 
-  test("copies what it is made from and what it gives out", async () => {
-    const content = bytes("abc");
+  test.each([
+    ["bytes", bytes("abc")],
+    ["a Node buffer", Buffer.from("abc")],
+  ])("copies what it is made from (%s) and what it gives out", async (_kind, content) => {
     const file = new MemoryFile(content);
     content.fill(0);
     (await file.read(0, 3)).fill(0);
