@@ -83,7 +83,7 @@ export { readAll, verifyBytes, verifyContent } from "./content/verify.ts";
 export { OrasError, type OrasErrorCode, type OrasErrorOptions, orasErrorKinds } from "./errors.ts";
 export { type ParseJsonOptions, parseJson } from "./json/parse-json.ts";
 export { nameAnnotations, namesOf } from "./layout/index-file.ts";
-export { OciLayout, type OciLayoutOptions } from "./layout/oci-layout.ts";
+export { OciLayout, type OciLayoutOptions, type StoredBlob } from "./layout/oci-layout.ts";
 export { type PushOptions, type ReferrersOptions, RemoteRepository } from "./remote/repository.ts";
 export {
   RegistryClient,

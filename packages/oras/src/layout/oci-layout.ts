@@ -4,8 +4,12 @@ import type { OpenFile } from "@box/io";
 import {
   acquireLock,
   ensureDirectory,
+  errnoOf,
   type FileSystem,
+  nodeFileSystem,
   openFile,
+  removeFileDurably,
+  toIoError,
   writeFileDurably,
 } from "@box/io/node";
 import type { Descriptor } from "../content/descriptor.ts";
@@ -29,6 +33,16 @@ export interface OciLayoutOptions {
   readonly fs?: FileSystem;
   /** Told when another process works on the same blob or on the index. */
   readonly onWait?: (what: string) => void;
+}
+
+/** A blob of a layout. */
+export interface StoredBlob {
+  /** Its address. */
+  readonly digest: Digest;
+  /** Its size in bytes. */
+  readonly size: number;
+  /** When its file last changed, in milliseconds since the epoch. */
+  readonly changedMs: number;
 }
 
 const stepBytes = 1024 * 1024;
@@ -189,6 +203,32 @@ export class OciLayout implements Target {
     return isFound;
   }
 
+  /** All blobs, with their size and when they came. Other files are left out. */
+  async *blobs(): AsyncGenerator<StoredBlob, void, undefined> {
+    const fs = this.#options.fs ?? nodeFileSystem;
+    for (const algorithm of ["sha256", "sha384", "sha512"]) {
+      const folder = join(this.directory, "blobs", algorithm);
+      for (const name of (await readFolder(fs, folder)).sort()) {
+        const digest = `${algorithm}:${name}`;
+        if (!isDigest(digest)) continue;
+        const facts = await fs.stat(join(folder, name));
+        if (facts.isFile())
+          yield { digest, size: Number(facts.size), changedMs: Number(facts.mtimeMs) };
+      }
+    }
+  }
+
+  /** Takes a blob away, whoever refers to it. @returns false when there was none. */
+  async removeBlob(digest: Digest): Promise<boolean> {
+    return removeFileDurably(this.blobPath(digest), this.#io);
+  }
+
+  /** Does work while no other process changes the index. */
+  async exclusively<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+    await using _lock = await this.#lock("index", "the layout", signal);
+    return work();
+  }
+
   get #ingestFolder(): string {
     return join(this.directory, "ingest");
   }
@@ -260,6 +300,15 @@ async function* readChunks(
   for (let position = offset; position < size; position += stepBytes) {
     signal?.throwIfAborted();
     yield await blob.read(position, Math.min(stepBytes, size - position));
+  }
+}
+
+async function readFolder(fs: FileSystem, folder: string): Promise<string[]> {
+  try {
+    return await fs.readdir(folder);
+  } catch (error) {
+    if (errnoOf(error) === "ENOENT") return [];
+    throw toIoError(error, { action: "cannot list", path: folder });
   }
 }
 

@@ -142,6 +142,24 @@ describe("an image layout", () => {
     await expectCode(layout.tag(root, "v2"), "OCI_NOT_FOUND");
   });
 
+  test("lists its blobs and takes them away", async () => {
+    const { layout, folder, root } = await filledLayout();
+    await writeFile(join(folder, "blobs", "sha256", "stray"), "x");
+    await mkdir(join(folder, "blobs", "sha256", "f".repeat(64)));
+    const digests: string[] = [];
+    for await (const found of layout.blobs()) digests.push(found.digest);
+    expect(digests).toHaveLength(4);
+    expect(digests).toContain(root.digest);
+    expect(await layout.removeBlob(root.digest)).toBe(true);
+    expect(await layout.removeBlob(root.digest)).toBe(false);
+    expect(await layout.with({}).exclusively(async () => 7)).toBe(7);
+    await rm(join(folder, "blobs", "sha256"), { recursive: true });
+    await writeFile(join(folder, "blobs", "sha256"), "x");
+    await expectCode(async () => {
+      for await (const _found of layout.blobs());
+    }, "IO_FAILED");
+  });
+
   test("never turns an I/O error into corrupt or missing content", async () => {
     const { layout, root } = await filledLayout();
     const path = layout.blobPath(root.digest);
