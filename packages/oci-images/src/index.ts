@@ -24,6 +24,7 @@ export {
   type ImageReference,
   parseImageReference,
 } from "./reference/image-reference.ts";
+export type { CollectedGarbage, CollectGarbageOptions } from "./store/collect-garbage.ts";
 export type { PullEvent } from "./store/events.ts";
 export {
   type GetImageOptions,
@@ -33,3 +34,4 @@ export {
   type PullPolicy,
   type StoredReference,
 } from "./store/image-store.ts";
+export type { BlobFinding, VerifyBlobsOptions } from "./store/verify-store.ts";

@@ -31,9 +31,15 @@ import {
   type ImageReference,
   parseImageReference,
 } from "../reference/image-reference.ts";
+import {
+  type CollectedGarbage,
+  type CollectGarbageOptions,
+  collectGarbage,
+} from "./collect-garbage.ts";
 import type { PullEvent } from "./events.ts";
 import { bareDescriptor, fetchImage, resolveSource } from "./fetch-image.ts";
 import { type ImageSource, openSource } from "./sources.ts";
+import { type BlobFinding, type VerifyBlobsOptions, verifyBlobs } from "./verify-store.ts";
 
 /** When a registry is asked: only for an image that is not there, each time, or not at all. */
 export type PullPolicy = "missing" | "always" | "never";
@@ -130,12 +136,17 @@ export class ImageStore {
     });
     const current = await this.#current(source, policy, options);
     if (current !== undefined) return current;
-    const root = await fetchImage(source, this.#layoutFor(options), {
-      ...this.#options,
-      ...options,
-      platform: this.#platform(options),
-    });
-    return this.#load(root, source.name, options);
+    const fetch = () =>
+      fetchImage(source, this.#layoutFor(options), {
+        ...this.#options,
+        ...options,
+        platform: this.#platform(options),
+      });
+    await fetch();
+    // A collection of garbage may have taken an old blob before the image had its name.
+    const image = await this.#find(source.name, options);
+    if (image === undefined) await fetch();
+    return image ?? this.get(source.name, options);
   }
 
   /**
@@ -156,6 +167,33 @@ export class ImageStore {
   async list(): Promise<readonly StoredReference[]> {
     const { manifests } = await this.#layout.index();
     return manifests.map((descriptor) => ({ descriptor, reference: namesOf(descriptor)[0] }));
+  }
+
+  /** Gives an image of the store one more name. */
+  async tag(reference: string, name: string, options: OperationOptions = {}): Promise<void> {
+    const source = this.#nameOf(reference);
+    const root = await this.#resolve(source);
+    if (root === undefined) throw notFound(source);
+    await this.#layout.tag(root, this.#nameOf(name), options);
+  }
+
+  /**
+   * Takes a name away; the content goes with the next {@link ImageStore.collectGarbage}.
+   *
+   * @returns false when there was no such name.
+   */
+  async remove(reference: string, options: OperationOptions = {}): Promise<boolean> {
+    return this.#layout.untag(this.#nameOf(reference), options);
+  }
+
+  /** Removes what no name leads to; see {@link collectGarbage}. */
+  async collectGarbage(options: CollectGarbageOptions): Promise<CollectedGarbage> {
+    return collectGarbage(this.#layout, options);
+  }
+
+  /** Hashes every blob; see {@link verifyBlobs}. */
+  async verify(options: VerifyBlobsOptions = {}): Promise<readonly BlobFinding[]> {
+    return verifyBlobs(this.#layout, options);
   }
 
   /** Reads a layer's tar archive, verified at its end; see {@link openLayer}. */
@@ -184,9 +222,11 @@ export class ImageStore {
     try {
       return await this.get(name, options);
     } catch (error) {
-      const isAbsent = isBoxError(error) && absentCodes.has(error.code);
-      if (isAbsent) return undefined;
-      throw error;
+      if (!isBoxError(error) || !absentCodes.has(error.code)) throw error;
+      // A manifest or config that rotted is taken away, else it would pass for stored.
+      const damaged = error.code === "OCI_DIGEST_MISMATCH" ? error.details["digest"] : undefined;
+      if (typeof damaged === "string" && isDigest(damaged)) await this.#layout.removeBlob(damaged);
+      return undefined;
     }
   }
 

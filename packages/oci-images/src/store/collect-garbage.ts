@@ -1,0 +1,86 @@
+import {
+  type Descriptor,
+  type Digest,
+  hasSuccessors,
+  type OciLayout,
+  type OperationOptions,
+  type StoredBlob,
+  successorsOf,
+} from "@box/oras";
+import { readNode } from "../platform/select.ts";
+
+/** Options of {@link collectGarbage}. */
+export interface CollectGarbageOptions extends OperationOptions {
+  /** Milliseconds since the epoch. */
+  readonly nowMs: number;
+  /** Blobs younger than this stay, because someone may be about to name them; an hour unless given. */
+  readonly graceMs?: number;
+  /** Manifests and blobs that stay besides those that the index names. */
+  readonly keep?: Iterable<Digest>;
+  /** Whether blobs are only counted. */
+  readonly dryRun?: boolean;
+}
+
+/** What was removed, or would be. */
+export interface CollectedGarbage {
+  /** The blobs. */
+  readonly removed: readonly StoredBlob[];
+  /** Their size together. */
+  readonly freedBytes: number;
+}
+
+const hourMs = 3_600_000;
+
+/**
+ * Removes blobs that no entry of the index leads to, by mark and sweep. The index does not change meanwhile; a pull
+ * that runs at the same time checks its image after naming it.
+ *
+ * A manifest that cannot be read stops it before anything is removed.
+ */
+export async function collectGarbage(
+  layout: OciLayout,
+  options: CollectGarbageOptions,
+): Promise<CollectedGarbage> {
+  return layout.exclusively(async () => {
+    const marked = new Set<Digest>(options.keep ?? []);
+    const { manifests } = await layout.index();
+    const kept = [...marked].map(async (digest) => layout.resolve(digest).catch(() => undefined));
+    const roots = [...manifests, ...(await Promise.all(kept)).filter((one) => one !== undefined)];
+    for (const root of roots) await mark(layout, root, marked, options);
+    return sweep(layout, marked, options);
+  }, options.signal);
+}
+
+async function mark(
+  layout: OciLayout,
+  root: Descriptor,
+  marked: Set<Digest>,
+  options: OperationOptions,
+): Promise<void> {
+  const visited = new Set<Digest>();
+  const pending: Descriptor[] = [root];
+  for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
+    marked.add(next.digest);
+    if (visited.has(next.digest) || !hasSuccessors(next.mediaType)) continue;
+    visited.add(next.digest);
+    // Manifests of platforms that were never pulled are named by an index but are not there.
+    if (!(await layout.exists(next))) continue;
+    const { document } = await readNode(layout, next, options);
+    pending.push(...successorsOf(document));
+  }
+}
+
+async function sweep(
+  layout: OciLayout,
+  marked: ReadonlySet<Digest>,
+  options: CollectGarbageOptions,
+): Promise<CollectedGarbage> {
+  const oldestKeptMs = options.nowMs - (options.graceMs ?? hourMs);
+  const removed: StoredBlob[] = [];
+  for await (const blob of layout.blobs()) {
+    if (marked.has(blob.digest) || blob.changedMs > oldestKeptMs) continue;
+    if (!options.dryRun) await layout.removeBlob(blob.digest);
+    removed.push(blob);
+  }
+  return { removed, freedBytes: removed.reduce((sum, { size }) => sum + size, 0) };
+}
