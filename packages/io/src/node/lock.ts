@@ -1,7 +1,7 @@
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import { setTimeout as sleep } from "node:timers/promises";
-import { IoError } from "../errors.ts";
+import { IoError, type IoErrorCode } from "../errors.ts";
 import { toIoError } from "./io-error.ts";
 import { type ProcessIdentity, processIdentity } from "./process-identity.ts";
 
@@ -31,6 +31,12 @@ export interface AcquireLockOptions {
 
 const pollMs = 40;
 const sqliteBusy = 5;
+
+/** SQLite's primary result codes for what has a code of its own. */
+const sqliteCodes: Readonly<Record<number, IoErrorCode>> = {
+  8: "IO_READ_ONLY", // SQLITE_READONLY
+  13: "IO_NO_SPACE", // SQLITE_FULL
+};
 
 /**
  * Takes an exclusive lock among processes, freed by the kernel when its process dies.
@@ -67,8 +73,9 @@ function tryLock(path: string): DatabaseSync | undefined {
     return database;
   } catch (error) {
     database?.close();
-    if ((error as { errcode?: number }).errcode === sqliteBusy) return undefined;
-    throw toIoError(error, { action: "cannot lock", path });
+    const { errcode = 0 } = error as { errcode?: number };
+    if (errcode === sqliteBusy) return undefined;
+    throw toIoError(error, { action: "cannot lock", path }, sqliteCodes[errcode & 0xff]);
   }
 }
 
