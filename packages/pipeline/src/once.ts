@@ -1,6 +1,6 @@
 /** Options of a shared start. */
 export interface OnceOptions {
-  /** Stops this caller's waiting; the work itself is told to stop when nobody waits for it any more. */
+  /** Stops this caller's waiting. The last one to leave tells the work to stop, and waits until it has. */
   readonly signal?: AbortSignal;
 }
 
@@ -17,7 +17,8 @@ interface Attempt<Value> {
  * Shares one run of `start` among all callers.
  *
  * Callers that come while it runs wait for the same run; later ones get its value at once. A run that failed is
- * forgotten: those who waited get its error, the next caller starts anew. Two runs never overlap.
+ * forgotten: those who waited get its error, the next caller starts anew. Two runs never overlap. A run that finishes
+ * although it was told to stop counts.
  */
 export function once<Value>(start: (signal: AbortSignal) => Promise<Value>): Once<Value> {
   let current: Attempt<Value> | undefined;
@@ -44,11 +45,12 @@ export function once<Value>(start: (signal: AbortSignal) => Promise<Value>): Onc
     return attempt;
   };
 
-  const leave = (attempt: Attempt<Value>, reason: unknown) => {
+  const leave = async (attempt: Attempt<Value>, reason: unknown) => {
     attempt.waiting -= 1;
     if (attempt.waiting > 0 || current !== attempt || done !== undefined) return;
     current = undefined;
     attempt.controller.abort(reason);
+    await stopping;
   };
 
   return async ({ signal } = {}) => {
@@ -59,13 +61,12 @@ export function once<Value>(start: (signal: AbortSignal) => Promise<Value>): Onc
     attempt.waiting += 1;
     if (signal === undefined) return attempt.result;
     const left = Promise.withResolvers<never>();
-    const stop = () => {
-      leave(attempt, signal.reason);
-      left.reject(signal.reason);
-    };
+    const stop = () => void leave(attempt, signal.reason).then(() => left.reject(signal.reason));
     signal.addEventListener("abort", stop, { once: true });
     try {
       return await Promise.race([attempt.result, left.promise]);
+    } catch (error) {
+      throw signal.aborted ? signal.reason : error;
     } finally {
       signal.removeEventListener("abort", stop);
     }

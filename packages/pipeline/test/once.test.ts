@@ -63,11 +63,11 @@ describe("once", () => {
     const first = shared({ signal: controller.signal });
     await settleMicrotasks();
     controller.abort(new Error("left"));
-    await expect(first).rejects.toThrow("left");
     const second = shared();
     await settleMicrotasks();
     expect(log).toEqual(["begins"]);
     gate.resolve();
+    await expect(first).rejects.toThrow("left");
     expect(await second).toBe(3);
     expect(log).toEqual(["begins", "stopped", "begins"]);
   });
@@ -84,11 +84,29 @@ describe("once", () => {
     const first = shared({ signal: controller.signal });
     await settleMicrotasks();
     controller.abort();
-    await expect(first).rejects.toThrow();
     const second = shared({ signal: new AbortController().signal });
     gate.resolve();
-    expect(await second).toBe(1);
+    expect(await Promise.all([first, second])).toEqual([1, 1]);
     expect(runs).toBe(1);
+  });
+
+  test("lets the last caller go only when the work has stopped", async () => {
+    const gate = Promise.withResolvers<void>();
+    const shared = once(async () => {
+      await gate.promise;
+      throw new Error("stopped at last");
+    });
+    const controller = new AbortController();
+    let hasLeft = false;
+    const leaving = shared({ signal: controller.signal }).finally(() => {
+      hasLeft = true;
+    });
+    await settleMicrotasks();
+    controller.abort(new Error("left"));
+    await settleMicrotasks();
+    expect(hasLeft).toBe(false);
+    gate.resolve();
+    await expect(leaving).rejects.toThrow("left");
   });
 
   test("refuses a caller whose signal has aborted already", async () => {
