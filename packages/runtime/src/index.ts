@@ -1,1 +1,57 @@
-export {};
+export type {
+  BoxDetails,
+  BoxRecord,
+  BoxSummary,
+  DiskBase,
+  DiskDetails,
+  DiskRecord,
+  GuestRootfsChoice,
+  GuestRootfsRecord,
+  ImageConfig,
+} from "./boxes/box.ts";
+export type {
+  CreateBoxOptions,
+  LockOptions,
+  PrepareBoxOptions,
+  PreparedBox,
+  RemoveBoxOptions,
+  RemovedBox,
+} from "./boxes/box-options.ts";
+export { Boxes } from "./boxes/boxes.ts";
+export { checkBoxName } from "./boxes/name.ts";
+export { type BoxState, boxStates, legalMoves } from "./boxes/states.ts";
+export { RuntimeError, type RuntimeErrorCode, runtimeErrorKinds } from "./errors.ts";
+export type { BoxEvent, BoxEventStamp } from "./events.ts";
+export type { FileSystemType } from "./home/file-system-type.ts";
+export type { BoxLayout, HomeLayout } from "./home/layout.ts";
+export { homeFormat, type OpenHomeOptions } from "./home/open-home.ts";
+export { type InitInputs, type InitTasks, type InitValues, initPlan } from "./init/init-plan.ts";
+export {
+  boxKey,
+  containerRootfsKey,
+  guestRootfsKey,
+  type InitPolicy,
+  layoutKey,
+  type PreparedContainerRootfs,
+  type PreparedDisk,
+  type PreparedGuestRootfs,
+  policyKey,
+} from "./init/keys.ts";
+export {
+  type OperationKind,
+  type OperationState,
+  type OperationSummary,
+  operationKinds,
+  operationStates,
+} from "./operations/operation.ts";
+export { type FollowOptions, Operations } from "./operations/operations.ts";
+export type { OperationOptions } from "./operations/run-operation.ts";
+export { type OpenRuntimeOptions, Runtime } from "./runtime.ts";
+export type {
+  ImageRequest,
+  ImageSource,
+  PullPolicy,
+  Reporter,
+  SourceImage,
+} from "./source/image-source.ts";
+export type { ImageOptions } from "./source/store-images.ts";

@@ -1,0 +1,58 @@
+import type { PlanMetrics } from "@box/pipeline";
+import type { PreparedContainerRootfs, PreparedGuestRootfs } from "../init/keys.ts";
+import type { OperationOptions } from "../operations/run-operation.ts";
+import type { PullPolicy } from "../source/image-source.ts";
+import type { BoxDetails, GuestRootfsChoice } from "./box.ts";
+
+/** What waiting for another process that works on the same box may cost. */
+export interface LockOptions {
+  /** How long to wait for it in milliseconds before `BOX_IN_USE`; 30 seconds unless given, 0 does not wait. */
+  readonly lockTimeoutMs?: number;
+}
+
+/** What `boxes.create` takes. */
+export interface CreateBoxOptions extends OperationOptions {
+  /** Reference of the image that the user's disk is made from. */
+  readonly image: string;
+  /** Its name; one is made up unless given. */
+  readonly name?: string;
+  /** The system that boots; box's own bootstrap image on a disk unless given. Recorded, and never changed silently. */
+  readonly guestRootfs?: GuestRootfsChoice;
+  /** Size of the user's disk in bytes; as large as its base unless given. */
+  readonly diskSizeBytes?: number;
+  /** When a registry is asked for an image that may be here already; `missing` unless given. */
+  readonly pull?: PullPolicy;
+}
+
+/** What `boxes.prepare` takes. */
+export interface PrepareBoxOptions extends OperationOptions, LockOptions {
+  /** Allows a new, empty user disk where the old one is absent or corrupt. A corrupt one is kept in quarantine. */
+  readonly recreateDisk?: boolean;
+}
+
+/** What `boxes.remove` takes. */
+export interface RemoveBoxOptions extends OperationOptions, LockOptions {}
+
+/** What creating or preparing a box gives. */
+export interface PreparedBox {
+  /** The box as it is now. */
+  readonly box: BoxDetails;
+  /** Id of the operation. */
+  readonly operation: string;
+  /** The user's side: its disk, and what to run. */
+  readonly container: PreparedContainerRootfs;
+  /** The system's side. */
+  readonly guest: PreparedGuestRootfs;
+  /** How long everything took. */
+  readonly metrics: PlanMetrics;
+}
+
+/** What removing a box gives. */
+export interface RemovedBox {
+  /** The box that was removed. */
+  readonly id: string;
+  /** Its name, which is free again. */
+  readonly name: string;
+  /** Id of the operation. */
+  readonly operation: string;
+}

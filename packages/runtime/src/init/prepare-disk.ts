@@ -1,0 +1,117 @@
+import type { TaskContext } from "@box/pipeline";
+import {
+  type DiskRole,
+  type OverlayEvent,
+  type OverlayRecord,
+  type PreparedOverlay,
+  prepareOverlay,
+  removeMadeOverlay,
+} from "@box/rootfs";
+import type { BoxRecord, DiskRecord } from "../boxes/box.ts";
+import type { BoxLayout } from "../home/layout.ts";
+import { putBase } from "../state/bases-table.ts";
+import { learnImages } from "../state/boxes-table.ts";
+import { forgetDisk, getDisk, putDisk } from "../state/disks-table.ts";
+import { BaseChoice, type FreshBase } from "./base-choice.ts";
+import type { PreparedDisk } from "./keys.ts";
+import type { InitServices } from "./services.ts";
+
+/** A disk and where it comes from. */
+export interface PrepareDiskRequest {
+  /** The box. */
+  readonly box: BoxRecord;
+  /** Where its files are. */
+  readonly layout: BoxLayout;
+  /** Which of its disks. */
+  readonly role: DiskRole;
+  /** Whether the user allowed a new disk in the place of an absent or corrupt one. */
+  readonly recreateDisk: boolean;
+  /** Size of a disk that is made for the first time; the base's when absent. */
+  readonly diskSizeBytes?: number;
+  /** Fetches and builds. Asked only when a disk has to be made and its recorded base is not there. */
+  fresh(): Promise<FreshBase>;
+}
+
+/**
+ * Applies the overlay rules to one disk of a box and records what came of it.
+ *
+ * A disk that was recorded before is in reuse mode, whatever the state of the box. A disk that is made for the first time
+ * goes away again when a later task fails; a kept one never does.
+ */
+export async function prepareDisk(
+  services: InitServices,
+  request: PrepareDiskRequest,
+  context: TaskContext<OverlayEvent>,
+): Promise<PreparedDisk> {
+  const { box, layout, role } = request;
+  const recorded = getDisk(services.state.database, box.id, role);
+  const choice = new BaseChoice(services, request, recorded?.base, context);
+  const virtualSizeBytes = recorded?.virtualSizeBytes ?? request.diskSizeBytes;
+  const prepared = await prepareOverlay({
+    path: role === "user" ? layout.userDisk : layout.guestDisk,
+    role,
+    record: recordOf(recorded),
+    boxName: box.name,
+    policy: { recreateDisk: request.recreateDisk },
+    quarantineDirectory: layout.quarantine,
+    base: () => choice.choose(),
+    ...(virtualSizeBytes === undefined ? {} : { virtualSizeBytes }),
+    signal: context.signal,
+    onEvent: (event) => context.emit(event),
+  });
+  if (recorded === undefined) undoMaking(services, request, prepared, context);
+  if (recorded === undefined || prepared.outcome !== "kept") {
+    recordDisk(services, request, prepared, choice.fresh);
+  }
+  const { path, outcome, quarantinedPath } = prepared;
+  return {
+    path,
+    outcome,
+    virtualSizeBytes: prepared.virtualSizeBytes,
+    ...(quarantinedPath === undefined ? {} : { quarantinedPath }),
+  };
+}
+
+function recordOf(recorded: DiskRecord | undefined): OverlayRecord {
+  return recorded === undefined ? { type: "never-made" } : { type: "made", base: recorded.base };
+}
+
+/** A disk that this run made goes away when the run fails, unless somebody has used it since. */
+function undoMaking(
+  { state }: InitServices,
+  { box, role }: PrepareDiskRequest,
+  { made }: PreparedOverlay,
+  context: TaskContext<OverlayEvent>,
+): void {
+  if (made === undefined) return;
+  context.undo(async () => {
+    if (!(await removeMadeOverlay(made))) return;
+    state.transaction((database) => forgetDisk(database, box.id, role));
+  });
+}
+
+function recordDisk(
+  { state, clock }: InitServices,
+  { box, role }: PrepareDiskRequest,
+  { record, virtualSizeBytes }: PreparedOverlay,
+  fresh: FreshBase | undefined,
+): void {
+  const nowMs = clock.now();
+  const base = record.type === "made" ? record.base : undefined;
+  state.transaction((database) => {
+    if (fresh !== undefined) {
+      // The canonical path is the one in the overlay.
+      const path = base?.path ?? fresh.base.path;
+      putBase(database, { ...fresh.base, path, imageDigest: fresh.imageDigest }, nowMs);
+      learnImages(database, box.id, fresh.learned);
+    }
+    const key = fresh?.base.key ?? getDisk(database, box.id, role)?.base?.key;
+    const keyed = base === undefined || key === undefined ? base : { ...base, key };
+    putDisk(database, box.id, {
+      role,
+      ...(keyed === undefined ? {} : { base: keyed }),
+      virtualSizeBytes,
+      madeMs: nowMs,
+    });
+  });
+}

@@ -1,0 +1,116 @@
+import { kindOf, toErrorReport } from "@box/errors";
+import { processIdentity } from "@box/io/node";
+import type {
+  AnyKey,
+  Clock,
+  PipelineEvent,
+  PlanResult,
+  PlanSuccess,
+  TraceContext,
+} from "@box/pipeline";
+import type { OverlayEvent } from "@box/rootfs";
+import type { BoxEvent } from "../events.ts";
+import type { StateDatabase } from "../state/database.ts";
+import { endOperation, insertOperation, trimOperations } from "../state/operations-table.ts";
+import type { StateStore } from "../state/state-store.ts";
+import type { OperationKind } from "./operation.ts";
+
+/** What every operation on a box takes. */
+export interface OperationOptions {
+  /** Stops it; what it did so far is put right before the call throws. */
+  readonly signal?: AbortSignal;
+  /** Hears its events as they happen. */
+  readonly onEvent?: (event: BoxEvent) => void;
+  /** Its id, when the caller has told it to somebody already; a new one unless given. */
+  readonly operation?: string;
+  /** Where its trace hangs; a new trace unless given. */
+  readonly trace?: TraceContext;
+}
+
+/** What an operation is made of. */
+export interface OperationWork<Values extends AnyKey> {
+  readonly id: string;
+  readonly kind: OperationKind;
+  readonly box: { readonly id: string; readonly name: string };
+  readonly trace: TraceContext;
+  readonly onEvent?: ((event: BoxEvent) => void) | undefined;
+  /** Stored in one transaction with the operation's beginning; what it throws leaves nothing behind. */
+  begin(database: StateDatabase): void;
+  /** Does the work. */
+  run(onEvent: (event: PipelineEvent<OverlayEvent>) => void): Promise<PlanResult<Values>>;
+  /** Stored in one transaction with the operation's success. */
+  succeed(database: StateDatabase): void;
+  /** Puts right what can be; called when the work failed. */
+  recover?(error: unknown): Promise<void>;
+  /** Stored in one transaction with the operation's failure. */
+  fail(database: StateDatabase, error: unknown): void;
+}
+
+/** What operations write to. */
+export interface OperationServices {
+  readonly state: StateStore;
+  readonly clock: Clock;
+  /** Told that an operation has new events or has ended. */
+  notify(operation: string): void;
+}
+
+/**
+ * Carries out an operation: its record, its events and its end are stored with what it did to the box.
+ *
+ * @throws The leading error of the work, unchanged.
+ */
+export async function runOperation<Values extends AnyKey>(
+  services: OperationServices,
+  work: OperationWork<Values>,
+): Promise<PlanSuccess<Values>> {
+  const { state, clock, notify } = services;
+  const { id, kind, box, trace } = work;
+  state.transaction((database) => {
+    work.begin(database);
+    const owner = processIdentity();
+    const { traceId } = trace;
+    insertOperation(database, { id, kind, box, traceId, owner, nowMs: clock.now() });
+  });
+  try {
+    const result = await work.run((event) => {
+      const stamped: BoxEvent = { ...event, operation: id, box };
+      state.add(stamped);
+      notify(id);
+      work.onEvent?.(stamped);
+    });
+    if (!result.ok) return await fail(services, work, result);
+    state.transaction((database) => {
+      work.succeed(database);
+      const { metrics } = result;
+      endOperation(database, id, { state: "succeeded", nowMs: clock.now(), metrics });
+      trimOperations(database, box.id);
+    });
+    return result;
+  } finally {
+    notify(id);
+  }
+}
+
+async function fail<Values extends AnyKey>(
+  { state, clock }: OperationServices,
+  work: OperationWork<Values>,
+  { error, metrics }: Extract<PlanResult<Values>, { readonly ok: false }>,
+): Promise<never> {
+  try {
+    await work.recover?.(error);
+    state.transaction((database) => {
+      work.fail(database, error);
+      endOperation(database, work.id, {
+        state: kindOf(error) === "aborted" ? "cancelled" : "failed",
+        nowMs: clock.now(),
+        error: toErrorReport(error),
+        metrics,
+      });
+      trimOperations(database, work.box.id);
+    });
+  } catch {
+    // The first error is the one to tell; what could not be put right now, the next open puts right.
+    state.drop(work.id);
+  }
+  throw error;
+}

@@ -1,0 +1,90 @@
+import { randomBytes } from "node:crypto";
+import type { ImageStore } from "@box/oci-images";
+import { type Clock, systemClock } from "@box/pipeline";
+import { BaseCache } from "@box/rootfs";
+import { Boxes } from "./boxes/boxes.ts";
+import { recoverHome } from "./boxes/recover.ts";
+import type { HomeLayout } from "./home/layout.ts";
+import { type OpenHomeOptions, openHome } from "./home/open-home.ts";
+import { type InitTasks, initTasks } from "./init/init-plan.ts";
+import { Operations } from "./operations/operations.ts";
+import { Bootstraps } from "./source/bootstraps.ts";
+import type { ImageSource } from "./source/image-source.ts";
+import { type ImageOptions, StoreImages } from "./source/store-images.ts";
+import { StateStore } from "./state/state-store.ts";
+
+/** What {@link Runtime.open} takes. Nothing is read from the environment: the caller passes what users set there. */
+export interface OpenRuntimeOptions extends OpenHomeOptions, ImageOptions {
+  /** Where images come from; the home's image store unless given. */
+  readonly images?: ImageSource;
+  /** Where time comes from; the machine's clock unless given. */
+  readonly clock?: Clock;
+  /** Makes ids of 32 hex digits; random unless given. */
+  readonly newId?: () => string;
+}
+
+/**
+ * A home and its boxes. Several processes may have one home open at once.
+ *
+ * Close it when done: events that are not stored yet are stored then.
+ */
+export class Runtime implements AsyncDisposable {
+  /** Where everything of the home lies. */
+  readonly home: HomeLayout;
+  /** The boxes. */
+  readonly boxes: Boxes;
+  /** What was done to them, and what is being done. */
+  readonly operations: Operations;
+  /** The tasks of the init pipeline, for plans of one's own. */
+  readonly tasks: InitTasks;
+  /** Opens the home's image store. */
+  readonly imageStore: () => Promise<ImageStore>;
+  readonly #state: StateStore;
+
+  private constructor(home: HomeLayout, state: StateStore, options: OpenRuntimeOptions) {
+    const { clock = systemClock, newId = randomId } = options;
+    const store = new StoreImages(home.images, options);
+    const source = options.images ?? store;
+    const bases = new BaseCache({ directory: home.bases, locksDirectory: home.locks });
+    const bootstraps = new Bootstraps({ source, bases });
+    const services = { home, state, source, bases, bootstraps, clock, newId };
+    this.#state = state;
+    this.home = home;
+    this.imageStore = () => store.store();
+    this.tasks = initTasks(services);
+    this.operations = new Operations(state);
+    const notify = () => this.operations.notify();
+    this.boxes = new Boxes({ ...services, tasks: this.tasks, notify });
+  }
+
+  /**
+   * Opens a home, makes it when it is not there, and puts right what dead processes left in it.
+   *
+   * @throws RuntimeError `HOME_*`, `STATE_*`; IoError.
+   */
+  static async open(options: OpenRuntimeOptions): Promise<Runtime> {
+    const home = await openHome(options);
+    const { clock = systemClock } = options;
+    const state = await StateStore.open(home, clock);
+    try {
+      await recoverHome(home, state, clock);
+      return new Runtime(home, state, options);
+    } catch (error) {
+      state[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  /** Stores what waits to be stored and closes the state. Operations that run must have ended. */
+  async close(): Promise<void> {
+    this.#state[Symbol.dispose]();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+}
+
+function randomId(): string {
+  return randomBytes(16).toString("hex");
+}

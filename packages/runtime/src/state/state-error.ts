@@ -1,0 +1,37 @@
+import { isBoxError } from "@box/errors";
+import { RuntimeError, type RuntimeErrorCode } from "../errors.ts";
+
+/** SQLite's primary result codes that say more than that it failed. */
+const codes: Readonly<Record<number, RuntimeErrorCode>> = {
+  5: "STATE_BUSY", // SQLITE_BUSY
+  8: "STATE_READ_ONLY", // SQLITE_READONLY
+  11: "STATE_CORRUPT", // SQLITE_CORRUPT
+  13: "STATE_NO_SPACE", // SQLITE_FULL
+  26: "STATE_CORRUPT", // SQLITE_NOTADB
+};
+
+const hints: Readonly<Partial<Record<RuntimeErrorCode, string>>> = {
+  STATE_BUSY: "another process keeps the state busy: try again",
+  STATE_NO_SPACE: "free space on the home's file system and try again",
+  STATE_READ_ONLY: "the home cannot be written to: use a home on a writable file system",
+  STATE_CORRUPT:
+    "keep the file, put a backup of it in its place or use another home; the disks below boxes/ are not affected",
+};
+
+/** Turns what the database threw into a {@link RuntimeError}; errors with a code pass through. */
+export function toStateError(error: unknown, path: string): Error {
+  if (isBoxError(error)) return error;
+  const { errcode, message } = error as { errcode?: number; message?: string };
+  // Anything that SQLite did not throw is a bug, and stays as it is.
+  if (typeof errcode !== "number") return error as Error;
+  const code = codes[errcode & 0xff] ?? "STATE_FAILED";
+  const hint = hints[code];
+  return new RuntimeError({
+    code,
+    message: `cannot use the state ${path}: ${message ?? "unknown failure"}`,
+    details: { path, sqlite: errcode },
+    ...(hint === undefined ? {} : { hint }),
+    retryable: code === "STATE_BUSY",
+    cause: error,
+  });
+}

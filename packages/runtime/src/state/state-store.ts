@@ -1,0 +1,82 @@
+import { join } from "node:path";
+import type { Clock } from "@box/pipeline";
+import type { BoxEvent } from "../events.ts";
+import type { HomeLayout } from "../home/layout.ts";
+import { StateDatabase } from "./database.ts";
+import { insertEvents } from "./operations-table.ts";
+
+const flushAfterMs = 250;
+
+/**
+ * The state of a home, and the events that wait to be stored.
+ *
+ * Events go into the database in batches: with the next transaction, whatever it is about, and at the latest a
+ * quarter of a second later. So a decision and the record of what it led to are stored together.
+ */
+export class StateStore implements Disposable {
+  /** For reading. Write only in {@link StateStore.transaction}. */
+  readonly database: StateDatabase;
+  readonly #clock: Clock;
+  #pending: BoxEvent[] = [];
+  #stopTimer: (() => void) | undefined;
+
+  private constructor(database: StateDatabase, clock: Clock) {
+    this.database = database;
+    this.#clock = clock;
+  }
+
+  /** Opens the state of a home. @throws RuntimeError `STATE_*`. */
+  static async open(home: HomeLayout, clock: Clock): Promise<StateStore> {
+    const lock = join(home.locks, "state.lock");
+    return new StateStore(await StateDatabase.open(home.state, lock), clock);
+  }
+
+  /** Runs `work` as one transaction, with the events that wait. */
+  transaction<Result>(work: (database: StateDatabase) => Result): Result {
+    const batch = this.#pending;
+    this.#pending = [];
+    try {
+      return this.database.transaction(() => {
+        insertEvents(this.database, batch);
+        return work(this.database);
+      });
+    } catch (error) {
+      this.#pending = [...batch, ...this.#pending];
+      throw error;
+    }
+  }
+
+  /** Takes an event to be stored. */
+  add(event: BoxEvent): void {
+    this.#pending.push(event);
+    this.#stopTimer ??= this.#clock.after(flushAfterMs, () => {
+      this.#stopTimer = undefined;
+      this.#tryFlush();
+    });
+  }
+
+  /** Events of an operation that wait to be stored. */
+  pending(operation: string): readonly BoxEvent[] {
+    return this.#pending.filter((event) => event.operation === operation);
+  }
+
+  /** Gives up the events of an operation whose end could not be stored either. */
+  drop(operation: string): void {
+    this.#pending = this.#pending.filter((event) => event.operation !== operation);
+  }
+
+  [Symbol.dispose](): void {
+    this.#stopTimer?.();
+    this.#tryFlush();
+    this.database[Symbol.dispose]();
+  }
+
+  #tryFlush(): void {
+    if (this.#pending.length === 0) return;
+    try {
+      this.transaction(() => {});
+    } catch {
+      // They wait for the end of their operation, which tells the failure.
+    }
+  }
+}

@@ -1,0 +1,46 @@
+import { toErrorReport } from "@box/errors";
+import { Runtime } from "@box/runtime";
+import { FakeImages } from "./fake-images.ts";
+
+/** What a child process is told to do with a home. */
+export interface ChildTask {
+  /** The home. */
+  readonly home: string;
+  /** Boxes to create, one after the other. */
+  readonly create?: readonly string[];
+  /** Boxes to prepare, after that. */
+  readonly prepare?: readonly string[];
+  /** Boxes to remove, after that. */
+  readonly remove?: readonly string[];
+  /** Waits for ever in the middle of making the first box. */
+  readonly hang?: boolean;
+}
+
+/** What a child process prints, one line of JSON each. */
+export type ChildLine =
+  | { readonly type: "event"; readonly task: string; readonly event: string }
+  | { readonly type: "done" }
+  | {
+      readonly type: "error";
+      readonly code: string;
+      readonly kind: string;
+      readonly message: string;
+    };
+
+const tell = (line: ChildLine) => process.stdout.write(`${JSON.stringify(line)}\n`);
+
+const task = JSON.parse(process.argv[2] ?? "") as ChildTask;
+const images = new FakeImages();
+if (task.hang) images.gate = new Promise(() => setInterval(() => {}, 1000));
+try {
+  await using runtime = await Runtime.open({ home: task.home, images });
+  const onEvent = (event: { readonly task: string; readonly type: string }) =>
+    tell({ type: "event", task: event.task, event: event.type });
+  for (const name of task.create ?? []) await runtime.boxes.create({ image: "app", name, onEvent });
+  for (const name of task.prepare ?? []) await runtime.boxes.prepare(name, { onEvent });
+  for (const name of task.remove ?? []) await runtime.boxes.remove(name, { onEvent });
+  tell({ type: "done" });
+} catch (error) {
+  const { code, kind, message } = toErrorReport(error);
+  tell({ type: "error", code, kind, message });
+}

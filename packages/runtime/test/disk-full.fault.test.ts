@@ -1,0 +1,88 @@
+import { execFileSync } from "node:child_process";
+import { open as openFile, readdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { Runtime } from "@box/runtime";
+import { expect, onTestFinished, test } from "vitest";
+import { FakeImages } from "./fake-images.ts";
+import { temporaryFolder } from "./test-home.ts";
+
+/** A small file system of its own, where that may be mounted. */
+async function mountSmall(options = "size=8m"): Promise<string | undefined> {
+  const folder = await temporaryFolder();
+  try {
+    execFileSync("mount", ["-t", "tmpfs", "-o", `${options},mode=0700`, "tmpfs", folder], {
+      stdio: "ignore",
+    });
+  } catch {
+    return undefined;
+  }
+  onTestFinished(() => {
+    execFileSync("umount", [folder]);
+  });
+  return folder;
+}
+
+async function fill(path: string, leaveBytes: number): Promise<void> {
+  const file = await openFile(path, "w");
+  try {
+    for (const size of [65536, 4096, 512]) {
+      const block = Buffer.alloc(size, 1);
+      for (let full = false; !full; ) {
+        full = await file.write(block).then(
+          () => false,
+          () => true,
+        );
+      }
+    }
+    const { size } = await file.stat();
+    await file.truncate(Math.max(0, size - leaveBytes));
+  } finally {
+    await file.close();
+  }
+}
+
+test.for([0, 64, 256, 1024])(
+  "no space (%i KiB left) while a box is made is told as such, and leaves nothing half-made",
+  async (leaveKib, { skip }) => {
+    const folder = await mountSmall();
+    if (folder === undefined) return skip("needs the right to mount a tmpfs");
+    const home = join(folder, "home");
+    const runtime = await Runtime.open({ home, images: new FakeImages() });
+    onTestFinished(() => runtime.close());
+    const { box } = await runtime.boxes.create({ image: "app", name: "first" });
+    await fill(join(folder, "filler"), leaveKib * 1024);
+    let failed = 0;
+    for (let count = 0; failed === 0 && count < 100; count += 1) {
+      const made = runtime.boxes.create({ image: "app", name: `box-${count}` });
+      await made.catch((error: unknown) => {
+        failed += 1;
+        expect(error).toMatchObject({ kind: "no-space" });
+      });
+    }
+    expect(failed).toBe(1);
+    const known = (await runtime.boxes.list()).map(({ id }) => id);
+    expect(known).toContain(box.id);
+    await rm(join(folder, "filler"));
+    await runtime.boxes.create({ image: "app", name: "after" });
+    await runtime.boxes.prepare("first");
+    await runtime.close();
+    await using again = await Runtime.open({ home, images: new FakeImages() });
+    const ids = (await again.boxes.list()).map(({ id }) => id).sort();
+    expect((await readdir(join(home, "boxes"))).sort()).toEqual(ids);
+    for (const name of await readdir(join(home, "bases"))) expect(name).not.toMatch(/^\./);
+    await again.boxes.create({ image: "other", name: "last" });
+    return undefined;
+  },
+);
+
+test("a home on a read-only file system is told as such", async ({ skip }) => {
+  const folder = await mountSmall("ro");
+  if (folder === undefined) return skip("needs the right to mount a tmpfs");
+  for (const home of [folder, join(folder, "home")]) {
+    await expect(Runtime.open({ home })).rejects.toMatchObject({
+      code: "IO_READ_ONLY",
+      kind: "read-only",
+    });
+  }
+  return undefined;
+});
