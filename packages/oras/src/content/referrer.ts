@@ -27,7 +27,7 @@ export function describeReferrer(
 }
 
 /** What a document says it is: its artifact type, else its config's type. */
-export function artifactTypeOf(document: ManifestDocument): string | undefined {
+function artifactTypeOf(document: ManifestDocument): string | undefined {
   const config = document.type === "manifest" ? document.manifest.config.mediaType : undefined;
   return contentOf(document).artifactType ?? config;
 }

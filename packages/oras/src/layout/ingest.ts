@@ -55,7 +55,7 @@ export async function ingestBlob(
 }
 
 /** The name of a blob's partial file. */
-export function partialName(descriptor: Descriptor): string {
+function partialName(descriptor: Descriptor): string {
   return `${digestAlgorithm(descriptor.digest)}-${digestHex(descriptor.digest)}`;
 }
 

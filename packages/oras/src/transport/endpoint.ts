@@ -37,7 +37,7 @@ export function endpointOf(host: string, options: HostOptions = {}): Endpoint {
 }
 
 /** Tells whether a URL's hostname names this machine. */
-export function isLoopback(hostname: string): boolean {
+function isLoopback(hostname: string): boolean {
   const bare = hostname.replace(/^\[|\]$/g, "");
   if (isIP(bare) === 4) return bare.startsWith("127.");
   return bare === "::1" || bare === "localhost" || bare.endsWith(".localhost");

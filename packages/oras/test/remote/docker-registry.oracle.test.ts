@@ -19,7 +19,8 @@ import { noise, sampleImage } from "../sample-image.ts";
 import { temporaryFolder } from "../temporary-folder.ts";
 import { testClient } from "../test-client.ts";
 
-const hasRegistry = hasTool("docker-registry");
+const program = "docker-registry";
+const hasRegistry = hasTool(program);
 
 async function freePort(): Promise<number> {
   const server = createServer();
@@ -42,7 +43,7 @@ async function dockerRegistry(auth: unknown = undefined): Promise<string> {
   };
   const path = join(folder, "config.yml");
   await writeFile(path, JSON.stringify(config));
-  const child: ChildProcess = spawn("docker-registry", ["serve", path], { stdio: "ignore" });
+  const child: ChildProcess = spawn(program, ["serve", path], { stdio: "ignore" });
   onTestFinished(() => {
     child.kill("SIGKILL");
   });
