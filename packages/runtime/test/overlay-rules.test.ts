@@ -8,14 +8,14 @@ import { describe, expect, test } from "vitest";
 import { factsOf } from "./disk-facts.ts";
 import { openTestRuntime } from "./test-home.ts";
 
+/** A box in a runtime that has not made it: nothing is remembered but what is in the home. */
 async function createdBox() {
-  const { runtime, images, home } = await openTestRuntime();
-  const { box } = await runtime.boxes.create({ image: "app", name: "web" });
-  const guest = box.disks.guest;
-  const user = box.disks.user;
+  const first = await openTestRuntime();
+  const { box } = await first.runtime.boxes.create({ image: "app", name: "web" });
+  await first.runtime.close();
+  const { guest, user } = box.disks;
   if (guest === undefined || user === undefined) throw new Error("both disks are made");
-  images.asked.length = 0;
-  return { runtime, images, home, box, guest, user };
+  return { ...(await openTestRuntime({ home: first.home })), box, guest, user };
 }
 
 async function prepareHearing(runtime: Runtime, recreateDisk = false) {

@@ -36,7 +36,7 @@ export function deleteLease(database: StateDatabase, id: string): void {
 }
 
 /** All leases, the oldest first. */
-export function listLeases(database: StateDatabase): readonly Lease[] {
+function listLeases(database: StateDatabase): readonly Lease[] {
   return database.all("SELECT * FROM leases ORDER BY created_ms, id").map((row) => {
     const columns = new Columns("leases", row);
     return {
