@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import { join } from "node:path";
 import type { RandomAccess } from "@box/io";
 import {
@@ -20,6 +19,7 @@ import { RootfsError } from "../errors.ts";
 import type { MergeLimits } from "../merge/limits.ts";
 import type { BaseEvent } from "./base-events.ts";
 import { type BaseRecord, readBaseRecord, recordVersion } from "./base-record.ts";
+import { digestOf } from "./content-digest.ts";
 
 /** Where a {@link BaseCache} lives. */
 export interface BaseCacheOptions {
@@ -57,8 +57,6 @@ export interface EnsureBaseOptions {
   readonly onEvent?: (event: BaseEvent) => void;
 }
 
-const readBytes = 1024 * 1024;
-
 /**
  * Base disks by key: each is built once, however many processes ask for it, and never changed afterwards.
  *
@@ -92,10 +90,35 @@ export class BaseCache {
    * @throws RootfsError `ROOTFS_BASE_DIGEST_MISMATCH`, and what building throws; IoError.
    */
   async ensure(recipe: RootfsRecipe, options: EnsureBaseOptions = {}): Promise<BaseDisk> {
+    return this.#findOrBuild(recipe, options, (key) => this.find(key));
+  }
+
+  /**
+   * {@link BaseCache.ensure} for a base that may have been damaged: one that is there is read from end to end, and built
+   * again, to the recorded content, unless it is as recorded.
+   */
+  async restore(recipe: RootfsRecipe, options: EnsureBaseOptions = {}): Promise<BaseDisk> {
+    return this.#findOrBuild(recipe, options, async (key) =>
+      (await this.verify(key)) ? this.find(key) : undefined,
+    );
+  }
+
+  async #findOrBuild(
+    recipe: RootfsRecipe,
+    options: EnsureBaseOptions,
+    find: (key: string) => Promise<BaseDisk | undefined>,
+  ): Promise<BaseDisk> {
     const resolved = resolveRecipe(recipe);
     const tell = teller(resolved.key, options);
-    const found = await this.#findAs(resolved.key, options);
-    if (found !== undefined) return cached(found, tell);
+    const take = async (): Promise<BaseDisk | undefined> => {
+      const found = await find(resolved.key);
+      if (found === undefined) return undefined;
+      requireDigest(found, options.expectedDigest, found.digest);
+      tell({ name: "base.cached", message: `base ${found.key} is in the cache` });
+      return found;
+    };
+    const found = await take();
+    if (found !== undefined) return found;
     await ensureDirectory(this.#directory, { fs: this.#fs });
     await ensureDirectory(this.#locksDirectory, { fs: this.#fs });
     await using _lock = await acquireLock(join(this.#locksDirectory, `base-${resolved.key}.lock`), {
@@ -103,10 +126,8 @@ export class BaseCache {
       onWait: (holder) => tell(waitingFor(holder)),
       ...(options.signal === undefined ? {} : { signal: options.signal }),
     });
-    const built = await this.#findAs(resolved.key, options);
-    if (built !== undefined) return cached(built, tell);
     // Without await the lock would be given back while the build still runs.
-    return await this.#build(resolved, options, tell);
+    return (await take()) ?? (await this.#build(resolved, options, tell));
   }
 
   /**
@@ -120,12 +141,6 @@ export class BaseCache {
     if (disk === undefined) return undefined;
     await using file = await openFile(disk.path, { fs: this.#fs });
     return (await digestOf(file, disk.sizeBytes)) === disk.digest;
-  }
-
-  async #findAs(key: string, options: EnsureBaseOptions): Promise<BaseDisk | undefined> {
-    const found = await this.find(key);
-    if (found !== undefined) requireDigest(found, options.expectedDigest, found.digest);
-    return found;
   }
 
   async #build(
@@ -203,11 +218,6 @@ function teller(key: string, options: EnsureBaseOptions): (event: Told) => void 
   return (event) => options.onEvent?.({ type: "base", level: "info", key, ...event });
 }
 
-function cached(disk: BaseDisk, tell: (event: Told) => void): BaseDisk {
-  tell({ name: "base.cached", message: `base ${disk.key} is in the cache` });
-  return disk;
-}
-
 function waitingFor(holder: LockHolder | undefined): Told {
   if (holder === undefined) {
     return { name: "base.waiting", message: "waiting for another process that builds this base" };
@@ -218,23 +228,6 @@ function waitingFor(holder: LockHolder | undefined): Told {
 
 function describeProgress({ stage, done, total }: BuildProgress): string {
   return stage === "merge" ? `merged layer ${done} of ${total}` : `wrote ${done} bytes`;
-}
-
-async function digestOf(
-  file: RandomAccess,
-  sizeBytes: number,
-  signal?: AbortSignal,
-): Promise<string> {
-  const hash = createHash("sha256");
-  const buffer = new Uint8Array(readBytes);
-  for (let offset = 0; offset < sizeBytes; ) {
-    signal?.throwIfAborted();
-    const bytes = await file.read(offset, Math.min(readBytes, sizeBytes - offset), buffer);
-    if (bytes.byteLength === 0) break;
-    hash.update(bytes);
-    offset += bytes.byteLength;
-  }
-  return `sha256:${hash.digest("hex")}`;
 }
 
 function requireDigest(

@@ -20,17 +20,31 @@ export class ContentIndex {
     this.#entries[node] = entry;
   }
 
-  /** The files of one layer that are alive in `tree` and not empty, in the order of their entries. */
-  of(tree: FileTree, layer: number): LayerContents {
-    const nodes: number[] = [];
+  /**
+   * The files of each layer that are alive in `tree` and not empty. Files get their nodes in the order of their entries,
+   * so that one walk over the nodes finds them in that order.
+   */
+  byLayer(tree: FileTree): Map<number, LayerContents> {
+    const found = new Map<number, { entries: number[]; nodes: number[] }>();
     const last = Math.min(tree.nodeLimit, this.#entries.length);
     for (let node = 0; node < last; node++) {
-      const isHere = this.#layers[node] === layer && (this.#entries[node] as number) >= 0;
-      if (isHere && tree.isAlive(node) && tree.sizeBytes(node) > 0) nodes.push(node);
+      const entry = this.#entries[node] as number;
+      if (entry < 0 || !tree.isAlive(node) || tree.sizeBytes(node) === 0) continue;
+      const layer = this.#layers[node] as number;
+      let contents = found.get(layer);
+      if (contents === undefined) {
+        contents = { entries: [], nodes: [] };
+        found.set(layer, contents);
+      }
+      contents.entries.push(entry);
+      contents.nodes.push(node);
     }
-    const entryOf = (node: NodeId): number => this.#entries[node] as number;
-    nodes.sort((a, b) => entryOf(a) - entryOf(b));
-    return { entries: Float64Array.from(nodes, entryOf), nodes: Uint32Array.from(nodes) };
+    return new Map(
+      [...found].map(([layer, { entries, nodes }]) => [
+        layer,
+        { entries: Float64Array.from(entries), nodes: Uint32Array.from(nodes) },
+      ]),
+    );
   }
 
   #grow(node: NodeId): void {

@@ -55,8 +55,11 @@ export async function mergeLayers(
     if (dropped > 0) options.onWarning?.(droppedWarning(layer, dropped));
     options.onLayer?.(index + 1, layers.length);
   }
-  return { tree, contentsOf: (layer) => merger.contents.of(tree, layer) };
+  const contents = merger.contents.byLayer(tree);
+  return { tree, contentsOf: (layer) => contents.get(layer) ?? noContents };
 }
+
+const noContents: LayerContents = { entries: new Float64Array(0), nodes: new Uint32Array(0) };
 
 /** @returns How many access control lists were dropped. */
 async function readLayer(

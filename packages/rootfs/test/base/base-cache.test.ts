@@ -219,6 +219,36 @@ describe("ensure", () => {
   });
 });
 
+describe("restore", () => {
+  test("builds a damaged base again, to the same content", async () => {
+    const disk = await folder.cache.ensure(recipe);
+    await flipBit(disk, 5000);
+    expect(await folder.cache.restore(recipe)).toEqual(disk);
+    expect(await folder.cache.verify(key)).toBe(true);
+    expect((await stat(disk.path)).mode & 0o777).toBe(0o444);
+  });
+
+  test("leaves a sound base alone, and builds one that is lost", async () => {
+    const disk = await folder.cache.ensure(recipe);
+    const { mtimeMs } = await stat(disk.path);
+    expect(await eventsOf((onEvent) => folder.cache.restore(recipe, { onEvent }))).toEqual([
+      "base.cached",
+    ]);
+    expect((await stat(disk.path)).mtimeMs).toBe(mtimeMs);
+    await rm(disk.path);
+    expect(await folder.cache.restore(recipe, { expectedDigest: disk.digest })).toEqual(disk);
+  });
+
+  test("never puts other content in the place of what was recorded", async () => {
+    const disk = await folder.cache.ensure(recipe);
+    const expectedDigest = `sha256:${"2".repeat(64)}`;
+    await flipBit(disk, 5000);
+    await expect(folder.cache.restore(recipe, { expectedDigest })).rejects.toMatchObject({
+      code: "ROOTFS_BASE_DIGEST_MISMATCH",
+    });
+  });
+});
+
 describe("verify", () => {
   test("finds a flipped bit, wherever it is", async () => {
     const disk = await folder.cache.ensure(recipe);
