@@ -70,6 +70,10 @@ describe("whiteouts", () => {
     ).toEqual(expected);
   });
 
+  test("leave a directory that their own layer lists, without what lower layers have in it", async () => {
+    expect(await merged(lower, [directory("d"), file(".wh.d")])).toEqual(["d/", "top 3"]);
+  });
+
   test("leave a link that their own layer made to a lower file", async () => {
     const links = [hardlink("copy", "top"), file(".wh.top"), file(".wh.copy")];
     expect(await merged(lower, links)).toEqual(["copy 3", "d/", "d/a 1", "d/b 2"]);
@@ -243,6 +247,17 @@ describe("parents", () => {
       "real/3 0",
       "rel -> ./real",
       "up -> ../../../real",
+    ]);
+  });
+
+  test("that are absolute symbolic links deep in the image count from its root", async () => {
+    const lower = [directory("a/real"), directory("real"), symlink("a/link", "/real")];
+    expect(await merged(lower, [file("a/link/f")])).toEqual([
+      "a/",
+      "a/link -> /real",
+      "a/real/",
+      "real/",
+      "real/f 0",
     ]);
   });
 
