@@ -36,7 +36,7 @@ export const nodeFileSystem: FileSystem = {
 };
 
 /** A path as Node's functions take it. */
-export function hostPath(path: FilePath): string | Buffer {
+function hostPath(path: FilePath): string | Buffer {
   return typeof path === "string" ? path : Buffer.from(path);
 }
 

@@ -43,7 +43,7 @@ export function isProcessAlive(identity: ProcessIdentity): boolean {
 }
 
 /** Start time of a process, undefined when it is gone or the system does not tell. */
-export function startTimeOf(pid: number): string | undefined {
+function startTimeOf(pid: number): string | undefined {
   const stat = read(`/proc/${pid}/stat`);
   // The second field is the command in parentheses and may hold anything; the start time is field 22.
   return stat?.slice(stat.lastIndexOf(")") + 2).split(" ")[19];

@@ -7,7 +7,7 @@ export type OverlayRefusalCode = Exclude<
   "OVERLAY_TOO_SMALL"
 >;
 
-/** What to do about an overlay. `row` is the row of DESIGN 3 that decided. */
+/** What to do about an overlay. `row` is the row of docs/overlay-rules.md that decided. */
 export type OverlayAction =
   /** Use it as it is; change nothing. */
   | { readonly type: "keep"; readonly row: 9 }

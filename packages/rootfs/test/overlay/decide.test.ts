@@ -8,7 +8,7 @@ import {
 import { describe, expect, test } from "vitest";
 
 /**
- * The expected table, written by hand from DESIGN 3 and not by calling any logic.
+ * The expected table, written by hand from the rules and not by calling any logic.
  *
  * A line is `overlay base : letters`, with twelve letters in three blocks (record made, adopted, never-made), each
  * `guest, guest --recreate-disk, user, user --recreate-disk`.
