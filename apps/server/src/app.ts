@@ -1,0 +1,106 @@
+import swagger from "@fastify/swagger";
+import { type FastifyInstance, fastify } from "fastify";
+import {
+  createJsonSchemaTransform,
+  createJsonSchemaTransformObject,
+  serializerCompiler,
+  validatorCompiler,
+} from "fastify-type-provider-zod";
+import type { BoxService } from "./box-service.ts";
+import { ServerError } from "./errors.ts";
+import type { Guard } from "./net/guard.ts";
+import { namedSchemas } from "./openapi/schemas.ts";
+import type { LiveOperations } from "./operations/live-operations.ts";
+import type { OperationLauncher } from "./operations/operation-launcher.ts";
+import type { Operations } from "./operations/operations.ts";
+import { sendProblem } from "./problem.ts";
+import { addBoxRoutes } from "./routes/boxes.ts";
+import { addHealthRoutes } from "./routes/health.ts";
+import { addOperationRoutes } from "./routes/operations.ts";
+
+/** What {@link buildApp} is made from. */
+export interface AppOptions {
+  /** The boxes. */
+  readonly boxes: BoxService;
+  /** Operations of this process. */
+  readonly live: LiveOperations;
+  /** Operations of the home. */
+  readonly operations: Operations;
+  /** Starts operations. */
+  readonly launcher: OperationLauncher;
+  /** Checks a request before anything else; none on a unix socket, where the mode of the file does. */
+  readonly guard: () => Guard | undefined;
+  /** Of the server. */
+  readonly version: string;
+  /** The largest body. */
+  readonly bodyLimitBytes: number;
+  /** Whether the document says that callers need a key. */
+  readonly hasApiKey: boolean;
+  /** Where log lines go, as JSON; none without it. */
+  readonly log?: ((line: string) => void) | undefined;
+}
+
+/** The HTTP application, not yet listening. */
+export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
+  const { log, version, launcher } = options;
+  const app = fastify({
+    bodyLimit: options.bodyLimitBytes,
+    forceCloseConnections: "idle",
+    logger: log === undefined ? false : { level: "info", stream: { write: log } },
+    // A client that sends its request too slowly is not waited for.
+    requestTimeout: 60_000,
+    frameworkErrors: sendProblem,
+  });
+  app.setValidatorCompiler(validatorCompiler);
+  app.setSerializerCompiler(serializerCompiler);
+  app.setErrorHandler(sendProblem);
+  app.setNotFoundHandler((request, reply) => {
+    const error = new ServerError({
+      code: "SERVER_ROUTE_NOT_FOUND",
+      message: `there is no ${request.method} ${request.url.split("?")[0]}`,
+      hint: "GET /openapi.json lists what there is",
+    });
+    sendProblem(error, request, reply);
+  });
+  acceptEmptyBodies(app);
+  app.addHook("onRequest", async (request) => options.guard()?.check(request));
+  await addDocument(app, options);
+  addHealthRoutes(app, { isReady: () => launcher.isReady, version });
+  addBoxRoutes(app, options.boxes, launcher);
+  addOperationRoutes(app, options.operations, options.live);
+  app.get("/openapi.json", { schema: { hide: true } }, async () => app.swagger());
+  return app;
+}
+
+/** An empty body is no body, even where a client says it is JSON. */
+function acceptEmptyBodies(app: FastifyInstance): void {
+  const parseJson = app.getDefaultJsonParser("error", "error");
+  app.removeContentTypeParser("application/json");
+  app.addContentTypeParser("application/json", { parseAs: "string" }, (request, body, done) => {
+    if (body === "") done(null, undefined);
+    else void parseJson(request, body as string, done);
+  });
+}
+
+async function addDocument(
+  app: FastifyInstance,
+  { version, hasApiKey }: AppOptions,
+): Promise<void> {
+  await app.register(swagger, {
+    openapi: {
+      openapi: "3.1.1",
+      info: {
+        title: "Box",
+        version,
+        description: "Disks for micro-VMs from OCI images",
+        license: { name: "Apache-2.0", identifier: "Apache-2.0" },
+      },
+      servers: [{ url: "/" }],
+      tags: [{ name: "boxes" }, { name: "operations" }, { name: "health" }],
+      components: { securitySchemes: { key: { type: "http", scheme: "bearer" } } },
+      security: hasApiKey ? [{ key: [] }] : [],
+    },
+    transform: createJsonSchemaTransform({ schemaRegistry: namedSchemas }),
+    transformObject: createJsonSchemaTransformObject({ schemaRegistry: namedSchemas }),
+  });
+}
