@@ -117,6 +117,10 @@ export interface CommandContext {
   readonly commands: readonly CommandSpec[];
   /** Shows events and notes on stderr; opened at the first call. */
   progress(): Promise<ProgressRenderer>;
+  /** Prints an error that does not end the command, as those that do are printed. */
+  reportError(error: unknown): Promise<void>;
+  /** Prints a result before the command ends, as its last one would be. */
+  emit(output: unknown): void;
 }
 
 /** Says that an object is a command and checks that its schemas and its action agree. */

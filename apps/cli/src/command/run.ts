@@ -1,4 +1,4 @@
-import { exitCodeOf, kindOf } from "@box/errors";
+import { exitCodeOf, isBoxError, kindOf } from "@box/errors";
 import { CliError } from "../errors.ts";
 import { resolveHome } from "../host/home.ts";
 import type { Host } from "../host/host.ts";
@@ -34,7 +34,7 @@ export async function runBox(host: Host, { commands, version }: RunOptions): Pro
     return await runCommand(host, { spec: parsed.spec, input, globals, commands });
   } catch (error) {
     const shown = host.signal.aborted && kindOf(error) === "aborted" ? host.signal.reason : error;
-    report(host, shown, globals);
+    host.stderr.write(await describeError(host, shown, globals));
     return exitCodeOf(shown);
   }
 }
@@ -67,7 +67,20 @@ async function runCommand(
   try {
     const { env, cwd } = host;
     const home = resolveHome(globals.home, host);
-    output = await action.run(input, { home, globals, signal, env, cwd, commands, progress });
+    output = await action.run(input, {
+      home,
+      globals,
+      signal,
+      env,
+      cwd,
+      commands,
+      progress,
+      emit: (early) => write(host, formatOutput(action, early, globals, paint)),
+      reportError: async (error) => {
+        const text = (await describeError(host, error, globals)).trimEnd();
+        (await progress()).print(text);
+      },
+    });
   } catch (error) {
     if (timeout.signal.aborted && kindOf(error) === "aborted") throw timeout.signal.reason;
     throw error;
@@ -75,9 +88,12 @@ async function runCommand(
     timeout.stop();
     (await renderer)?.close();
   }
-  const text = formatOutput(action, output, globals, paint);
-  if (text !== "") host.stdout.write(`${text}\n`);
+  write(host, formatOutput(action, output, globals, paint));
   return action.exitCode?.(output) ?? 0;
+}
+
+function write(host: Host, text: string): void {
+  if (text !== "") host.stdout.write(`${text}\n`);
 }
 
 function formatOutput(
@@ -108,19 +124,30 @@ function startTimeout(timeoutMs: number | undefined): { signal: AbortSignal; sto
   return { signal: controller.signal, stop: () => clearTimeout(timer) };
 }
 
-function report(host: Host, error: unknown, globals: GlobalOptions | undefined): void {
+async function describeError(
+  host: Host,
+  error: unknown,
+  globals: GlobalOptions | undefined,
+): Promise<string> {
   const crashFile = kindOf(error) === "internal" ? host.writeCrashFile(error) : undefined;
-  host.stderr.write(
-    renderError(error, {
-      format: globals?.format ?? guessFormat(host.argv),
-      paint: createPaint({
-        allowed: globals?.color ?? !host.argv.includes("--no-color"),
-        isTerminal: host.stderr.isTerminal,
-        env: host.env,
-      }),
-      ...(crashFile === undefined ? {} : { crashFile }),
+  const fallbackHint = await adviceFor(error);
+  return renderError(error, {
+    format: globals?.format ?? guessFormat(host.argv),
+    paint: createPaint({
+      allowed: globals?.color ?? !host.argv.includes("--no-color"),
+      isTerminal: host.stderr.isTerminal,
+      env: host.env,
     }),
-  );
+    ...(fallbackHint === undefined ? {} : { fallbackHint }),
+    ...(crashFile === undefined ? {} : { crashFile }),
+  });
+}
+
+/** Packages whose errors have no hint of their own still have a page. */
+async function adviceFor(error: unknown): Promise<string | undefined> {
+  if (!isBoxError(error) || error.hint !== undefined) return undefined;
+  const { findPage } = await import("../explain/pages/all.ts");
+  return findPage(error.code)?.advice;
 }
 
 /** A command line that could not be parsed may still have asked for JSON. */

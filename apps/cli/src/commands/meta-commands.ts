@@ -3,12 +3,45 @@ import { type CommandSpec, defineCommand } from "../command/define-command.ts";
 /** Commands about box itself. */
 export const metaCommands: readonly CommandSpec[] = [
   defineCommand({
+    path: ["serve"],
+    summary: "serve the boxes of this home over HTTP, until it is told to stop",
+    description:
+      "Prints the URL once it listens. Without --listen it is a unix socket that only you can open.\nGET /openapi.json describes the interface. Off loopback an API key is needed.",
+    args: [],
+    flags: [
+      {
+        name: "listen",
+        value: "URL",
+        summary: "unix:///PATH or tcp://HOST:PORT (default: a socket of this home's own)",
+      },
+      {
+        name: "api-key-file",
+        value: "FILE",
+        summary: "file whose first line callers on TCP must send as a bearer token",
+        complete: "files",
+      },
+      {
+        name: "shutdown-grace",
+        value: "DURATION",
+        summary: "how long running operations may still take after a signal to stop (default: 10s)",
+      },
+    ],
+    examples: [
+      { command: "box serve", summary: "On a unix socket" },
+      { command: "box serve --listen tcp://127.0.0.1:8100", summary: "On loopback" },
+    ],
+    failures: ["in-use", "denied", "io"],
+    mutates: true,
+    schemas: () => import("./serve/schemas.ts"),
+    action: () => import("./serve/action.ts"),
+  }),
+  defineCommand({
     path: ["explain"],
     summary: "say what an error code means and what to do about it",
     args: [{ name: "code", summary: "such as QCOW2_BAD_MAGIC", complete: "codes", optional: true }],
     flags: [],
     examples: [
-      { command: "box explain QCOW2_BACKING_MISSING", summary: "One code" },
+      { command: "box explain OVERLAY_BACKING_MISSING", summary: "One code" },
       { command: "box explain", summary: "All codes" },
     ],
     failures: ["not-found"],

@@ -1,5 +1,13 @@
 import type { CommandSpec } from "../command/define-command.ts";
+import { boxCommands } from "./box-commands.ts";
+import { diskCommands } from "./disk-commands.ts";
+import { imageCommands } from "./image-commands.ts";
 import { metaCommands } from "./meta-commands.ts";
 
 /** Every command of box, in the order of the help. */
-export const commands: readonly CommandSpec[] = [...metaCommands];
+export const commands: readonly CommandSpec[] = [
+  ...boxCommands,
+  ...imageCommands,
+  ...diskCommands,
+  ...metaCommands,
+];

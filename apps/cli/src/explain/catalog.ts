@@ -28,19 +28,37 @@ export interface CatalogSource {
 
 /** Loads the codes of every package, with their pages. Heavy: every package is imported. */
 export async function loadSources(): Promise<readonly CatalogSource[]> {
-  const [cli, io, pages] = await Promise.all([
-    import("../errors.ts"),
-    import("@box/io"),
-    import("./pages/all.ts"),
-  ]);
+  const [pages, cli, io, qcow2, ext4, tar, pipeline, oras, guest, images, rootfs, runtime, server] =
+    await Promise.all([
+      import("./pages/all.ts"),
+      import("../errors.ts"),
+      import("@box/io"),
+      import("@box/qcow2"),
+      import("@box/ext4"),
+      import("@box/tar"),
+      import("@box/pipeline"),
+      import("@box/oras"),
+      import("@box/guest"),
+      import("@box/oci-images"),
+      import("@box/rootfs"),
+      import("@box/runtime"),
+      import("@box/server"),
+    ]);
+  const general: CatalogSource["kinds"] = { INTERNAL: "internal", ABORTED: "aborted" };
   return [
-    {
-      package: "box",
-      kinds: { INTERNAL: "internal", ABORTED: "aborted" },
-      pages: pages.generalPages,
-    },
+    { package: "box", kinds: general, pages: pages.generalPages },
     { package: "@box/cli", kinds: cli.cliErrorKinds, pages: pages.cliPages },
+    { package: "@box/ext4", kinds: ext4.ext4ErrorKinds, pages: pages.ext4Pages },
+    { package: "@box/guest", kinds: guest.guestErrorKinds, pages: pages.guestPages },
     { package: "@box/io", kinds: io.ioErrorKinds, pages: pages.ioPages },
+    { package: "@box/oci-images", kinds: images.imageErrorKinds, pages: pages.imagePages },
+    { package: "@box/oras", kinds: oras.orasErrorKinds, pages: pages.orasPages },
+    { package: "@box/pipeline", kinds: pipeline.pipelineErrorKinds, pages: pages.pipelinePages },
+    { package: "@box/qcow2", kinds: qcow2.qcow2ErrorKinds, pages: pages.qcow2Pages },
+    { package: "@box/rootfs", kinds: rootfs.rootfsErrorKinds, pages: pages.rootfsPages },
+    { package: "@box/runtime", kinds: runtime.runtimeErrorKinds, pages: pages.runtimePages },
+    { package: "@box/server", kinds: server.serverErrorKinds, pages: pages.serverPages },
+    { package: "@box/tar", kinds: tar.tarErrorKinds, pages: pages.tarPages },
   ];
 }
 

@@ -9,6 +9,8 @@ export interface RenderErrorOptions {
   readonly format: string;
   /** Colours of stderr. */
   readonly paint: Paint;
+  /** What to do about it, when the error itself does not say. */
+  readonly fallbackHint?: string;
   /** Where the stack trace of an internal error was written. */
   readonly crashFile?: string;
 }
@@ -19,9 +21,11 @@ export interface RenderErrorOptions {
  */
 export function renderError(
   error: unknown,
-  { format, paint, crashFile }: RenderErrorOptions,
+  { format, paint, fallbackHint, crashFile }: RenderErrorOptions,
 ): string {
-  const report = toErrorReport(error);
+  const found = toErrorReport(error);
+  const hint = found.hint ?? fallbackHint;
+  const report = { ...found, ...(hint === undefined ? {} : { hint }) };
   if (format === "json") {
     const where = crashFile === undefined ? {} : { crashFile };
     return `${formatJsonLine({ error: { ...report, ...where } })}\n`;

@@ -28,7 +28,9 @@ export function levelOf(event: ShownEvent): LogLevel | undefined {
     case "progress":
       return undefined;
     default:
-      return event.message === undefined ? "debug" : "info";
+      if (event.level === "warning") return "warn";
+      // The error that ends the command says the same.
+      return event.message === undefined || event.level === "error" ? "debug" : "info";
   }
 }
 
@@ -36,11 +38,11 @@ export function levelOf(event: ShownEvent): LogLevel | undefined {
 export function describeEvent(event: ShownEvent, paint: Paint): string {
   const task = visible(event.task ?? "box");
   const message = visible(event.message ?? "");
+  if (event.type === "warning" || event.level === "warning") {
+    const label = event.code === undefined ? "warning" : `warning[${visible(event.code)}]`;
+    return `${paint.yellow(label)}: ${message}`;
+  }
   switch (event.type) {
-    case "warning": {
-      const label = event.code === undefined ? "warning" : `warning[${visible(event.code)}]`;
-      return `${paint.yellow(label)}: ${message}`;
-    }
     case "retried": {
       const reason = event.error === undefined ? "" : `: ${visible(event.error.message)}`;
       return `${paint.yellow("retrying")} ${task} in ${formatDuration(event.delayMs ?? 0)}${reason}`;

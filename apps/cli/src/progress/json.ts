@@ -10,7 +10,7 @@ export function createJsonRenderer({
 }): ProgressRenderer {
   return {
     event: (event) => stderr.write(`${formatJsonLine(event)}\n`),
-    note: (text) => stderr.write(`${formatJsonLine({ type: "note", message: text })}\n`),
+    print: (text) => stderr.write(`${text}\n`),
     close: () => {},
   };
 }

@@ -38,7 +38,7 @@ export function createPlainRenderer(options: RendererOptions): ProgressRenderer 
         if (isShown(level, logLevel)) stderr.write(`${describeEvent(event, paint)}\n`);
       } else if (isShown("info", logLevel)) showProgress(event);
     },
-    note: (text) => stderr.write(`${text}\n`),
+    print: (text) => stderr.write(`${text}\n`),
     close: () => {},
   };
 }
@@ -54,7 +54,7 @@ export function createSilentRenderer(options: RendererOptions): ProgressRenderer
         stderr.write(`${describeEvent(event, paint)}\n`);
       }
     },
-    note: (text) => stderr.write(`${text}\n`),
+    print: (text) => stderr.write(`${text}\n`),
     close: () => {},
   };
 }

@@ -19,6 +19,8 @@ export interface ShownEvent {
   readonly unit?: string;
   /** One sentence for a person. */
   readonly message?: string;
+  /** How important an event of a task's own is. */
+  readonly level?: "info" | "warning" | "error";
   /** A stable name. */
   readonly code?: string;
   /** How long a finished task took. */
@@ -33,8 +35,8 @@ export interface ShownEvent {
 export interface ProgressRenderer {
   /** Takes the next event. */
   event(event: ShownEvent): void;
-  /** Prints a line between the progress lines. */
-  note(text: string): void;
+  /** Prints text as it is, between the progress lines. */
+  print(text: string): void;
   /** Leaves the last state on the screen and gives the terminal back. */
   close(): void;
 }

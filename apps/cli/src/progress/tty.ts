@@ -47,7 +47,7 @@ export function createTtyRenderer(options: TtyRendererOptions): ProgressRenderer
       const level = levelOf(event);
       if (level !== undefined && isShown(level, logLevel)) persist(describeEvent(event, paint));
     },
-    note: persist,
+    print: persist,
     close: () => {
       clearInterval(timer);
       screen.clear();

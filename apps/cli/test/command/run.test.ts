@@ -171,13 +171,22 @@ describe("the context", () => {
     const commands = probe(async ({ progress }) => {
       expect(await progress()).toBe(await progress());
       (await progress()).event(event);
-      (await progress()).note("a note");
+      (await progress()).print("a note");
     });
     const plain = await runBoxHere(["probe"], commands);
     expect(plain.stderr).toBe("warning[W]: look out\na note\n");
     const json = await runBoxHere(["probe", "--progress", "json"], commands);
-    expect(json.stderr).toBe(
-      `${JSON.stringify(event)}\n${JSON.stringify({ type: "note", message: "a note" })}\n`,
-    );
+    expect(json.stderr).toBe(`${JSON.stringify(event)}\na note\n`);
+  });
+});
+
+describe("an error without a hint", () => {
+  test("gets the advice of its code's page, as text and as JSON", async () => {
+    const error = new BoxError({ code: "IO_NO_SPACE", kind: "no-space", message: "full" });
+    const commands = probe(() => Promise.reject(error));
+    const text = await runBoxHere(["probe"], commands);
+    expect(text.stderr).toMatch(/^ {2}try {3}Free some space/m);
+    const json = await runBoxHere(["probe", "--format", "json"], commands);
+    expect(JSON.parse(json.stderr).error.hint).toMatch(/^Free some space/);
   });
 });

@@ -1,10 +1,10 @@
-import { execFileSync, spawnSync } from "node:child_process";
+import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { completionScript } from "../../src/completion/scripts.ts";
-import { boxCommand } from "../support/spawn-box.ts";
+import { boxCommand, canRun } from "../support/spawn-box.ts";
 
 let folder: string;
 let env: Record<string, string>;
@@ -22,11 +22,7 @@ beforeAll(() => {
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-const has = (shell: string) => {
-  const isThere = spawnSync(shell, ["-c", "exit 0"]).status === 0;
-  if (!isThere) console.warn(`skipped: ${shell} is not installed`);
-  return isThere;
-};
+const has = (shell: string) => canRun(shell, "-c", "exit 0");
 
 const run = (shell: string, script: string) =>
   execFileSync(shell, ["-c", script], { env, cwd: folder, encoding: "utf8" }).trim().split("\n");

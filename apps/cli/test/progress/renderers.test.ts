@@ -102,7 +102,7 @@ describe("the plain renderer", () => {
     for (const level of ["warn", "info", "debug"] as const) {
       const { stderr, renderer } = setUp(level);
       for (const event of events) renderer.event(event);
-      renderer.note("n");
+      renderer.print("n");
       renderer.close();
       expect(stderr.text()).toBe(expected[level]);
     }
@@ -123,7 +123,7 @@ test("the silent renderer prints warnings, and more only when asked for", () => 
     const renderer = createSilentRenderer({ stderr, paint, logLevel, now: () => 0 });
     for (const type of ["started", "info", "progress", "warning"])
       renderer.event({ type, message: type });
-    renderer.note("n");
+    renderer.print("n");
     renderer.close();
     return stderr.text();
   };
@@ -187,7 +187,7 @@ describe("the terminal renderer", () => {
     const { renderer, all } = setUp();
     renderer.event({ type: "warning", message: "look out" });
     renderer.event({ type: "failed", task: "t" });
-    renderer.note("a note");
+    renderer.print("a note");
     renderer.close();
     expect(all()).toContain("warning: look out\n");
     expect(all()).toContain("a note\n");

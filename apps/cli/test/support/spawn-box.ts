@@ -1,7 +1,8 @@
-import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
-import { fileURLToPath } from "node:url";
+import { type ChildProcessWithoutNullStreams, spawn, spawnSync } from "node:child_process";
+import { join } from "node:path";
+import { builtFolder } from "./build-program.ts";
 
-const main = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
+const main = join(builtFolder, "main.js");
 
 /** What a child process of box printed. */
 export interface SpawnedRun {
@@ -18,9 +19,9 @@ export interface SpawnBoxOptions {
   readonly under?: readonly string[];
 }
 
-/** The words that start box from its sources, by Node's own type stripping. */
+/** The words that start the built program. */
 export function boxCommand(argv: readonly string[]): string[] {
-  return [process.execPath, "--conditions=@box/source", main, ...argv];
+  return [process.execPath, main, ...argv];
 }
 
 /** Starts box as a child process, with an environment of its own. */
@@ -52,4 +53,11 @@ function collect(stream: NodeJS.ReadableStream): () => string {
   const chunks: Buffer[] = [];
   stream.on("data", (chunk: Buffer) => chunks.push(chunk));
   return () => Buffer.concat(chunks).toString();
+}
+
+/** Whether a program that a test needs runs here; says so when it does not. */
+export function canRun(program: string, ...argv: readonly string[]): boolean {
+  const { status } = spawnSync(program, argv);
+  if (status !== 0) console.warn(`skipped: ${program} is not installed, or may not run here`);
+  return status === 0;
 }

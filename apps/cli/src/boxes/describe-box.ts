@@ -1,0 +1,55 @@
+import type { BoxDetails } from "@box/runtime";
+import { formatFields, formatSize } from "../output/table.ts";
+
+/** A box for people: what it is made from, where its disks are, what it runs. */
+export function describeBox(box: BoxDetails): string {
+  const { guestRootfs, imageConfig, disks } = box;
+  const fields: [string, string][] = [
+    ["name", box.name],
+    ["id", box.id],
+    ["state", box.state],
+    ["image", box.image.reference],
+    ...optional("digest", box.image.digest),
+    ["guest rootfs", describeGuest(guestRootfs)],
+    ...diskFields("disk", disks.user),
+    ...diskFields("guest disk", disks.guest),
+    ...optional("entrypoint", words(imageConfig?.entrypoint)),
+    ...optional("command", words(imageConfig?.command)),
+    ...environmentFields("env", imageConfig?.environment),
+    ...environmentFields(
+      "guest env",
+      guestRootfs.type === "disk" ? guestRootfs.environment : undefined,
+    ),
+    ["created", box.createdAt],
+    ...optional("error", box.error && `${box.error.code}: ${box.error.message}`),
+  ];
+  return formatFields(fields);
+}
+
+function describeGuest(guest: BoxDetails["guestRootfs"]): string {
+  if (guest.type === "initramfs") return "initramfs, no second disk";
+  return guest.reference ?? "box's own bootstrap image";
+}
+
+function diskFields(label: string, disk: BoxDetails["disks"]["user"]): [string, string][] {
+  if (disk === undefined) return [];
+  return [
+    [label, `${disk.path} (${formatSize(disk.virtualSizeBytes)})`],
+    ...optional("  on base", disk.base?.path),
+  ];
+}
+
+function environmentFields(
+  label: string,
+  entries: readonly (readonly [string, string])[] | undefined,
+): [string, string][] {
+  return (entries ?? []).map(([name, value]) => [label, `${name}=${value}`]);
+}
+
+function words(list: readonly string[] | undefined): string | undefined {
+  return list === undefined || list.length === 0 ? undefined : list.join(" ");
+}
+
+function optional(label: string, value: string | undefined): [string, string][] {
+  return value === undefined ? [] : [[label, value]];
+}

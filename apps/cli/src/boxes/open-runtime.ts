@@ -1,0 +1,17 @@
+import type { BoxEvent, Runtime } from "@box/runtime";
+import type { CommandContext } from "../command/define-command.ts";
+
+/** Opens the home of a command. The caller gives it back with `await using`. */
+export async function openRuntime(context: CommandContext): Promise<Runtime> {
+  const { Runtime } = await import("@box/runtime");
+  const { home, globals } = context;
+  return Runtime.open({ home, insecureHosts: globals.insecureHosts });
+}
+
+/** What a command passes to an operation: its signal, and its renderer as listener. */
+export async function followedBy(
+  context: CommandContext,
+): Promise<{ readonly signal: AbortSignal; readonly onEvent: (event: BoxEvent) => void }> {
+  const progress = await context.progress();
+  return { signal: context.signal, onEvent: (event) => progress.event(event) };
+}

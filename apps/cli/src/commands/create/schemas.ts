@@ -1,0 +1,40 @@
+import type { BoxDetails } from "@box/runtime";
+import * as z from "zod";
+import { boxDetails } from "../../boxes/box-schemas.ts";
+
+/** What `box create` takes. */
+export interface CreateInput {
+  /** The image. */
+  readonly ref: string;
+  /** The box's name. */
+  readonly name?: string | undefined;
+  /** A reference, or `none`. */
+  readonly guestRootfs?: string | undefined;
+  /** Such as `10GiB`. */
+  readonly diskSize?: string | undefined;
+  /** When the registry is asked. */
+  readonly pull?: "missing" | "always" | "never" | undefined;
+}
+
+/** The schema of {@link CreateInput}. */
+export const input: z.ZodType<CreateInput> = z.strictObject({
+  ref: z.string().min(1),
+  name: z.string().min(1).optional(),
+  guestRootfs: z.string().min(1).optional(),
+  diskSize: z.string().optional(),
+  pull: z.enum(["missing", "always", "never"]).optional(),
+});
+
+/** What `box create` and `box prepare` print. */
+export interface PreparedOutput {
+  /** The box as it is now. */
+  readonly box: BoxDetails;
+  /** Id of the operation. */
+  readonly operation: string;
+}
+
+/** The schema of {@link PreparedOutput}. */
+export const output: z.ZodType<PreparedOutput> = z.strictObject({
+  box: boxDetails,
+  operation: z.string(),
+});

@@ -1,0 +1,92 @@
+import { resolve } from "node:path";
+import { openFile } from "@box/io/node";
+import { type ImageInfo, inspectImage } from "@box/qcow2";
+import type { CommandContext } from "../../command/define-command.ts";
+import { formatFields, formatSize } from "../../output/table.ts";
+import type { DiskInfoInput, DiskInfoOutput, Qcow2Facts } from "./schemas.ts";
+
+/** Reads the header. */
+export async function run(
+  { file, inputFormat = "qcow2" }: DiskInfoInput,
+  { cwd, signal }: CommandContext,
+): Promise<DiskInfoOutput> {
+  await using source = await openFile(resolve(cwd, file));
+  if (inputFormat === "raw") {
+    const fileSizeBytes = await source.size();
+    return { file, format: "raw", virtualSizeBytes: fileSizeBytes, fileSizeBytes };
+  }
+  const info = await inspectImage(source, { signal });
+  return {
+    file,
+    format: "qcow2",
+    virtualSizeBytes: info.virtualSizeBytes,
+    fileSizeBytes: info.fileSizeBytes,
+    qcow2: toFacts(info),
+  };
+}
+
+/** One line each. */
+export function text({
+  file,
+  format,
+  virtualSizeBytes,
+  fileSizeBytes,
+  qcow2,
+}: DiskInfoOutput): string {
+  return formatFields([
+    ["file", file],
+    ["format", qcow2 === undefined ? format : `${format} version ${qcow2.version}`],
+    ["virtual size", `${formatSize(BigInt(virtualSizeBytes))} (${virtualSizeBytes} bytes)`],
+    ["file size", formatSize(fileSizeBytes)],
+    ...(qcow2 === undefined ? [] : qcow2Fields(qcow2)),
+  ]);
+}
+
+function qcow2Fields(facts: Qcow2Facts): [string, string][] {
+  const { backing, dataFile } = facts;
+  const marks = [
+    facts.isDirty ? "dirty" : "",
+    facts.isMarkedCorrupt ? "marked corrupt" : "",
+    facts.hasExtendedL2 ? "extended L2" : "",
+  ].filter((mark) => mark !== "");
+  return [
+    ["clusters", formatSize(facts.clusterSizeBytes)],
+    ["refcounts", `${facts.refcountBits} bits`],
+    ["compression", facts.compressionType],
+    ...(facts.encryption === "none" ? [] : [["encryption", facts.encryption] as [string, string]]),
+    ...(facts.snapshots === 0 ? [] : [["snapshots", String(facts.snapshots)] as [string, string]]),
+    ...(marks.length === 0 ? [] : [["marks", marks.join(", ")] as [string, string]]),
+    ...(backing === undefined
+      ? []
+      : [
+          ["backing", `${backing.name} (${backing.format ?? "format not stated"})`] as [
+            string,
+            string,
+          ],
+        ]),
+    ...(dataFile === undefined
+      ? []
+      : [["data file", dataFile.name ?? "not named"] as [string, string]]),
+  ];
+}
+
+function toFacts(info: ImageInfo): Qcow2Facts {
+  const { backing, dataFile } = info;
+  return {
+    version: info.version,
+    clusterSizeBytes: info.clusterSizeBytes,
+    refcountBits: info.refcountBits,
+    compressionType: info.compressionType,
+    encryption: info.encryption,
+    isDirty: info.isDirty,
+    isMarkedCorrupt: info.isMarkedCorrupt,
+    hasExtendedL2: info.hasExtendedL2,
+    snapshots: info.snapshots.entries,
+    ...(backing && {
+      backing: { name: backing.displayName, ...(backing.format && { format: backing.format }) },
+    }),
+    ...(dataFile && {
+      dataFile: { ...(dataFile.name && { name: dataFile.name }), isRaw: dataFile.isRaw },
+    }),
+  };
+}

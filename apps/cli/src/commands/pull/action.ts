@@ -1,0 +1,51 @@
+import { formatPlatform, parsePlatform } from "@box/oci-images";
+import { openImages, showPullEvent } from "../../boxes/open-images.ts";
+import type { CommandContext } from "../../command/define-command.ts";
+import { formatSize, formatTable } from "../../output/table.ts";
+import type { PulledImage, PullInput, PullOutput } from "./schemas.ts";
+
+/** Fetches one image after the other; what a tag names now is always asked. */
+export async function run(
+  { refs, platform }: PullInput,
+  context: CommandContext,
+): Promise<PullOutput> {
+  const wanted = platform === undefined ? undefined : parsePlatform(platform);
+  const store = await openImages(context);
+  const progress = await context.progress();
+  const pulled: PulledImage[] = [];
+  for (const reference of refs) {
+    const image = await store.pull(reference, {
+      policy: "always",
+      insecureHosts: context.globals.insecureHosts,
+      signal: context.signal,
+      ...(wanted === undefined ? {} : { platform: wanted }),
+      onEvent: (event) => progress.event(showPullEvent(event, reference)),
+    });
+    pulled.push({
+      reference: image.reference,
+      digest: image.digest,
+      platform: formatPlatform(image.platform),
+      layers: image.layers.length,
+      sizeBytes: image.layers.reduce((sum, { descriptor }) => sum + descriptor.size, 0),
+    });
+  }
+  return pulled;
+}
+
+/** A table. */
+export function text(images: PullOutput): string {
+  return formatTable(
+    ["IMAGE", "DIGEST", "PLATFORM", "SIZE"],
+    images.map(({ reference, digest, platform, sizeBytes }) => [
+      reference,
+      digest,
+      platform,
+      formatSize(sizeBytes),
+    ]),
+  );
+}
+
+/** The digests. */
+export function identifiers(images: PullOutput): readonly string[] {
+  return images.map(({ digest }) => digest);
+}

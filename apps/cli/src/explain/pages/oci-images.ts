@@ -1,0 +1,67 @@
+import type { CodePages } from "./page.ts";
+
+/** Codes of `@box/oci-images`. */
+export const imagePages: CodePages = {
+  OCI_IMAGE_NOT_FOUND: {
+    meaning:
+      "The image is not in the store, and the pull policy forbids to ask a registry, or it is none.",
+    advice: "Pull it: box pull REF.",
+  },
+  OCI_NO_PLATFORM_MATCH: {
+    meaning: "The image exists, but not for this machine's architecture.",
+    advice: "The message lists the platforms that it has; choose another image or tag.",
+  },
+  OCI_INVALID_PLATFORM: {
+    meaning: "The text is not a platform.",
+    advice: "Write OS/ARCHITECTURE[/VARIANT], such as linux/arm64/v8.",
+  },
+  OCI_NOT_AN_IMAGE: {
+    meaning: "The reference names an artifact that is no container image.",
+    advice: "Check the reference.",
+  },
+  OCI_COMPRESSION_UNSUPPORTED: {
+    meaning: "A layer is compressed with something other than gzip or zstd.",
+    advice: "The image cannot be used as it is: tell its publisher, or use another tag or digest.",
+  },
+  OCI_INVALID_CONFIG: {
+    meaning: "The image's config breaks the rules of its format, although its digest is right.",
+    advice: "The image cannot be used as it is: tell its publisher, or use another tag or digest.",
+  },
+  OCI_LAYER_CORRUPT: {
+    meaning: "A layer cannot be decompressed, although its digest is right.",
+    advice: "The image cannot be used as it is: tell its publisher, or use another tag or digest.",
+  },
+  OCI_DIFF_ID_MISMATCH: {
+    meaning:
+      "A layer's content is not what the image's config says: they do not belong together. It is not used.",
+    advice: "The image cannot be used as it is: tell its publisher, or use another tag or digest.",
+  },
+  OCI_IMAGE_INCOMPLETE: {
+    meaning: "A blob of a stored image is gone from the store.",
+    advice: "Pull the image again: box pull REF.",
+  },
+  OCI_LAYER_TOO_LARGE: {
+    meaning: "A layer decompresses to more than the limit, which protects your disk.",
+    advice: "If you trust the image, raise the limit in the library.",
+  },
+  OCI_TOO_MANY_LAYERS: {
+    meaning: "The image has more layers than the limit.",
+    advice: "The image cannot be used as it is: tell its publisher, or use another tag or digest.",
+  },
+  OCI_INDEX_TOO_DEEP: {
+    meaning: "Indexes contain indexes, more levels than the limit.",
+    advice: "The image cannot be used as it is: tell its publisher, or use another tag or digest.",
+  },
+  OCI_FOREIGN_LAYER: {
+    meaning: "A layer is not in the registry but at another address, which box never fetches from.",
+    advice: "The image cannot be used as it is: tell its publisher, or use another tag or digest.",
+  },
+  OCI_ENCRYPTED_LAYER: {
+    meaning: "A layer of the image is encrypted, and there is no key for it.",
+    advice: "Decrypt the image with the tool that encrypted it.",
+  },
+  OCI_ARCHIVE_CORRUPT: {
+    meaning: "The archive of an image is damaged, or its parts contradict each other.",
+    advice: "Save the image again with the tool that made the archive.",
+  },
+};
