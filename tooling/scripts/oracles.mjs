@@ -18,6 +18,9 @@ export const oraclePackages = new Map([
   ["tar", "tar"],
   ["gzip", "gzip"],
   ["zstd", "zstd"],
+  ["bash", "bash"],
+  ["zsh", "zsh"],
+  ["fish", "fish"],
 ]);
 
 /** Folders that an ordinary user's PATH may leave out. */

@@ -80,6 +80,7 @@ export class Runtime implements AsyncDisposable {
     this.#state[Symbol.dispose]();
   }
 
+  /** Closes it; see {@link Runtime.close}. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }

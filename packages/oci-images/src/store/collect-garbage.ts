@@ -9,7 +9,7 @@ import {
 } from "@box/oras";
 import { readNode } from "../platform/select.ts";
 
-/** Options of {@link collectGarbage}. */
+/** Options of `collectGarbage`. */
 export interface CollectGarbageOptions extends OperationOptions {
   /** Milliseconds since the epoch. */
   readonly nowMs: number;

@@ -186,12 +186,12 @@ export class ImageStore {
     return this.#layout.untag(this.#nameOf(reference), options);
   }
 
-  /** Removes what no name leads to; see {@link collectGarbage}. */
+  /** Removes what no name leads to; see `collectGarbage`. */
   async collectGarbage(options: CollectGarbageOptions): Promise<CollectedGarbage> {
     return collectGarbage(this.#layout, options);
   }
 
-  /** Hashes every blob; see {@link verifyBlobs}. */
+  /** Hashes every blob; see `verifyBlobs`. */
   async verify(options: VerifyBlobsOptions = {}): Promise<readonly BlobFinding[]> {
     return verifyBlobs(this.#layout, options);
   }

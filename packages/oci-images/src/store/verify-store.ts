@@ -13,7 +13,7 @@ export interface BlobFinding {
   readonly isRemoved: boolean;
 }
 
-/** Options of {@link verifyBlobs}. */
+/** Options of `verifyBlobs`. */
 export interface VerifyBlobsOptions extends OperationOptions {
   /** Takes damaged blobs away. */
   readonly repair?: boolean;

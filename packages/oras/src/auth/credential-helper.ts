@@ -6,7 +6,7 @@ import type { Credentials } from "./credentials.ts";
 /** What a helper is asked to do. */
 export type HelperAction = "get" | "store" | "erase";
 
-/** Options of {@link runHelper}. */
+/** Options of `runHelper`. */
 export interface RunHelperOptions {
   /** The environment of the helper; that of this process unless given. */
   readonly env?: Readonly<Record<string, string | undefined>>;

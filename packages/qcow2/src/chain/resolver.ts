@@ -23,7 +23,10 @@ export interface FileRequest {
 /** A file that a resolver opened. */
 export interface ResolvedFile {
   /** The file. It is closed with the image when it has a `close` method. */
-  readonly source: RandomAccess & { close?(): Promise<void> };
+  readonly source: RandomAccess & {
+    /** Gives the file back. */
+    close?(): Promise<void>;
+  };
   /** Its format, when the resolver knows better than the image. */
   readonly format?: "raw" | "qcow2";
   /** Where it is, for names that are relative to it; told to the resolver again. */

@@ -58,7 +58,7 @@ export function validateTables(header: Header, fileSizeBytes?: number): void {
 }
 
 /** Entries of an L2 table. */
-export function l2EntriesOf(header: Pick<Header, "clusterBits" | "incompatibleFeatures">): number {
+function l2EntriesOf(header: Pick<Header, "clusterBits" | "incompatibleFeatures">): number {
   const entryBytes = hasBit(header.incompatibleFeatures, incompatibleBits.extendedL2) ? 16 : 8;
   return 2 ** header.clusterBits / entryBytes;
 }

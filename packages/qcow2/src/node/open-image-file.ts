@@ -10,7 +10,7 @@ export type OpenImageFileOptions = Omit<OpenImageOptions, "location">;
 /**
  * Opens an image file for reading, with Node's zlib for compressed clusters. The file is closed with the image.
  *
- * @throws {@link Qcow2Error} as `openImage` does; `IoError` (kind not-found, io) when the file itself cannot be opened.
+ * @throws `Qcow2Error` as `openImage` does; `IoError` (kind not-found, io) when the file itself cannot be opened.
  */
 export async function openImageFile(
   path: FilePath,

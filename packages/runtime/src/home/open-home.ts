@@ -10,7 +10,7 @@ import { type HomeLayout, homeLayout } from "./layout.ts";
 /** The format of homes that this version makes and reads. */
 export const homeFormat = 1;
 
-/** What {@link openHome} takes. */
+/** What `openHome` takes. */
 export interface OpenHomeOptions {
   /** The home's path; made when it does not exist. */
   readonly home: string;
