@@ -32,7 +32,6 @@ export async function main(args: readonly string[]): Promise<number> {
     await demonstrate(narrator, { isKept: keep, cli, signal: stop.signal });
     return 0;
   } catch (error) {
-    narrator.pause();
     const reason = error instanceof Error ? error.message : String(error);
     narrator.say(stop.signal.aborted ? "Stopped." : `This went wrong: ${reason}`, "bad");
     return stop.signal.aborted ? 130 : 1;
@@ -66,13 +65,14 @@ async function demonstrate(
       searchPath: PATH,
     });
   } finally {
-    if (!isKept) await rm(home, { recursive: true, force: true });
+    narrator.pause();
+    if (isKept) narrator.say(`Left in place: ${home}`);
+    else await rm(home, { recursive: true, force: true });
   }
-  narrator.pause();
   narrator.say("Everything was as it should be.", "good");
   narrator.say(
     isKept
-      ? `The box is kept: npm run -s box -- --home ${home} inspect hello`
+      ? `Look at it with: npm run -s box -- --home ${home} inspect hello`
       : "All of it is removed again; npm start -- --keep leaves it in place to look at.",
   );
 }
