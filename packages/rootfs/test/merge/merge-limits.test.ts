@@ -1,0 +1,125 @@
+import type { RootfsWarning } from "@box/rootfs";
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import {
+  archiveOf,
+  bytes,
+  directory,
+  file,
+  hardlink,
+  layer,
+  layerOfArchive,
+  listing,
+  merge,
+  mergeWith,
+  nodeAt,
+  symlink,
+} from "./layers.ts";
+
+describe("limits", () => {
+  test.each([
+    ["layers", { maxLayers: 1 }],
+    ["entries", { maxEntries: 2 }],
+    ["files", { maxNodes: 3 }],
+    ["bytes of a path", { maxPathBytes: 5 }],
+    ["bytes of links before their targets", { maxPendingLinkBytes: 4 }],
+  ])("refuse too many %s", async (_what, limits) => {
+    const layers = [
+      layer(file("a/b")),
+      layer(hardlink("link", "target"), file("target"), file("a/longer")),
+    ];
+    await expect(mergeWith({ limits }, ...layers)).rejects.toMatchObject({
+      code: "ROOTFS_LIMIT",
+      kind: "limit",
+    });
+  });
+
+  test("hold for directories that links lead to", async () => {
+    const deep = `/${"d/".repeat(100)}`;
+    const layers = [layer(symlink("link", deep)), layer(file("link/f"))];
+    await expect(mergeWith({ limits: { maxNodes: 50 } }, ...layers)).rejects.toMatchObject({
+      code: "ROOTFS_LIMIT",
+    });
+  });
+});
+
+describe("mergeLayers", () => {
+  const entries = [directory("d"), file("d/f", "content"), hardlink("h", "d/f"), symlink("s", "d")];
+
+  test("gives the same tree however a layer is cut", async () => {
+    const archive = archiveOf(entries);
+    const whole = listing((await merge(layerOfArchive(archive))).tree);
+    await fc.assert(
+      fc.asyncProperty(fc.integer({ min: 1, max: 2000 }), async (chunkBytes) => {
+        expect(listing((await merge(layerOfArchive(archive, chunkBytes))).tree)).toEqual(whole);
+      }),
+      { numRuns: 20 },
+    );
+  });
+
+  test("says where the content of live files is, and of no others", async () => {
+    const result = await merge(
+      layer(file("a", "1"), file("gone", "2"), file("empty"), file("c", "3")),
+      layer(file(".wh.gone"), file("c", "new")),
+    );
+    const a = nodeAt(result.tree, "a");
+    const c = nodeAt(result.tree, "c");
+    expect(result.contentsOf(0)).toEqual({ entries: Float64Array.of(0), nodes: Uint32Array.of(a) });
+    expect(result.contentsOf(1)).toEqual({ entries: Float64Array.of(1), nodes: Uint32Array.of(c) });
+  });
+
+  test("keeps holes as holes", async () => {
+    const { tree } = await merge(
+      layer(file("zeros", new Uint8Array(100_000)), file("data", "x".repeat(9000))),
+    );
+    expect(tree.dataRuns(nodeAt(tree, "zeros"))).toEqual([]);
+    expect(tree.dataRuns(nodeAt(tree, "data"))).toEqual([{ offset: 0, length: 9000 }]);
+  });
+
+  test("tells about each layer that is done", async () => {
+    const done: string[] = [];
+    await mergeWith(
+      { onLayer: (count, total) => done.push(`${count}/${total}`) },
+      layer(),
+      layer(),
+    );
+    expect(done).toEqual(["1/2", "2/2"]);
+  });
+
+  test("warns of access control lists that cannot be kept", async () => {
+    const warnings: RootfsWarning[] = [];
+    const acl = { name: bytes("user.x"), value: bytes("1") };
+    const archive = Buffer.from(archiveOf([file("f", "", { xattrs: [acl] })]));
+    // The same length: SCHILY.xattr.user.x=1 becomes a text ACL whose user has no number.
+    const record = archive.indexOf("SCHILY.xattr.user.x=1");
+    expect(record).toBeGreaterThan(0);
+    archive.write("SCHILY.acl.access=u:x", record);
+    await mergeWith({ onWarning: (warning) => warnings.push(warning) }, layerOfArchive(archive));
+    expect(warnings.map((warning) => warning.code)).toEqual(["TAR_ACL_DROPPED"]);
+  });
+
+  test("says which layer is broken, and after which path", async () => {
+    const broken = layerOfArchive(archiveOf([file("first", "x")]).subarray(0, 700));
+    await expect(merge(broken)).rejects.toMatchObject({
+      kind: "corrupt",
+      message: expect.stringContaining(broken.diffId),
+      details: { path: "first" },
+    });
+  });
+
+  test("passes on what a layer throws", async () => {
+    const failing = {
+      diffId: "sha256:0",
+      async *open() {
+        yield archiveOf([file("a")]);
+        throw new Error("digest mismatch");
+      },
+    };
+    await expect(merge(failing)).rejects.toThrow("digest mismatch");
+  });
+
+  test("stops when it is told to", async () => {
+    const signal = AbortSignal.abort();
+    await expect(mergeWith({ signal }, layer(file("a")))).rejects.toThrow(/abort/i);
+  });
+});
