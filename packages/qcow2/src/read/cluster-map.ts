@@ -110,12 +110,11 @@ export class ClusterMap {
     const end = start + length;
     let run = this.#entryRun(slice, entryAt, start, end);
     let at = entryAt + this.#entryBytes;
-    while (run.start + run.length < end && at % sliceBytes !== 0) {
+    while (run.start + run.length < end && this.#endsCluster(run) && at % sliceBytes !== 0) {
       const next = this.#entryRun(slice, at, run.start + run.length, end);
       const joined = joinRuns(run, next);
       if (joined === undefined) break;
       run = joined;
-      if (run.start + run.length < end && !this.#endsCluster(run)) break;
       at += this.#entryBytes;
     }
     return run;
