@@ -46,6 +46,7 @@ export type Qcow2ErrorCode =
   | "QCOW2_INVALID_ARGUMENT" // invalid-argument
   | "QCOW2_SNAPSHOT_NOT_FOUND" // not-found
   | "QCOW2_TARGET_NOT_EMPTY" // conflict
+  | "QCOW2_DIRTY" // conflict
   | "QCOW2_IO" // io
   | "QCOW2_SHORT_READ" // io
   | "QCOW2_NO_SPACE" // no-space
@@ -101,6 +102,7 @@ export const qcow2ErrorKinds: Readonly<Record<Qcow2ErrorCode, ErrorKind>> = {
   QCOW2_INVALID_ARGUMENT: "invalid-argument",
   QCOW2_SNAPSHOT_NOT_FOUND: "not-found",
   QCOW2_TARGET_NOT_EMPTY: "conflict",
+  QCOW2_DIRTY: "conflict",
   QCOW2_IO: "io",
   QCOW2_SHORT_READ: "io",
   QCOW2_NO_SPACE: "no-space",

@@ -9,6 +9,7 @@ import type { ImageInfo } from "./inspect/image-info.ts";
 import type { HeaderArea } from "./inspect/read-header.ts";
 import type { Extent } from "./read/disk-layer.ts";
 import type { Qcow2Layer } from "./read/qcow2-layer.ts";
+import type { ImageWriter } from "./write/image-writer.ts";
 
 /** A range of a virtual disk. */
 export interface ExtentsOptions {
@@ -24,12 +25,11 @@ const defaultMetadataBytes = 64 * 2 ** 20;
 export class Qcow2Image implements RandomAccess, AsyncDisposable {
   /** What the header says. */
   readonly info: ImageInfo;
-  /** Size of the virtual disk in bytes. */
-  readonly sizeBytes: number;
   readonly #layer: Qcow2Layer;
   readonly #area: HeaderArea;
   readonly #reader: SourceReader;
   readonly #options: OpenImageOptions;
+  readonly #writer: ImageWriter | undefined;
   readonly #isSnapshot: boolean;
   #isClosed = false;
 
@@ -40,15 +40,21 @@ export class Qcow2Image implements RandomAccess, AsyncDisposable {
     area: HeaderArea,
     reader: SourceReader,
     options: OpenImageOptions,
+    writer: ImageWriter | undefined,
     isSnapshot = false,
   ) {
     this.info = info;
-    this.sizeBytes = layer.sizeBytes;
+    this.#writer = writer;
     this.#layer = layer;
     this.#area = area;
     this.#reader = reader;
     this.#options = options;
     this.#isSnapshot = isSnapshot;
+  }
+
+  /** Size of the virtual disk in bytes. */
+  get sizeBytes(): number {
+    return this.#layer.sizeBytes;
   }
 
   /** Size of the virtual disk in bytes. */
@@ -67,8 +73,45 @@ export class Qcow2Image implements RandomAccess, AsyncDisposable {
     requireRange(offset, length);
     const inside = Math.max(0, Math.min(length, this.sizeBytes - offset));
     const bytes = into?.subarray(0, inside) ?? new Uint8Array(inside);
-    if (inside > 0) await this.#layer.readInto(offset, bytes);
+    if (inside === 0) return bytes;
+    const reading = this.#layer.readInto(offset, bytes);
+    await (this.#writer?.track(reading) ?? reading);
     return bytes;
+  }
+
+  /**
+   * Writes bytes at `offset` of the virtual disk, all of them inside it. They can be read at once and are safe from a
+   * crash after {@link Qcow2Image.flush}. Writes run one after another; the caller keeps `bytes` until it resolves.
+   *
+   * @throws {@link Qcow2Error} `QCOW2_READ_ONLY`, `QCOW2_INVALID_ARGUMENT`, `QCOW2_OVERLAP` (the image is then marked
+   * corrupt), `QCOW2_TABLE_TOO_LARGE`, or what the storage failed with; some of the bytes may be written then.
+   */
+  async write(offset: number, bytes: Uint8Array): Promise<void> {
+    await this.#requireWriter(offset, bytes.byteLength).write(offset, bytes);
+  }
+
+  /** Makes a range read as zeros and gives its clusters back. Errors as {@link Qcow2Image.write}. */
+  async writeZeroes(offset: number, length: number): Promise<void> {
+    await this.#requireWriter(offset, length).zero(offset, length, false);
+  }
+
+  /**
+   * Says that the content of a range is not needed any more. Whole clusters in it are given back and read as zeros then;
+   * the rest stays as it is, and so does all of it where a raw data file or a version 2 backing file stands against it.
+   */
+  async discard(offset: number, length: number): Promise<void> {
+    await this.#requireWriter(offset, length).zero(offset, length, true);
+  }
+
+  /** As {@link Qcow2Image.writeZeroes}, under the name that `RandomAccess` has for it. */
+  async punchHole(offset: number, length: number): Promise<void> {
+    await this.writeZeroes(offset, length);
+  }
+
+  /** Resolves once everything written before is on stable storage. */
+  async flush(): Promise<void> {
+    this.#requireOpen();
+    await this.#writer?.flush();
   }
 
   /** Says where each part of the virtual disk has its bytes, in order, over the whole chain. Reads no data. */
@@ -122,14 +165,26 @@ export class Qcow2Image implements RandomAccess, AsyncDisposable {
       l1Entries: found.l1Table.entries,
       sizeBytes: Number(found.diskSizeBytes),
     });
-    return new Qcow2Image(layer, this.info, this.#area, this.#reader, this.#options, true);
+    return new Qcow2Image(
+      layer,
+      this.info,
+      this.#area,
+      this.#reader,
+      this.#options,
+      undefined,
+      true,
+    );
   }
 
-  /** Closes what resolvers opened; later reads fail. The image's own source stays open. */
+  /** Flushes what was written and closes what resolvers opened; later reads fail. The image's own source stays open. */
   async close(): Promise<void> {
     if (this.#isClosed || this.#isSnapshot) return;
     this.#isClosed = true;
-    await this.#layer.close();
+    try {
+      await this.#writer?.close();
+    } finally {
+      await this.#layer.close();
+    }
   }
 
   /** Closes it. */
@@ -137,11 +192,30 @@ export class Qcow2Image implements RandomAccess, AsyncDisposable {
     await this.close();
   }
 
+  #requireWriter(offset: number, length: number): ImageWriter {
+    this.#requireOpen();
+    requireRange(offset, length);
+    if (this.#writer === undefined) throw notOpenForWriting();
+    if (offset + length <= this.sizeBytes) return this.#writer;
+    throw new Qcow2Error({
+      code: "QCOW2_INVALID_ARGUMENT",
+      message: `bytes ${offset} to ${offset + length} are not all inside the disk of ${this.sizeBytes}`,
+    });
+  }
+
   #requireOpen(): void {
     if (this.#isClosed) {
       throw new Qcow2Error({ code: "QCOW2_INVALID_ARGUMENT", message: "the image is closed" });
     }
   }
+}
+
+function notOpenForWriting(): Qcow2Error {
+  return new Qcow2Error({
+    code: "QCOW2_READ_ONLY",
+    message: "the image is open for reading only",
+    hint: "open it with the mode rw",
+  });
 }
 
 function requireRange(start: number, length: number): void {

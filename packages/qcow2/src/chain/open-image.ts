@@ -15,6 +15,8 @@ import { Qcow2Layer } from "../read/qcow2-layer.ts";
 import { RawLayer } from "../read/raw-layer.ts";
 import { l2FormatOf } from "../tables/l2-format.ts";
 import { TableCache } from "../tables/table-cache.ts";
+import { requireWritable } from "../write/host-file.ts";
+import { ImageWriter, requireWritableImage } from "../write/image-writer.ts";
 import { ChainGuard } from "./chain-guard.ts";
 import type { OpenImageOptions } from "./open-options.ts";
 import { backingFormatOf, resolveFile } from "./resolve-file.ts";
@@ -22,6 +24,7 @@ import { denyAll, type FileRequest, type ResolvedFile, requestFor } from "./reso
 
 const defaultCacheBytes = 32 * 2 ** 20;
 const defaultChainDepth = 32;
+const defaultMetadataBytes = 64 * 2 ** 20;
 
 /** A qcow2 image that was opened, with everything below it. */
 interface OpenedLayer {
@@ -32,13 +35,13 @@ interface OpenedLayer {
 }
 
 /**
- * Opens an image for reading.
+ * Opens an image, for reading unless `mode` is `rw`.
  *
- * Opens nothing but `source` unless a resolver allows it; never guesses a format; never writes. The source stays the
- * caller's to close; what resolvers open is closed with the image.
+ * Opens nothing but `source` unless a resolver allows it; never guesses a format; writes nothing. The source stays the
+ * caller's to close; what resolvers open is closed with the image. Backing files are only ever read.
  *
  * @throws {@link Qcow2Error} of kind corrupt, unsupported, limit, encrypted, denied, backing-missing, io, or another
- * kind of the source's own. Errors of a backing file carry `details.depth` and `details.name`.
+ * kind of the source's own; for `rw` also `QCOW2_DIRTY`, `QCOW2_MARKED_CORRUPT` and `QCOW2_READ_ONLY`. Errors of a backing file carry `details.depth` and `details.name`.
  */
 export async function openImage(
   source: RandomAccess,
@@ -64,8 +67,27 @@ async function openTop(
   const guard = new ChainGuard(limits?.maxChainDepth ?? defaultChainDepth);
   guard.enter(source, "the image");
   const file = { source, ...(location !== undefined && { location }) };
-  const { layer, info, area, reader } = await openLayer(file, owned, 0, guard, options);
-  return new Qcow2Image(layer, info, area, reader, options);
+  const opened = await openLayer(file, owned, 0, guard, options);
+  const { layer, info, area, reader } = opened;
+  try {
+    return new Qcow2Image(layer, info, area, reader, options, writerOf(opened, options));
+  } catch (error) {
+    await layer.close();
+    throw error;
+  }
+}
+
+function writerOf(
+  { layer, info, area, reader }: OpenedLayer,
+  { mode, limits, signal }: OpenImageOptions,
+): ImageWriter | undefined {
+  if (mode !== "rw") return undefined;
+  requireWritableImage(info);
+  requireWritable(reader.source);
+  requireWritable(layer.parts.dataReader.source);
+  const maxMetadataBytes = limits?.maxMetadataBytes ?? defaultMetadataBytes;
+  const { cache } = layer.parts;
+  return new ImageWriter({ layer, info, area, reader, cache, maxMetadataBytes, signal });
 }
 
 /** @param owned - Files that are closed with the layer, and when opening it fails. */
@@ -167,6 +189,7 @@ async function openDataFile(
     depth,
     format: "raw",
     fromLocation: from.location,
+    mode: depth === 0 ? options.mode : "r",
   });
   return resolveFile(options.dataFile ?? denyAll, request);
 }

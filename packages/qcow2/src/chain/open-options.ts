@@ -8,7 +8,7 @@ export interface ImageLimits {
   readonly maxVirtualSizeBytes?: number;
   /** Most backing files below the top image; 32 unless given. */
   readonly maxChainDepth?: number;
-  /** Memory for snapshot tables and bitmap directories; 64 MiB unless given. */
+  /** Memory for snapshot tables and bitmap directories, and for knowing where metadata is; 64 MiB unless given. */
   readonly maxMetadataBytes?: number;
   /** Most internal snapshots; what the format allows unless given. */
   readonly maxSnapshots?: number;
@@ -20,8 +20,8 @@ export interface OpenImageOptions {
   readonly backing?: FileResolver;
   /** Opens external data files; `denyAll` unless given. */
   readonly dataFile?: FileResolver;
-  /** `r` reads only. */
-  readonly mode?: "r";
+  /** `r` reads only (the default); `rw` also writes the top image, and changes nothing before the first write. */
+  readonly mode?: "r" | "rw";
   /** Limits, checked before any work. */
   readonly limits?: ImageLimits;
   /** `strict` refuses references past the end of the file; `qemu` reads them as zeros, as QEMU does. */

@@ -16,6 +16,8 @@ export interface FileRequest {
   readonly format?: string;
   /** How deep in the chain the file is: 1 for the backing file of the top image. */
   readonly depth: number;
+  /** Whether it will be written: only the data file of a top image that is open for writing. */
+  readonly mode: "r" | "rw";
   /** Where the image that names it is, as its own resolver said. */
   readonly fromLocation?: string;
 }
@@ -91,6 +93,7 @@ export function requestFor(
   rest: Pick<FileRequest, "depth"> & {
     format?: string | undefined;
     fromLocation?: string | undefined;
+    mode?: "r" | "rw" | undefined;
   },
 ): FileRequest {
   const name = decodeUtf8(nameBytes);
@@ -99,6 +102,7 @@ export function requestFor(
     nameBytes,
     displayName,
     depth: rest.depth,
+    mode: rest.mode ?? "r",
     ...(name !== undefined && { name }),
     ...(rest.format !== undefined && { format: rest.format }),
     ...(rest.fromLocation !== undefined && { fromLocation: rest.fromLocation }),

@@ -8,7 +8,7 @@ import { nodeCodec } from "./node-codec.ts";
 export type OpenImageFileOptions = Omit<OpenImageOptions, "location">;
 
 /**
- * Opens an image file for reading, with Node's zlib for compressed clusters. The file is closed with the image.
+ * Opens an image file, with Node's zlib for compressed clusters. The file is closed with the image.
  *
  * @throws `Qcow2Error` as `openImage` does; `IoError` (kind not-found, io) when the file itself cannot be opened.
  */
@@ -17,5 +17,9 @@ export async function openImageFile(
   options: OpenImageFileOptions = {},
 ): Promise<Qcow2Image> {
   const location = typeof path === "string" ? { location: path } : {};
-  return openOwnedImage(await openFile(path), { codec: nodeCodec, ...options, ...location });
+  return openOwnedImage(await openFile(path, { mode: options.mode ?? "r" }), {
+    codec: nodeCodec,
+    ...options,
+    ...location,
+  });
 }

@@ -11,7 +11,7 @@ import type { FileResolver } from "../chain/resolver.ts";
  * so is everything but a regular file.
  */
 export function withinDirectory(root: string): FileResolver {
-  return async ({ name, fromLocation }) => {
+  return async ({ name, fromLocation, mode }) => {
     if (name === undefined) return undefined;
     const folder = await realpathOf(root);
     const base = fromLocation === undefined ? folder : dirname(fromLocation);
@@ -20,7 +20,7 @@ export function withinDirectory(root: string): FileResolver {
       return undefined;
     }
     // The path has no links any more; one that appears now is not followed.
-    const source = await openFile(path, { followLink: false });
+    const source = await openFile(path, { mode, followLink: false });
     return { source, location: path };
   };
 }

@@ -30,21 +30,41 @@ const readsInFlight = 16;
 
 /** A disk in a qcow2 image. */
 export class Qcow2Layer implements DiskLayer {
-  readonly sizeBytes: number;
-  /** Where the disk's bytes are stored. */
-  readonly map: ClusterMap;
-  readonly #parts: LayerParts;
+  /** What the disks of this image share. */
+  readonly parts: LayerParts;
+  #view: DiskView;
+  #map: ClusterMap;
 
   constructor(parts: LayerParts, view: DiskView) {
-    this.#parts = parts;
-    this.sizeBytes = view.sizeBytes;
-    const { cache, format, reader, isStrict } = parts;
-    this.map = new ClusterMap(cache, format, view, () => reader.sizeBytes, isStrict);
+    this.parts = parts;
+    this.#view = view;
+    this.#map = mapOf(parts, view);
+  }
+
+  /** {@inheritDoc DiskLayer.sizeBytes} */
+  get sizeBytes(): number {
+    return this.#view.sizeBytes;
+  }
+
+  /** Where its L1 table is, and its size. */
+  get view(): DiskView {
+    return this.#view;
+  }
+
+  /** Where the disk's bytes are stored. */
+  get map(): ClusterMap {
+    return this.#map;
+  }
+
+  /** Told that the disk has another size or another L1 table. */
+  moveTo(view: DiskView): void {
+    this.#view = view;
+    this.#map = mapOf(this.parts, view);
   }
 
   /** Another disk of the same image, such as a snapshot's. */
   withView(view: DiskView): Qcow2Layer {
-    return new Qcow2Layer(this.#parts, view);
+    return new Qcow2Layer(this.parts, view);
   }
 
   /** {@inheritDoc DiskLayer.readInto} */
@@ -61,7 +81,7 @@ export class Qcow2Layer implements DiskLayer {
     for (let at = 0; at < runs.length; ) {
       const next = this.#compressedUntil(runs, at);
       if (next > at) {
-        pending.push(this.#parts.compressed.readInto(runs.slice(at, next), start, into));
+        pending.push(this.parts.compressed.readInto(runs.slice(at, next), start, into));
         at = next;
       } else {
         const run = runs[at++];
@@ -75,7 +95,7 @@ export class Qcow2Layer implements DiskLayer {
   /** {@inheritDoc DiskLayer.extents} */
   async *extents(start: number, length: number, depth: number): AsyncGenerator<Extent> {
     const end = Math.min(start + length, this.sizeBytes);
-    const { backing } = this.#parts;
+    const { backing } = this.parts;
     for (let at = start; at < end; ) {
       const run = await this.map.next(at, end - at);
       at += run.length;
@@ -94,8 +114,8 @@ export class Qcow2Layer implements DiskLayer {
 
   /** {@inheritDoc DiskLayer.close} */
   async close(): Promise<void> {
-    await this.#parts.close();
-    await this.#parts.backing?.close();
+    await this.parts.close();
+    await this.parts.backing?.close();
   }
 
   #compressedUntil(runs: readonly Run[], from: number): number {
@@ -106,7 +126,7 @@ export class Qcow2Layer implements DiskLayer {
 
   async #readRun(run: Run, base: number, into: Uint8Array): Promise<void> {
     const part = into.subarray(run.start - base, run.start - base + run.length);
-    const { backing, dataReader } = this.#parts;
+    const { backing, dataReader } = this.parts;
     if (run.kind === "data") {
       const found = await dataReader.readAvailable(run.hostOffset, run.length, part);
       part.fill(0, found.byteLength);
@@ -116,6 +136,10 @@ export class Qcow2Layer implements DiskLayer {
       part.fill(0);
     }
   }
+}
+
+function mapOf({ cache, format, reader, isStrict }: LayerParts, view: DiskView): ClusterMap {
+  return new ClusterMap(cache, format, view, () => reader.sizeBytes, isStrict);
 }
 
 function toExtent(run: Run, depth: number): Extent {

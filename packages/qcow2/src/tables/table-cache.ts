@@ -4,6 +4,20 @@ import { Qcow2Error, type Qcow2Structure } from "../errors.ts";
 
 const maxSliceBytes = 65536;
 
+/** A changed part of a table that is not yet in the file. */
+export interface TableEdit {
+  /** Which table. */
+  readonly structure: Qcow2Structure;
+  /** First byte of the slice in the image file. */
+  readonly start: number;
+  /** First changed byte within the slice. */
+  readonly from: number;
+  /** End of the changed bytes within the slice. */
+  readonly to: number;
+  /** The slice. */
+  readonly slice: DataView;
+}
+
 /**
  * Keeps slices of L1 and L2 tables in memory, at most a given number of bytes, and drops those that were used longest ago.
  *
@@ -17,6 +31,7 @@ export class TableCache {
   readonly #readsPastEnd: boolean;
   readonly #slices = new Map<number, DataView>();
   readonly #loading = new Map<number, Promise<DataView>>();
+  readonly #edits = new Map<number, TableEdit>();
   #lastOffset = -1;
   #last: DataView | undefined;
 
@@ -58,11 +73,62 @@ export class TableCache {
     return loading;
   }
 
-  /** Forgets every slice; for a writer that changed tables behind the cache. */
-  clear(): void {
-    this.#slices.clear();
+  /** How many slices hold changes. */
+  get editedSlices(): number {
+    return this.#edits.size;
+  }
+
+  /** How many slices the cache may hold. */
+  get maxSlices(): number {
+    return this.#maxSlices;
+  }
+
+  /** The slice of an offset, which must be in memory, for changing `length` bytes there. It stays until it is written. */
+  edit(offset: number, length: number, structure: Qcow2Structure): DataView {
+    const slice = this.peek(offset);
+    if (slice === undefined) throw new Error(`no slice at byte ${offset} is in memory`);
+    const start = offset - (offset % this.sliceBytes);
+    const within = offset - start;
+    const { from, to } = this.#edits.get(start) ?? { from: within, to: within };
+    this.#edits.set(start, {
+      structure,
+      start,
+      from: Math.min(from, within),
+      to: Math.max(to, within + length),
+      slice,
+    });
+    return slice;
+  }
+
+  /** Puts a new table in place of whatever the file has there. All of it counts as changed. */
+  adopt(offset: number, bytes: Uint8Array, structure: Qcow2Structure): void {
+    for (let at = 0; at < bytes.byteLength; at += this.sliceBytes) {
+      const slice = viewOf(bytes.subarray(at, at + this.sliceBytes));
+      this.#slices.set(offset + at, slice);
+      this.#lastOffset = -1;
+      this.edit(offset + at, slice.byteLength, structure);
+    }
+  }
+
+  /** The changes of one kind of table, in file order. */
+  edits(structure: Qcow2Structure): TableEdit[] {
+    return [...this.#edits.values()]
+      .filter((edit) => edit.structure === structure)
+      .sort((a, b) => a.start - b.start);
+  }
+
+  /** Told that a change is in the file, unless it changed again since. */
+  wasWritten(edit: TableEdit): void {
+    if (this.#edits.get(edit.start) === edit) this.#edits.delete(edit.start);
+  }
+
+  /** Forgets a table that is no longer one, with its changes. */
+  forget(offset: number, length: number): void {
+    for (let at = offset; at < offset + length; at += this.sliceBytes) {
+      this.#slices.delete(at);
+      this.#edits.delete(at);
+    }
     this.#lastOffset = -1;
-    this.#last = undefined;
   }
 
   async #read(start: number, structure: Qcow2Structure): Promise<DataView> {
@@ -76,12 +142,17 @@ export class TableCache {
     }
     const slice = viewOf(bytes);
     this.#slices.set(start, slice);
-    if (this.#slices.size > this.#maxSlices) {
-      const [oldest] = this.#slices.keys();
-      if (oldest !== undefined) this.#slices.delete(oldest);
-      if (oldest === this.#lastOffset) this.#lastOffset = -1;
-    }
+    if (this.#slices.size > this.#maxSlices) this.#dropOldest();
     return slice;
+  }
+
+  #dropOldest(): void {
+    for (const start of this.#slices.keys()) {
+      if (this.#edits.has(start)) continue;
+      this.#slices.delete(start);
+      if (start === this.#lastOffset) this.#lastOffset = -1;
+      return;
+    }
   }
 }
 

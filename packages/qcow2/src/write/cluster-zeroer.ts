@@ -1,0 +1,120 @@
+import { type ClusterEntry, unitMask, unitsPerCluster } from "./cluster-entry.ts";
+import type { ClusterWriter, ClusterWriterParts } from "./cluster-writer.ts";
+import type { L2Cursor } from "./l2-cursor.ts";
+
+const zeroBytes = 65536;
+
+/** Makes ranges of a disk read as zeros, without storing them where the format can say so. */
+export class ClusterZeroer {
+  readonly #parts: ClusterWriterParts;
+  readonly #writer: ClusterWriter;
+  readonly #isRawDataFile: boolean;
+  readonly #clusterSize: number;
+  readonly #unitSize: number;
+
+  constructor(parts: ClusterWriterParts, writer: ClusterWriter, isRawDataFile: boolean) {
+    this.#parts = parts;
+    this.#writer = writer;
+    this.#isRawDataFile = isRawDataFile;
+    this.#clusterSize = 2 ** parts.format.clusterBits;
+    this.#unitSize = this.#clusterSize / unitsPerCluster(parts.format);
+  }
+
+  /**
+   * Zeroes what one step can of a range and says how many bytes that was.
+   *
+   * @param isHint - Whether what would have to be written as zeros is left as it is.
+   */
+  async zeroSome(start: number, length: number, isHint: boolean): Promise<number> {
+    const skipped = await this.#skipEmptyTable(start, length);
+    if (skipped > 0) return skipped;
+    const from = start % this.#clusterSize;
+    const part = Math.min(length, this.#clusterSize - from);
+    const isToEnd = start + part === this.#parts.layer().sizeBytes;
+    const end = isToEnd ? this.#clusterSize : from + part;
+    const first = Math.ceil(from / this.#unitSize);
+    const last = Math.floor(end / this.#unitSize) - 1;
+    if (last < first || this.#isRawDataFile) {
+      if (!isHint) await this.#writeZeros(start, part);
+      return part;
+    }
+    const head = Math.min(part, first * this.#unitSize - from);
+    if (head > 0 && !isHint) await this.#writeZeros(start, head);
+    await this.#zeroUnits(start - from, first, last, isHint);
+    const covered = (last + 1) * this.#unitSize;
+    if (covered < end && !isHint) await this.#writeZeros(start - from + covered, end - covered);
+    return part;
+  }
+
+  /** A range without L2 table and without anything below reads as zeros already. */
+  async #skipEmptyTable(start: number, length: number): Promise<number> {
+    const { finder, backing } = this.#parts;
+    if (this.#isRawDataFile || (backing && backing.sizeBytes > start)) return 0;
+    const cluster = Math.floor(start / this.#clusterSize);
+    if (await finder.hasTable(cluster)) return 0;
+    const next = (Math.floor(cluster / finder.entriesPerTable) + 1) * finder.entriesPerTable;
+    return Math.min(length, next * this.#clusterSize - start);
+  }
+
+  async #zeroUnits(
+    clusterStart: number,
+    first: number,
+    last: number,
+    isHint: boolean,
+  ): Promise<void> {
+    const { finder, store, format } = this.#parts;
+    const cursor = await finder.open(clusterStart / this.#clusterSize, store);
+    const entry = cursor.get(0);
+    const isWhole = last - first + 1 === unitsPerCluster(format);
+    if (!isWhole && entry.compressed) {
+      const bytes = (last - first + 1) * this.#unitSize;
+      if (!isHint) await this.#writeZeros(clusterStart + first * this.#unitSize, bytes);
+      return;
+    }
+    if (format.version === 2) {
+      await this.#zeroWithoutFlag(cursor, entry, clusterStart, isHint);
+      return;
+    }
+    const mask = unitMask(first, last);
+    if (entry.host < 0 && !entry.compressed && (entry.zero & mask) === mask) return;
+    const zero = entry.zero | mask;
+    const allocated = entry.allocated & ~mask;
+    const keepsHost = !isWhole || format.hasDataFile;
+    if (keepsHost) {
+      cursor.set(0, { ...entry, allocated, zero });
+      return;
+    }
+    this.#writer.releaseEntry(entry);
+    cursor.set(0, { host: -1, isCopied: false, allocated: 0, zero });
+  }
+
+  /** Version 2: a cluster reads as zeros only when it is not allocated and nothing is below it. */
+  async #zeroWithoutFlag(
+    cursor: L2Cursor,
+    entry: ClusterEntry,
+    clusterStart: number,
+    isHint: boolean,
+  ): Promise<void> {
+    const { backing } = this.#parts;
+    if (backing && backing.sizeBytes > clusterStart) {
+      if (!isHint) await this.#writeZeros(clusterStart, this.#clusterSize);
+      return;
+    }
+    if (entry.host < 0 && !entry.compressed) return;
+    this.#writer.releaseEntry(entry);
+    cursor.set(0, { host: -1, isCopied: false, allocated: 0, zero: 0 });
+  }
+
+  /** Stores zeros, but not where the disk reads as zeros already. */
+  async #writeZeros(start: number, length: number): Promise<void> {
+    const layer = this.#parts.layer();
+    const end = Math.min(start + length, layer.sizeBytes);
+    for (let at = start; at < end; ) {
+      const part = Math.min(zeroBytes, end - at);
+      const present = new Uint8Array(part);
+      await layer.readInto(at, present);
+      if (present.every((byte) => byte === 0)) at += part;
+      else at += await this.#writer.writeSome(at, new Uint8Array(part));
+    }
+  }
+}

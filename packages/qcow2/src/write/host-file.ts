@@ -1,0 +1,107 @@
+import type { RandomAccess } from "@box/io";
+import { type SourceReader, toSourceError } from "../bytes/source-reader.ts";
+import { Qcow2Error, type Qcow2Structure } from "../errors.ts";
+import type { MetadataMap } from "./metadata-map.ts";
+
+/** Writes to a file that holds an image or its data: every write is checked against the metadata first. */
+export class HostFile {
+  readonly #reader: SourceReader;
+  readonly #source: RandomAccess & Required<Pick<RandomAccess, "write">>;
+  readonly #metadata: MetadataMap | undefined;
+  readonly #onOverlap: (error: Qcow2Error) => Promise<void>;
+  #failure: Qcow2Error | undefined;
+  #isStable = true;
+
+  /**
+   * @param metadata - What must not be overwritten; `undefined` for an external data file, which holds none.
+   * @param onOverlap - Told before a write that would hit metadata is refused.
+   */
+  constructor(
+    reader: SourceReader,
+    metadata: MetadataMap | undefined,
+    onOverlap: (error: Qcow2Error) => Promise<void> = async () => {},
+  ) {
+    this.#reader = reader;
+    this.#source = requireWritable(reader.source);
+    this.#metadata = metadata;
+    this.#onOverlap = onOverlap;
+  }
+
+  /** The file's size in bytes. */
+  get sizeBytes(): number {
+    return this.#reader.sizeBytes;
+  }
+
+  /** Whether nothing is written any more, because of an overlap or a failed flush. */
+  get hasFailed(): boolean {
+    return this.#failure !== undefined;
+  }
+
+  /** Writes bytes that belong to a structure. Bytes that would hit another one stop all further writing. */
+  async write(offset: number, bytes: Uint8Array, structure: Qcow2Structure): Promise<void> {
+    if (this.#failure) throw this.#failure;
+    await this.guarded(() => {
+      this.#metadata?.requireOwn(offset, bytes.byteLength, structure);
+    });
+    this.#isStable = false;
+    try {
+      await this.#source.write(offset, bytes);
+    } catch (cause) {
+      const action = `write ${bytes.byteLength} bytes of the ${structure} at byte ${offset}`;
+      throw toSourceError(cause, action, offset);
+    }
+    this.#reader.grewTo(offset + bytes.byteLength);
+  }
+
+  /** Resolves once everything written is on stable storage. After a failure nothing more is written. */
+  async flush(): Promise<void> {
+    if (this.#failure) throw this.#failure;
+    if (this.#isStable) return;
+    try {
+      await this.#source.flush?.();
+    } catch (cause) {
+      // The storage may have dropped what was written, and a second attempt would not say so.
+      this.#failure = toSourceError(cause, "flush the image");
+      throw this.#failure;
+    }
+    this.#isStable = true;
+  }
+
+  /** Gives the space of ranges back that nothing uses, where the storage can. A failure only leaves them in place. */
+  async release(offset: number, length: number): Promise<void> {
+    const inside = Math.min(length, this.sizeBytes - offset);
+    if (inside > 0) await this.#source.punchHole?.(offset, inside).catch(() => {});
+  }
+
+  /** Cuts the file. */
+  async truncate(sizeBytes: number): Promise<void> {
+    if (this.#failure) throw this.#failure;
+    try {
+      await this.#source.truncate?.(sizeBytes);
+    } catch (cause) {
+      throw toSourceError(cause, `set the size of the image to ${sizeBytes} bytes`);
+    }
+    this.#isStable = false;
+    if (this.#source.truncate) this.#reader.wasCutTo(sizeBytes);
+  }
+
+  /** Runs a check; when it finds an overlap the image is marked and nothing more is written. */
+  async guarded<Value>(check: () => Value): Promise<Value> {
+    try {
+      return check();
+    } catch (error) {
+      if (!(error instanceof Qcow2Error) || error.code !== "QCOW2_OVERLAP") throw error;
+      await this.#onOverlap(error);
+      this.#failure = error;
+      throw error;
+    }
+  }
+}
+
+/** A file that can be written; `QCOW2_READ_ONLY` for one that cannot. */
+export function requireWritable(
+  source: RandomAccess,
+): RandomAccess & Required<Pick<RandomAccess, "write">> {
+  if (source.write) return source as RandomAccess & Required<Pick<RandomAccess, "write">>;
+  throw new Qcow2Error({ code: "QCOW2_READ_ONLY", message: "the image file cannot be written" });
+}

@@ -1,0 +1,205 @@
+import { viewOf } from "../bytes/big-endian.ts";
+import { MemoryBudget } from "../bytes/budget.ts";
+import type { SourceReader } from "../bytes/source-reader.ts";
+import { autoclearBits, hasBit, incompatibleBits } from "../header/features.ts";
+import { headerFields } from "../header/layout.ts";
+import type { HeaderArea } from "../inspect/read-header.ts";
+import { type HostRange, Refcounts } from "../refcount/refcounts.ts";
+import { entryOffset } from "../tables/l1-entry.ts";
+import type { TableCache } from "../tables/table-cache.ts";
+import { claimSnapshots } from "./claim-metadata.ts";
+import { HostFile } from "./host-file.ts";
+import { MetadataMap } from "./metadata-map.ts";
+import type { OperationQueue } from "./operation-queue.ts";
+
+/** The active L1 table. It moves when the disk grows. */
+export interface L1Place {
+  /** First byte. */
+  readonly offset: number;
+  /** Number of entries. */
+  readonly entries: number;
+}
+
+/** What an {@link ImageStore} works on. */
+export interface ImageStoreParts {
+  /** The image file. */
+  readonly reader: SourceReader;
+  /** Its header. */
+  readonly area: HeaderArea;
+  /** Its L1 and L2 tables. */
+  readonly cache: TableCache;
+  /** Knows the reads that are under way. */
+  readonly queue: OperationQueue;
+  /** Memory for the map of metadata. */
+  readonly maxMetadataBytes: number;
+}
+
+/**
+ * The clusters and tables of an image that is written. Changes are collected in memory and put into the file by
+ * {@link ImageStore.commit} in an order that survives a crash: data and refcounts, L2 tables, the L1 table, and only
+ * then lower refcounts for what is not used any more.
+ */
+export class ImageStore {
+  /** The image file. */
+  readonly host: HostFile;
+  /** What may not be overwritten. */
+  readonly metadata: MetadataMap;
+  /** Refcounts and free clusters. */
+  readonly refcounts: Refcounts;
+  readonly #parts: ImageStoreParts;
+  #freed: { offset: number; lengthBytes: number }[] = [];
+  #hasAllocated = false;
+
+  private constructor(
+    parts: ImageStoreParts,
+    host: HostFile,
+    metadata: MetadataMap,
+    refcounts: Refcounts,
+  ) {
+    this.#parts = parts;
+    this.host = host;
+    this.metadata = metadata;
+    this.refcounts = refcounts;
+  }
+
+  /** Reads where all metadata is, and clears the autoclear bits that a writer has to clear: the first change. */
+  static async open(parts: ImageStoreParts, l1: L1Place): Promise<ImageStore> {
+    const { reader, area } = parts;
+    const clusterSize = 2 ** area.header.clusterBits;
+    const metadata = new MetadataMap(clusterSize, new MemoryBudget(parts.maxMetadataBytes));
+    metadata.claim(0, clusterSize, "header");
+    const host = new HostFile(reader, metadata, () => markCorrupt(reader, area));
+    const refcounts = await Refcounts.open(reader, area.header, host, metadata);
+    const store = new ImageStore(parts, host, metadata, refcounts);
+    await store.#claimTables(l1, clusterSize);
+    await claimSnapshots(reader, area, parts.maxMetadataBytes, host, metadata);
+    await store.#clearAutoclear();
+    return store;
+  }
+
+  /** Takes up to `wanted` free clusters that lie together. */
+  async allocate(wanted: number): Promise<HostRange> {
+    this.#hasAllocated = true;
+    const range = await this.refcounts.allocate(wanted);
+    await this.#requireFree(range);
+    return range;
+  }
+
+  /** Takes exactly this many free clusters that lie together. */
+  async allocateTogether(clusters: number): Promise<HostRange> {
+    this.#hasAllocated = true;
+    return this.refcounts.allocateTogether(clusters);
+  }
+
+  /** Gives a range back once the tables that no longer use it are in the file. */
+  free(offset: number, lengthBytes: number): void {
+    this.#freed.push({ offset, lengthBytes });
+  }
+
+  /** Whether so much is waiting in memory that it should be written. */
+  get isFull(): boolean {
+    const { editedSlices, maxSlices } = this.#parts.cache;
+    return editedSlices * 2 > maxSlices || this.#freed.length > 65536;
+  }
+
+  /** Writes all that is waiting, in an order of which every prefix leaves a sound image. */
+  async commit(): Promise<void> {
+    await this.#writeRefcounts();
+    const hasTables = this.#parts.cache.editedSlices > 0;
+    if (hasTables || this.#hasAllocated || this.#freed.length > 0) await this.host.flush();
+    await this.#writeTables("L2 table");
+    await this.#writeTables("L1 table");
+    await this.releaseFreed();
+  }
+
+  /** Lowers the refcounts of what was given back. Only when no table in the file uses it. */
+  async releaseFreed(): Promise<void> {
+    this.#hasAllocated = false;
+    if (this.#freed.length === 0) return;
+    await this.host.flush();
+    await this.#parts.queue.readsDone();
+    const freed = this.#freed;
+    this.#freed = [];
+    const holes: number[] = [];
+    for (const { offset, lengthBytes } of freed) {
+      for (const cluster of await this.refcounts.lower(offset, lengthBytes)) holes.push(cluster);
+    }
+    await this.#writeRefcounts();
+    await this.#punch(holes);
+  }
+
+  async #writeRefcounts(): Promise<void> {
+    const { clusterBits } = this.#parts.area.header;
+    for (const { offset, clusters } of await this.refcounts.write()) {
+      const lengthBytes = clusters * 2 ** clusterBits;
+      this.metadata.release(offset, lengthBytes);
+      this.free(offset, lengthBytes);
+    }
+  }
+
+  async #writeTables(structure: "L1 table" | "L2 table"): Promise<void> {
+    const { cache } = this.#parts;
+    const edits = cache.edits(structure);
+    if (edits.length === 0) return;
+    for (const edit of edits) {
+      const { slice, start, from, to } = edit;
+      const bytes = new Uint8Array(slice.buffer, slice.byteOffset + from, to - from);
+      await this.host.write(start + from, bytes, structure);
+      cache.wasWritten(edit);
+    }
+    await this.host.flush();
+  }
+
+  async #punch(clusters: number[]): Promise<void> {
+    const clusterSize = 2 ** this.#parts.area.header.clusterBits;
+    clusters.sort((a, b) => a - b);
+    for (let first = 0; first < clusters.length; ) {
+      let end = first + 1;
+      while (clusters[end] === (clusters[end - 1] ?? 0) + clusterSize) end++;
+      await this.host.release(clusters[first] ?? 0, (end - first) * clusterSize);
+      first = end;
+    }
+  }
+
+  async #requireFree({ offset, clusters }: HostRange): Promise<void> {
+    const lengthBytes = clusters * 2 ** this.#parts.area.header.clusterBits;
+    await this.host.guarded(() => this.metadata.requireOwn(offset, lengthBytes, "data cluster"));
+  }
+
+  async #claimTables(l1: L1Place, clusterSize: number): Promise<void> {
+    const { cache } = this.#parts;
+    await this.host.guarded(() => this.metadata.claim(l1.offset, l1.entries * 8, "L1 table"));
+    for (let index = 0; index < l1.entries; index++) {
+      const at = l1.offset + index * 8;
+      const slice = cache.peek(at) ?? (await cache.load(at, "L1 table"));
+      const within = at % cache.sliceBytes;
+      const offset = entryOffset(slice.getUint32(within), slice.getUint32(within + 4));
+      if (offset === 0) continue;
+      await this.host.guarded(() => this.metadata.claim(offset, clusterSize, "L2 table"));
+    }
+  }
+
+  async #clearAutoclear(): Promise<void> {
+    const { header } = this.#parts.area;
+    const kept = header.autoclearFeatures & (1n << BigInt(autoclearBits.rawDataFile));
+    if (header.version === 2 || kept === header.autoclearFeatures) return;
+    const bytes = new Uint8Array(8);
+    viewOf(bytes).setBigUint64(0, kept);
+    await this.host.write(headerFields.autoclearFeatures, bytes, "header");
+    await this.host.flush();
+  }
+}
+
+/** Sets the corrupt bit, as far as that still works. Version 2 has none. */
+async function markCorrupt(reader: SourceReader, { header }: HeaderArea): Promise<void> {
+  if (header.version === 2 || hasBit(header.incompatibleFeatures, incompatibleBits.corrupt)) return;
+  const bytes = new Uint8Array(8);
+  const marked = header.incompatibleFeatures | (1n << BigInt(incompatibleBits.corrupt));
+  viewOf(bytes).setBigUint64(0, marked);
+  try {
+    await reader.source.write?.(headerFields.incompatibleFeatures, bytes);
+    await reader.source.flush?.();
+  } catch {
+    // The overlap is what the caller has to know; the mark only tells others.
+  }
+}

@@ -1,0 +1,119 @@
+import { copiedFlagHigh, entryOffset, isCopied } from "../tables/l1-entry.ts";
+import type { L2Format } from "../tables/l2-entry.ts";
+import type { TableCache } from "../tables/table-cache.ts";
+import { type ClusterEntry, decodeEntry, encodeEntry } from "./cluster-entry.ts";
+import type { ImageStore, L1Place } from "./image-store.ts";
+
+/** Entries of an L2 table that lie in one slice, for reading and changing. */
+export class L2Cursor {
+  readonly #cache: TableCache;
+  readonly #format: L2Format;
+  readonly #at: number;
+
+  /** @param at - Byte of the first entry in the image file; its slice is in memory. */
+  constructor(cache: TableCache, format: L2Format, at: number) {
+    this.#cache = cache;
+    this.#format = format;
+    this.#at = at;
+  }
+
+  /** Entries from the first one to the end of the slice. */
+  get count(): number {
+    const { sliceBytes } = this.#cache;
+    return (sliceBytes - (this.#at % sliceBytes)) / entryBytes(this.#format);
+  }
+
+  /** Reads the entry that is `index` behind the first. */
+  get(index: number): ClusterEntry {
+    const position = this.#at + index * entryBytes(this.#format);
+    const slice = this.#cache.peek(position);
+    if (slice === undefined) throw new Error(`no slice at byte ${position} is in memory`);
+    return decodeEntry(slice, position % this.#cache.sliceBytes, this.#format);
+  }
+
+  /** Changes the entry that is `index` behind the first. */
+  set(index: number, entry: ClusterEntry): void {
+    const length = entryBytes(this.#format);
+    const position = this.#at + index * length;
+    const slice = this.#cache.edit(position, length, "L2 table");
+    encodeEntry(slice, position % this.#cache.sliceBytes, entry, this.#format);
+  }
+}
+
+/** Finds L2 entries, and makes the tables that hold them writable. */
+export class L2Finder {
+  readonly #cache: TableCache;
+  readonly #format: L2Format;
+  readonly #l1: () => L1Place;
+
+  constructor(cache: TableCache, format: L2Format, l1: () => L1Place) {
+    this.#cache = cache;
+    this.#format = format;
+    this.#l1 = l1;
+  }
+
+  /** Clusters of the disk that one L2 table maps. */
+  get entriesPerTable(): number {
+    return 2 ** this.#format.clusterBits / entryBytes(this.#format);
+  }
+
+  /** Whether the L2 table of a cluster of the disk exists. */
+  async hasTable(cluster: number): Promise<boolean> {
+    const { high, low } = await this.#l1Entry(cluster);
+    return entryOffset(high, low) !== 0;
+  }
+
+  /** The entries from a cluster of the disk on, in a table that only the active disk uses; it is made where needed. */
+  async open(cluster: number, store: ImageStore): Promise<L2Cursor> {
+    const { high, low } = await this.#l1Entry(cluster);
+    let table = entryOffset(high, low);
+    const isOwn = table !== 0 && isCopied(high) && (await this.#isUsedOnce(table, store));
+    if (!isOwn) table = await this.#makeTable(cluster, table, store);
+    const at = table + (cluster % this.entriesPerTable) * entryBytes(this.#format);
+    if (this.#cache.peek(at) === undefined) await this.#cache.load(at, "L2 table");
+    return new L2Cursor(this.#cache, this.#format, at);
+  }
+
+  async #isUsedOnce(table: number, store: ImageStore): Promise<boolean> {
+    return (await store.refcounts.get(table / 2 ** this.#format.clusterBits)) === 1;
+  }
+
+  async #l1Entry(cluster: number): Promise<{ at: number; high: number; low: number }> {
+    const at = this.#l1().offset + Math.floor(cluster / this.entriesPerTable) * 8;
+    const slice = this.#cache.peek(at) ?? (await this.#cache.load(at, "L1 table"));
+    const within = at % this.#cache.sliceBytes;
+    return { at, high: slice.getUint32(within), low: slice.getUint32(within + 4) };
+  }
+
+  /** Makes an empty table, or a copy of one that a snapshot uses too. */
+  async #makeTable(cluster: number, old: number, store: ImageStore): Promise<number> {
+    const clusterSize = 2 ** this.#format.clusterBits;
+    const bytes = new Uint8Array(clusterSize);
+    if (old !== 0) await this.#copyTable(old, bytes);
+    const { offset } = await store.allocate(1);
+    store.metadata.claim(offset, clusterSize, "L2 table");
+    this.#cache.adopt(offset, bytes, "L2 table");
+    const { at } = await this.#l1Entry(cluster);
+    const l1 = this.#cache.edit(at, 8, "L1 table");
+    const within = at % this.#cache.sliceBytes;
+    l1.setUint32(within, (Math.floor(offset / 2 ** 32) | copiedFlagHigh) >>> 0);
+    l1.setUint32(within + 4, offset % 2 ** 32);
+    if (old !== 0) {
+      store.metadata.release(old, clusterSize);
+      store.free(old, clusterSize);
+    }
+    return offset;
+  }
+
+  async #copyTable(old: number, into: Uint8Array): Promise<void> {
+    const { sliceBytes } = this.#cache;
+    for (let at = 0; at < into.byteLength; at += sliceBytes) {
+      const slice = this.#cache.peek(old + at) ?? (await this.#cache.load(old + at, "L2 table"));
+      into.set(new Uint8Array(slice.buffer, slice.byteOffset, sliceBytes), at);
+    }
+  }
+}
+
+function entryBytes(format: L2Format): number {
+  return format.hasExtendedL2 ? 16 : 8;
+}
