@@ -1,11 +1,13 @@
 import type { BoxEvent, Runtime } from "@box/runtime";
 import type { CommandContext } from "../command/define-command.ts";
+import { userCredentials } from "./credentials.ts";
 
 /** Opens the home of a command. The caller gives it back with `await using`. */
 export async function openRuntime(context: CommandContext): Promise<Runtime> {
   const { Runtime } = await import("@box/runtime");
-  const { home, globals } = context;
-  return Runtime.open({ home, insecureHosts: globals.insecureHosts });
+  const { home, globals, env } = context;
+  const credentials = userCredentials(env);
+  return Runtime.open({ home, insecureHosts: globals.insecureHosts, credentials });
 }
 
 /** What a command passes to an operation: its signal, and its renderer as listener. */

@@ -16,7 +16,12 @@ export const diskCommands: readonly CommandSpec[] = [
     summary: "show what the header of a disk file says; opens no other file",
     args: [{ name: "file", summary: "the disk file", complete: "files" }],
     flags: [inputFormatFlag],
+    formats: ["qemu-json"],
     examples: [
+      {
+        command: "box disk info disk.qcow2 --format qemu-json",
+        summary: "What qemu-img info --output=json prints",
+      },
       { command: "box disk info disk.qcow2", summary: "For people" },
       {
         command: "box disk info disk.img -f raw --format json",

@@ -69,6 +69,43 @@ describe.skipIf(!canRun("qemu-img", "--version"))(
   },
 );
 
+describe.skipIf(!canRun("qemu-img", "--version"))("box disk info --format qemu-json", () => {
+  test.each([
+    ["a plain image", ["-f", "qcow2", "d.img", "8M"], "qcow2"],
+    ["version 2", ["-f", "qcow2", "-o", "compat=0.10", "d.img", "8M"], "qcow2"],
+    [
+      "extended L2, lazy",
+      ["-f", "qcow2", "-o", "extended_l2=on,lazy_refcounts=on", "d.img", "8M"],
+      "qcow2",
+    ],
+    [
+      "an overlay",
+      ["-f", "qcow2", "-u", "-b", "sub/base.raw", "-F", "raw", "d.img", "8M"],
+      "qcow2",
+    ],
+    [
+      "an overlay by absolute path",
+      ["-f", "qcow2", "-u", "-b", "/b.raw", "-F", "raw", "d.img", "8M"],
+      "qcow2",
+    ],
+    ["a raw disk", ["-f", "raw", "d.img", "8M"], "raw"],
+  ])("prints what qemu-img prints for %s", async (_name, argv, format) => {
+    const folder = await temporaryFolder();
+    spawnSync("qemu-img", ["create", "-q", ...argv], { cwd: folder });
+    if (format === "qcow2" && !argv.includes("-u"))
+      spawnSync("qemu-img", ["snapshot", "-c", "first", "d.img"], { cwd: folder });
+    for (const file of ["d.img", join(folder, "d.img")]) {
+      const theirs = spawnSync("qemu-img", ["info", "--output=json", "-f", format, file], {
+        cwd: folder,
+      });
+      const ours = await runBoxHere(["disk", "info", file, "-f", format, "--format", "qemu-json"], {
+        cwd: folder,
+      });
+      expect(JSON.parse(ours.stdout)).toEqual(JSON.parse(theirs.stdout.toString()));
+    }
+  });
+});
+
 describe("box disk info", () => {
   test("takes a raw disk only when told so", async () => {
     const folder = await temporaryFolder();

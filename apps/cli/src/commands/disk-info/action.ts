@@ -2,21 +2,28 @@ import { resolve } from "node:path";
 import { openFile } from "@box/io/node";
 import { type ImageInfo, inspectImage } from "@box/qcow2";
 import type { CommandContext } from "../../command/define-command.ts";
+import { formatJson } from "../../output/json.ts";
 import { formatFields, formatSize } from "../../output/table.ts";
+import { qcow2QemuInfo, rawQemuInfo } from "./qemu-info.ts";
 import type { DiskInfoInput, DiskInfoOutput, Qcow2Facts } from "./schemas.ts";
 
 /** Reads the header. */
 export async function run(
   { file, inputFormat = "qcow2" }: DiskInfoInput,
-  { cwd, signal }: CommandContext,
+  { cwd, signal, globals }: CommandContext,
 ): Promise<DiskInfoOutput> {
-  await using source = await openFile(resolve(cwd, file));
+  const path = resolve(cwd, file);
+  await using source = await openFile(path);
+  const isForQemu = globals.format === "qemu-json";
   if (inputFormat === "raw") {
     const fileSizeBytes = await source.size();
-    return { file, format: "raw", virtualSizeBytes: fileSizeBytes, fileSizeBytes };
+    const output = { file, format: "raw", virtualSizeBytes: fileSizeBytes, fileSizeBytes } as const;
+    return isForQemu ? { ...output, qemu: await rawQemuInfo(output, path) } : output;
   }
   const info = await inspectImage(source, { signal });
+  const qemu = isForQemu ? await qcow2QemuInfo(source, info, { file, path, signal }) : undefined;
   return {
+    ...(qemu === undefined ? {} : { qemu }),
     file,
     format: "qcow2",
     virtualSizeBytes: info.virtualSizeBytes,
@@ -40,6 +47,11 @@ export function text({
     ["file size", formatSize(fileSizeBytes)],
     ...(qcow2 === undefined ? [] : qcow2Fields(qcow2)),
   ]);
+}
+
+/** What `qemu-img info --output=json` prints. */
+export function formatted({ qemu }: DiskInfoOutput): string {
+  return formatJson(qemu);
 }
 
 function qcow2Fields(facts: Qcow2Facts): [string, string][] {

@@ -26,6 +26,8 @@ export interface DiskInfoOutput {
   readonly fileSizeBytes: number;
   /** What only a qcow2 has. */
   readonly qcow2?: Qcow2Facts | undefined;
+  /** What `--format qemu-json` prints; only there when it was asked for. */
+  readonly qemu?: Readonly<Record<string, unknown>> | undefined;
 }
 
 /** The header of a qcow2 file. */
@@ -75,4 +77,5 @@ export const output: z.ZodType<DiskInfoOutput> = z.strictObject({
       dataFile: z.strictObject({ name: z.string().optional(), isRaw: z.boolean() }).optional(),
     })
     .optional(),
+  qemu: z.record(z.string(), z.unknown()).optional(),
 });

@@ -1,4 +1,5 @@
 import { formatPlatform, parsePlatform } from "@box/oci-images";
+import { userCredentials } from "../../boxes/credentials.ts";
 import { openImages, showPullEvent } from "../../boxes/open-images.ts";
 import type { CommandContext } from "../../command/define-command.ts";
 import { formatSize, formatTable } from "../../output/table.ts";
@@ -17,6 +18,7 @@ export async function run(
     const image = await store.pull(reference, {
       policy: "always",
       insecureHosts: context.globals.insecureHosts,
+      credentials: userCredentials(context.env),
       signal: context.signal,
       ...(wanted === undefined ? {} : { platform: wanted }),
       onEvent: (event) => progress.event(showPullEvent(event, reference)),

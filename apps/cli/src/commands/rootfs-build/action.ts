@@ -2,6 +2,7 @@ import { resolve } from "node:path";
 import { createFileDurably } from "@box/io/node";
 import { type Image, type ImageStore, parsePlatform } from "@box/oci-images";
 import { type BuiltRootfs, buildRootfs, layersOfImage } from "@box/rootfs";
+import { userCredentials } from "../../boxes/credentials.ts";
 import { openImages, showPullEvent } from "../../boxes/open-images.ts";
 import type { CommandContext } from "../../command/define-command.ts";
 import { parseSize } from "../../command/size.ts";
@@ -41,12 +42,13 @@ export function identifiers({ file }: RootfsBuildOutput): readonly string[] {
 async function pull(
   store: ImageStore,
   input: RootfsBuildInput,
-  { signal, globals, progress }: CommandContext,
+  { signal, globals, env, progress }: CommandContext,
 ): Promise<Image> {
   const renderer = await progress();
   return store.pull(input.ref, {
     policy: input.pull ?? "missing",
     insecureHosts: globals.insecureHosts,
+    credentials: userCredentials(env),
     signal,
     ...(input.platform === undefined ? {} : { platform: parsePlatform(input.platform) }),
     onEvent: (event) => renderer.event(showPullEvent(event, input.ref)),
