@@ -254,4 +254,10 @@ export const qcow2Pages: CodePages = {
     meaning: "The backing file is of a format that is neither qcow2 nor raw.",
     advice: "Convert the backing file, then rebase the image on it.",
   },
+  QCOW2_DIRTY: {
+    meaning:
+      "The image was not closed: its reference counts may be too low, so what needs them right is refused. Reading is not.",
+    advice:
+      "Open it once for writing with the program that wrote it, or run qemu-img check -r leaks on a copy.",
+  },
 };
