@@ -1,6 +1,6 @@
 import { openFile } from "@box/io/node";
 import { type Descriptor, mediaTypes, OrasError, parseJson } from "@box/oras";
-import { z } from "zod";
+import * as z from "zod";
 import { ImageError } from "../errors.ts";
 import { detectCompression } from "../layer/compression.ts";
 import { formatImageReference, parseImageReference } from "../reference/image-reference.ts";

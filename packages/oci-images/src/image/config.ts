@@ -5,7 +5,7 @@ import {
   type Platform,
   parseJson,
 } from "@box/oras";
-import { z } from "zod";
+import * as z from "zod";
 import { ImageError } from "../errors.ts";
 
 /** What an image says about itself: its platform, how to run it, its layers and its history. */

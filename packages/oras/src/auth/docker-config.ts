@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { OrasError } from "../errors.ts";
 import { parseJson } from "../json/parse-json.ts";
 import type { Credentials } from "./credentials.ts";

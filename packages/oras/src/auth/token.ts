@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { readAll } from "../content/verify.ts";
 import { OrasError } from "../errors.ts";
 import { parseJson } from "../json/parse-json.ts";

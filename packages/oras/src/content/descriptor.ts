@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { type Digest, digestOf, isDigest } from "./digest.ts";
 import { mediaTypes } from "./media-types.ts";
 

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { OrasError, type OrasErrorCode } from "../errors.ts";
 import { parseJson } from "../json/parse-json.ts";
 import { annotationsSchema, type Descriptor, descriptorSchema } from "./descriptor.ts";

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { isBoxError } from "@box/errors";
 import { type FileSystem, openFile, writeFileDurably } from "@box/io/node";
-import { z } from "zod";
+import * as z from "zod";
 import { type Descriptor, descriptorSchema } from "../content/descriptor.ts";
 import { firstIssue, type Index } from "../content/manifest.ts";
 import { OrasError } from "../errors.ts";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { type Descriptor, descriptorSchema } from "../content/descriptor.ts";
 import { type Digest, digestAlgorithm, digestHex } from "../content/digest.ts";
 import { mediaTypes } from "../content/media-types.ts";

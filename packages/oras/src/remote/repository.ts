@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import type { Descriptor } from "../content/descriptor.ts";
 import type { Digest } from "../content/digest.ts";
 import { maxManifestBytes } from "../content/manifest.ts";
