@@ -16,6 +16,7 @@ export {
 } from "./check/check-structure.ts";
 export type { Codec, CompressionType, DecompressOptions } from "./codec/codec.ts";
 export { portableCodec } from "./codec/portable-codec.ts";
+export { type ConvertImageOptions, convertImage } from "./convert/convert-image.ts";
 export { createImage } from "./create/create-image.ts";
 export type { CreateImageOptions, DataFileReference } from "./create/create-options.ts";
 export type { BackingReference } from "./create/header-cluster.ts";

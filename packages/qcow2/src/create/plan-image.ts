@@ -54,7 +54,14 @@ export function planImage(request: CreateRequest): ImagePlan {
   };
 }
 
-function planHeader(request: CreateRequest, layout: ImageLayout): Header {
+/** The header of a fresh image; where its backing name is, is filled in later. */
+export function planHeader(
+  request: CreateRequest,
+  layout: Pick<
+    ImageLayout,
+    "l1Entries" | "l1Offset" | "refcountTableOffset" | "refcountTableClusters"
+  >,
+): Header {
   const { version, dataFile, compressionType } = request;
   const headerLength = version === 2 ? v2HeaderLength : writtenHeaderLength;
   const incompatible = [

@@ -1,22 +1,35 @@
 import { promisify } from "node:util";
-import { constants, inflateRaw, zstdDecompress } from "node:zlib";
+import { constants, deflateRaw, inflateRaw, zstdCompress, zstdDecompress } from "node:zlib";
 import { badStream, type Codec, type DecompressOptions, requireWhole } from "../codec/codec.ts";
 import { portableCodec } from "../codec/portable-codec.ts";
 import { zstdFrameEnd } from "../codec/zstd/frame.ts";
 
 const inflateRawAsync = promisify(inflateRaw);
+const deflateRawAsync = promisify(deflateRaw);
+const zstdCompressAsync = promisify(zstdCompress);
 const zstdDecompressAsync = promisify(zstdDecompress);
 
 /** Largest window that is accepted, as a power of two: the 8 MiB that RFC 8878 recommends. */
 const maxWindowLog = 23;
 
-/** Decompresses with Node's zlib in its thread pool. What Node refuses is tried once more in plain TypeScript. */
+/** Decompresses and compresses with Node's zlib in its thread pool. What Node refuses is tried once more in plain TypeScript. */
 export const nodeCodec: Codec = {
   async decompress(type, input, options) {
     const native =
       type === "zlib" ? await inflateNative(input, options) : await zstdNative(input, options);
     // Node is stricter or laxer than qcow2 about what is behind or missing from a stream; the portable codec decides.
     return native ?? portableCodec.decompress(type, input, options);
+  },
+  async compress(type, input) {
+    // Room for what does not become smaller, so that no second buffer is made.
+    const chunkSize = input.byteLength + 1024;
+    if (type === "zstd") {
+      // The known size keeps zstd from setting up tables for a window that is larger than a cluster.
+      const pledgedSrcSize = input.byteLength;
+      return plain(await zstdCompressAsync(input, { chunkSize, pledgedSrcSize }));
+    }
+    // QEMU decodes with a window of 4 KiB.
+    return plain(await deflateRawAsync(input, { windowBits: 12, memLevel: 9, chunkSize }));
   },
 };
 

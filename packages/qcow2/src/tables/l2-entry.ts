@@ -53,3 +53,18 @@ export function compressedRange(high: number, low: number, clusterBits: number):
   const additionalSectors = (high >>> highOffsetBits) & (2 ** (clusterBits - 8) - 1);
   return { offset, lengthBytes: (additionalSectors + 1) * 512 - (offset % 512) };
 }
+
+/** Writes a compressed cluster descriptor; the reverse of {@link compressedRange} but for the bytes after the last one. */
+export function writeCompressedEntry(
+  view: DataView,
+  position: number,
+  offset: number,
+  lengthBytes: number,
+  clusterBits: number,
+): void {
+  const additionalSectors = Math.floor((offset + lengthBytes - 1) / 512) - Math.floor(offset / 512);
+  const highOffsetBits = 70 - clusterBits - 32;
+  const high = Math.floor(offset / 2 ** 32) + additionalSectors * 2 ** highOffsetBits;
+  view.setUint32(position, (compressedFlagHigh | high) >>> 0);
+  view.setUint32(position + 4, offset % 2 ** 32);
+}

@@ -1,0 +1,185 @@
+import { MemoryFile, observeFile } from "@box/io";
+import {
+  type ConvertImageOptions,
+  checkStructure,
+  convertImage,
+  createImage,
+  inspectImage,
+  openImage,
+  portableCodec,
+} from "@box/qcow2";
+import { nodeCodec } from "@box/qcow2/node";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { isAllZeros } from "../../src/convert/zero-blocks.ts";
+
+/** Text, random-looking bytes and zeros in ranges that no cluster size divides. */
+function mixedDisk(size: number): Uint8Array {
+  const bytes = new Uint8Array(size);
+  let state = 7;
+  for (let at = 0; at < size; at++) {
+    const kind = Math.floor(at / 77_777) % 3;
+    state = (state * 1103515245 + 12345) % 2 ** 31;
+    if (kind === 0) bytes[at] = 97 + (at % 23);
+    if (kind === 1) bytes[at] = state >> 16;
+  }
+  return bytes;
+}
+
+const targets: Readonly<Record<string, ConvertImageOptions>> = {
+  raw: { format: "raw" },
+  "qcow2 with the defaults": { format: "qcow2" },
+  "version 2": { format: "qcow2", version: 2 },
+  "clusters of 512 and refcounts of 64 bits": {
+    format: "qcow2",
+    clusterSizeBytes: 512,
+    refcountBits: 64,
+  },
+  "clusters of 2 MiB and refcounts of 1 bit": {
+    format: "qcow2",
+    clusterSizeBytes: 2 ** 21,
+    refcountBits: 1,
+  },
+  "extended L2 entries": { format: "qcow2", hasExtendedL2: true },
+  "zlib clusters": { format: "qcow2", compressed: "zlib" },
+  "zlib clusters of 512": { format: "qcow2", compressed: "zlib", clusterSizeBytes: 512 },
+  "zstd clusters of 4 KiB and refcounts of 1 bit": {
+    format: "qcow2",
+    compressed: "zstd",
+    clusterSizeBytes: 4096,
+    refcountBits: 1,
+  },
+  "zstd clusters of 16 KiB and refcounts of 2 bits": {
+    format: "qcow2",
+    compressed: "zstd",
+    clusterSizeBytes: 16384,
+    refcountBits: 2,
+    hasExtendedL2: true,
+  },
+};
+
+async function requireHolds(file: MemoryFile, options: ConvertImageOptions, disk: Uint8Array) {
+  if (options.format === "raw") {
+    expect(Buffer.compare(file.toBytes(), disk)).toBe(0);
+    return;
+  }
+  expect(await checkStructure(file)).toMatchObject({ leaks: 0 });
+  const image = await openImage(file, { codec: nodeCodec });
+  expect(Buffer.compare(await image.read(0, disk.byteLength), disk)).toBe(0);
+}
+
+describe("convertImage", () => {
+  const disk = mixedDisk(5 * 2 ** 20 + 1234);
+
+  it.for(Object.keys(targets))("to %s and back gives the same disk", async (name) => {
+    const options = { codec: nodeCodec, ...(targets[name] as ConvertImageOptions) };
+    const [first, second, third] = [new MemoryFile(), new MemoryFile(), new MemoryFile()];
+    await convertImage(new MemoryFile(disk), first, options);
+    await requireHolds(first, options, disk);
+    const source = options.format === "raw" ? first : await openImage(first, { codec: nodeCodec });
+    await convertImage(source, second, { format: "qcow2" });
+    await requireHolds(second, { format: "qcow2" }, disk);
+    await convertImage(await openImage(second), third, { format: "raw" });
+    await requireHolds(third, { format: "raw" }, disk);
+  });
+
+  it("of a disk of no bytes gives one of no bytes", async () => {
+    const file = new MemoryFile();
+    await convertImage(new MemoryFile(), file, { format: "qcow2" });
+    await requireHolds(file, { format: "qcow2" }, new Uint8Array(0));
+  });
+
+  it("stores no zeros: neither what is unallocated nor what only holds zeros", async () => {
+    const source = new MemoryFile();
+    await createImage(source, { virtualSizeBytes: 2 ** 40 });
+    const image = await openImage(source, { mode: "rw" });
+    await image.write(2 ** 39, new Uint8Array(2 ** 20));
+    await image.write(2 ** 38, Uint8Array.of(1));
+    const file = new MemoryFile();
+    await convertImage(image, file, { format: "qcow2" });
+    expect(await file.size()).toBeLessThan(7 * 65536);
+    expect((await inspectImage(file)).virtualSizeBytes).toBe(2n ** 40n);
+    const again = await openImage(file);
+    expect(await again.read(2 ** 38, 2)).toEqual(Uint8Array.of(1, 0));
+  });
+
+  it("tells its progress, with the whole disk as the last word", async () => {
+    const seen: number[] = [];
+    const onProgress = (progress: { doneBytes: number; totalBytes: number }): void => {
+      expect(progress.totalBytes).toBe(disk.byteLength);
+      seen.push(progress.doneBytes);
+    };
+    await convertImage(new MemoryFile(disk), new MemoryFile(), { format: "qcow2", onProgress });
+    expect(seen.length).toBeGreaterThan(2);
+    expect(seen.at(-1)).toBe(disk.byteLength);
+  });
+
+  it("leaves a file without the magic when it is aborted or a call fails", async () => {
+    const abort = new AbortController();
+    const file = new MemoryFile();
+    const stopped = convertImage(new MemoryFile(disk), file, {
+      format: "qcow2",
+      signal: abort.signal,
+      onProgress: () => abort.abort(),
+    });
+    await expect(stopped).rejects.toMatchObject({ code: "QCOW2_ABORTED" });
+    await expect(inspectImage(file)).rejects.toMatchObject({ code: "QCOW2_BAD_MAGIC" });
+    for (let failing = 1; ; failing++) {
+      const target = new MemoryFile();
+      let failed = false;
+      const fail = ({ index }: { index: number }): void => {
+        failed ||= index === failing;
+        if (index === failing) throw new Error("EIO: i/o error");
+      };
+      const source = new MemoryFile(disk);
+      const isRead = failing % 2 === 0;
+      const run = convertImage(
+        isRead ? observeFile(source, fail) : source,
+        isRead ? target : observeFile(target, fail),
+        { format: "qcow2", compressed: "zlib", codec: nodeCodec },
+      );
+      if (
+        failed ||
+        (await run.then(
+          () => false,
+          () => true,
+        ))
+      ) {
+        await expect(run).rejects.toMatchObject({ kind: "io" });
+        await expect(inspectImage(target)).rejects.toMatchObject({ kind: "corrupt" });
+      } else if (failing > 40) break;
+    }
+  });
+
+  it("refuses to compress with a codec that only reads, and a target that has bytes", async () => {
+    const options = { format: "qcow2", compressed: "zlib", codec: portableCodec } as const;
+    const source = new MemoryFile(disk);
+    await expect(convertImage(source, new MemoryFile(), options)).rejects.toMatchObject({
+      code: "QCOW2_UNSUPPORTED_COMPRESSION",
+    });
+    const full = new MemoryFile(Uint8Array.of(1));
+    await expect(convertImage(source, full, { format: "raw" })).rejects.toMatchObject({
+      code: "QCOW2_TARGET_NOT_EMPTY",
+    });
+  });
+
+  it("takes a source that leaves out bytes for a failure of the storage", async () => {
+    const short = { size: async () => 8192, read: async () => new Uint8Array(5) };
+    const converted = convertImage(short, new MemoryFile(), { format: "raw" });
+    await expect(converted).rejects.toMatchObject({ code: "QCOW2_SHORT_READ" });
+  });
+});
+
+describe("isAllZeros", () => {
+  it("finds any byte that is not zero, wherever it is", () => {
+    fc.assert(
+      fc.property(fc.nat(300), fc.nat(8), fc.nat(299), (length, shift, at) => {
+        const bytes = new Uint8Array(length + shift).subarray(shift);
+        expect(isAllZeros(bytes)).toBe(true);
+        if (at >= length) return;
+        bytes[at] = 1;
+        expect(isAllZeros(bytes)).toBe(false);
+      }),
+    );
+  });
+});
