@@ -10,10 +10,18 @@ export {
   type ResolvedFile,
 } from "./chain/resolver.ts";
 export {
+  type CheckCounters,
+  type CheckImageOptions,
+  type CheckReport,
+  checkImage,
+} from "./check/check-image.ts";
+export {
   type CheckStructureOptions,
   checkStructure,
   type StructureReport,
 } from "./check/check-structure.ts";
+export type { Finding } from "./check/finding.ts";
+export { toQemuCheck } from "./check/to-qemu-check.ts";
 export type { Codec, CompressionType, DecompressOptions } from "./codec/codec.ts";
 export { portableCodec } from "./codec/portable-codec.ts";
 export { type ConvertImageOptions, convertImage } from "./convert/convert-image.ts";

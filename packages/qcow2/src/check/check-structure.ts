@@ -56,7 +56,7 @@ export async function checkStructure(
   const budget = new MemoryBudget(options.maxMetadataBytes ?? defaultMetadataBytes);
   const sink = new ThrowingSink();
   const context = new WalkContext(reader, area, l2FormatOf(info), budget, sink, options);
-  await walkMetadata(context, { comparesRefcounts: !info.isDirty });
+  await walkMetadata(context, { comparesRefcounts: !info.isDirty, requiresSnapshotExtra: false });
   return { info, leaks: sink.leaks };
 }
 

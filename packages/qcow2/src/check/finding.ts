@@ -16,8 +16,12 @@ export interface Finding {
 
 /** Takes what a check finds; it may throw to end the check. */
 export interface FindingSink {
-  /** Takes one broken rule. */
-  error(finding: Finding): void;
+  /**
+   * Takes one broken rule.
+   *
+   * @param corruptions - How often `qemu-img check` counts it; 0 for rules that it does not know.
+   */
+  error(finding: Finding, corruptions: number): void;
   /** Takes a number of leaked clusters that start at a byte. */
   leak(offset: number, clusters: number): void;
 }
@@ -33,13 +37,19 @@ export function toError(finding: Finding): Qcow2Error {
   });
 }
 
-/** Makes and hands over an error finding. */
-export function reportError(
-  sink: FindingSink,
-  code: Qcow2ErrorCode,
-  structure: Qcow2Structure,
-  offset: number,
-  message: string,
-): void {
-  sink.error({ severity: "error", code, structure, offset, message });
+/** What is wrong and where: a finding before its severity is known. */
+export interface Problem {
+  /** Which rule is broken. */
+  readonly code: Qcow2ErrorCode;
+  /** Which part of the image. */
+  readonly structure: Qcow2Structure;
+  /** Where in the image file, in bytes. */
+  readonly offset: number;
+  /** One lower-case sentence for a person. */
+  readonly message: string;
+}
+
+/** Hands over an error finding. */
+export function reportError(sink: FindingSink, problem: Problem, corruptions: number): void {
+  sink.error({ severity: "error", ...problem }, corruptions);
 }

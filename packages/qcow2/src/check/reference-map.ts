@@ -64,11 +64,14 @@ export interface ReferencePage {
 }
 
 const pageBytes = pageClusters * 6;
+const smallClusters = 2 ** 31;
 
 /** Counts references to clusters, in typed arrays that exist only where there are references. */
 export class ReferenceMap {
   readonly #pages = new Map<number, ReferencePage>();
   readonly #budget: MemoryBudget;
+  #lastIndex = -1;
+  #last: ReferencePage | undefined;
 
   constructor(budget: MemoryBudget) {
     this.#budget = budget;
@@ -80,16 +83,24 @@ export class ReferenceMap {
    * @returns The uses that it had before and that it may not have together with the new one; 0 when there is no conflict.
    */
   add(cluster: number, use: number, weight: number): number {
-    const page = this.#ensurePage(Math.floor(cluster / pageClusters));
-    const index = cluster % pageClusters;
-    const before = page.uses[index] ?? 0;
-    page.uses[index] = before | use;
-    page.counts[index] = (page.counts[index] ?? 0) + weight;
-    const known = before & useMask;
-    const all = known | (use & useMask);
-    const isSameTable = (known & use & clusterUse.l2) !== 0;
-    if (known === 0 || (!isSameTable && sharable.some((pair) => (all & ~pair) === 0))) return 0;
-    return known;
+    if (cluster < smallClusters) return this.addSmall(cluster | 0, use, weight);
+    const pageIndex = Math.floor(cluster / pageClusters);
+    return addToPage(this.#pageAt(pageIndex), cluster % pageClusters, use, weight);
+  }
+
+  /** {@link add} for clusters below 2^31, whose numbers stay machine integers: every cluster of most images. */
+  addSmall(cluster: number, use: number, weight: number): number {
+    return addToPage(this.#pageAt(cluster >> pageBits), cluster & (pageClusters - 1), use, weight);
+  }
+
+  /** How often a cluster is referenced. */
+  countAt(cluster: number): number {
+    return this.page(Math.floor(cluster / pageClusters))?.counts[cluster % pageClusters] ?? 0;
+  }
+
+  /** What a cluster is used for. */
+  usesAt(cluster: number): number {
+    return this.page(Math.floor(cluster / pageClusters))?.uses[cluster % pageClusters] ?? 0;
   }
 
   /** The page of a cluster, when any of its clusters is referenced. */
@@ -102,9 +113,15 @@ export class ReferenceMap {
     return [...this.#pages.keys()].sort((a, b) => a - b);
   }
 
-  #ensurePage(pageIndex: number): ReferencePage {
-    const known = this.#pages.get(pageIndex);
-    if (known !== undefined) return known;
+  #pageAt(pageIndex: number): ReferencePage {
+    if (pageIndex === this.#lastIndex && this.#last !== undefined) return this.#last;
+    const page = this.#pages.get(pageIndex) ?? this.#newPage(pageIndex);
+    this.#lastIndex = pageIndex;
+    this.#last = page;
+    return page;
+  }
+
+  #newPage(pageIndex: number): ReferencePage {
     this.#budget.take(pageBytes, "file");
     const page = {
       counts: new Uint32Array(pageClusters),
@@ -113,4 +130,18 @@ export class ReferenceMap {
     this.#pages.set(pageIndex, page);
     return page;
   }
+}
+
+function addToPage(page: ReferencePage, index: number, use: number, weight: number): number {
+  const before = page.uses[index] ?? 0;
+  page.uses[index] = before | use;
+  page.counts[index] = (page.counts[index] ?? 0) + weight;
+  const known = before & useMask;
+  return known === 0 ? 0 : conflict(known, use & useMask);
+}
+
+function conflict(known: number, use: number): number {
+  const all = known | use;
+  const isSameTable = (known & use & clusterUse.l2) !== 0;
+  return !isSameTable && sharable.some((pair) => (all & ~pair) === 0) ? 0 : known;
 }

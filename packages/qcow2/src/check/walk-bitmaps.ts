@@ -7,24 +7,29 @@ import type { WalkContext } from "./walk-context.ts";
 
 const chunkBytes = 1 << 20;
 
-/** Counts the bitmap directory, the bitmaps' tables and their data clusters. */
-export async function walkBitmaps(context: WalkContext): Promise<void> {
+/**
+ * Counts the bitmap directory, the bitmaps' tables and their data clusters.
+ *
+ * @returns Whether the directory could be read; without it references are missing.
+ */
+export async function walkBitmaps(context: WalkContext): Promise<boolean> {
   const info = context.area.contents.bitmaps;
-  if (info === undefined) return;
+  if (info === undefined) return true;
   const { offset, lengthBytes } = info;
   if (offset + lengthBytes > context.reader.sizeBytes) {
-    context.outOfFile(clusterUse.bitmapDirectory, offset, lengthBytes, offset);
-    return;
+    context.outOfFile(clusterUse.bitmapDirectory, offset, lengthBytes, offset, 1);
+    return false;
   }
   context.addRange(offset, lengthBytes, clusterUse.bitmapDirectory, 1, offset);
   context.budget.take(lengthBytes, "bitmap directory");
   const bytes = await context.reader.readExactly(offset, lengthBytes, "bitmap directory");
-  const entries = toErrorFinding(context.sink, () =>
+  const entries = await toErrorFinding(context.sink, () =>
     parseBitmapDirectory(bytes, info, context.format.clusterBits),
   );
   for (const entry of entries ?? []) {
     await walkBitmapTable(context, entry.tableOffset, entry.tableEntries, entry.entryOffset);
   }
+  return entries !== undefined;
 }
 
 async function walkBitmapTable(
@@ -33,17 +38,16 @@ async function walkBitmapTable(
   entries: number,
   from: number,
 ): Promise<void> {
-  const lengthBytes = entries * 8;
-  if (tableOffset + lengthBytes > context.reader.sizeBytes) {
-    context.outOfFile(clusterUse.bitmapTable, tableOffset, lengthBytes, from);
-    return;
+  context.addRange(tableOffset, entries * 8, clusterUse.bitmapTable, 1, from);
+  const lengthBytes = Math.floor(context.insideFile(tableOffset, entries * 8) / 8) * 8;
+  if (lengthBytes < entries * 8) {
+    context.outOfFile(clusterUse.bitmapTable, tableOffset, entries * 8, from, 0);
   }
-  context.addRange(tableOffset, lengthBytes, clusterUse.bitmapTable, 1, from);
   for (let done = 0; done < lengthBytes; done += chunkBytes) {
     context.pause();
     const start = tableOffset + done;
     const length = Math.min(chunkBytes, lengthBytes - done);
-    const view = viewOf(await context.reader.readExactly(start, length, "bitmap table"));
+    const view = viewOf(await context.readPadded(start, length));
     for (let at = 0; at < length; at += 8) {
       walkBitmapTableEntry(context, view.getUint32(at), view.getUint32(at + 4), start + at);
     }

@@ -3,8 +3,9 @@ import { type SourceReader, throwIfAborted } from "../bytes/source-reader.ts";
 import { Qcow2Error, type Qcow2Structure } from "../errors.ts";
 import type { HeaderArea } from "../inspect/read-header.ts";
 import type { L2Format } from "../tables/l2-entry.ts";
-import { type FindingSink, reportError } from "./finding.ts";
-import { ReferenceMap, structureOfUse } from "./reference-map.ts";
+import { type FindingSink, type Problem, reportError } from "./finding.ts";
+import { clusterUse, ReferenceMap, structureOfUse } from "./reference-map.ts";
+import { emptyTally, type Tally } from "./tally.ts";
 
 /** Limits on one walk over an image's metadata. */
 export interface WalkLimits {
@@ -12,9 +13,16 @@ export interface WalkLimits {
   readonly signal?: AbortSignal | undefined;
   /** Asked between tables; `true` ends the walk with `QCOW2_DEADLINE`. */
   readonly deadline?: (() => boolean) | undefined;
+  /** Told between tables how many bytes of tables were read. */
+  readonly onProgress?: ((readBytes: number) => void) | undefined;
 }
 
-/** What every step of a walk over an image's metadata needs, and how it counts references. */
+/**
+ * What every step of a walk over an image's metadata needs, and how it counts references.
+ *
+ * After a finding a walk goes on as QEMU 7.2 does, so that its counts are QEMU's: references are counted where they
+ * point, and what is past the end of the file reads as zeros.
+ */
 export class WalkContext {
   /** The image file. */
   readonly reader: SourceReader;
@@ -22,13 +30,20 @@ export class WalkContext {
   readonly area: HeaderArea;
   /** How its L2 entries are read. */
   readonly format: L2Format;
+  /** Bytes of a cluster. */
+  readonly clusterSize: number;
   /** References seen so far. */
   readonly references: ReferenceMap;
   /** Memory that the walk may take. */
   readonly budget: MemoryBudget;
   /** Takes what the walk finds. */
   readonly sink: FindingSink;
+  /** What the walk counts. */
+  readonly tally: Tally = emptyTally();
+  /** How often the table that is walked is referenced: what is found in it counts as often. */
+  weight = 1;
   readonly #limits: WalkLimits;
+  #readBytes = 0;
 
   constructor(
     reader: SourceReader,
@@ -41,20 +56,17 @@ export class WalkContext {
     this.reader = reader;
     this.area = area;
     this.format = format;
+    this.clusterSize = 2 ** format.clusterBits;
     this.budget = budget;
     this.sink = sink;
     this.references = new ReferenceMap(budget);
     this.#limits = limits;
   }
 
-  /** Bytes of a cluster. */
-  get clusterSize(): number {
-    return 2 ** this.format.clusterBits;
-  }
-
   /** Ends the walk when its caller has given up or its time is over. */
   pause(): void {
     throwIfAborted(this.#limits.signal);
+    this.#limits.onProgress?.(this.#readBytes);
     if (this.#limits.deadline?.()) {
       throw new Qcow2Error({
         code: "QCOW2_DEADLINE",
@@ -63,78 +75,106 @@ export class WalkContext {
     }
   }
 
+  /** Reads a part of a table; what the file does not have of it is zeros. */
+  async readPadded(offset: number, lengthBytes: number): Promise<Uint8Array> {
+    if (offset >= this.reader.sizeBytes) return new Uint8Array(lengthBytes);
+    const found = await this.reader.readAvailable(offset, lengthBytes);
+    this.#readBytes += found.byteLength;
+    if (found.byteLength === lengthBytes) return found;
+    const padded = new Uint8Array(lengthBytes);
+    padded.set(found);
+    return padded;
+  }
+
+  /** Bytes of a range that the file has. */
+  insideFile(offset: number, lengthBytes: number): number {
+    return Math.max(0, Math.min(lengthBytes, this.reader.sizeBytes - offset));
+  }
+
   /**
-   * Counts references to every cluster that a range touches. A range that begins in a cluster past the end of the file
-   * is an error and not counted; the last cluster of a file may be cut.
+   * Counts references to every cluster that a range touches. A range that ends a cluster or more past the end of the
+   * file is an error and not counted; the last cluster of a file may be cut.
    *
    * @param from - Where the reference stands, for the finding.
    */
   addRange(offset: number, lengthBytes: number, use: number, weight: number, from: number): void {
     if (lengthBytes === 0) return;
     const { clusterSize } = this;
-    if (offset + lengthBytes - this.reader.sizeBytes >= clusterSize) {
-      this.outOfFile(use, offset, lengthBytes, from);
+    if (this.#isPastEnd(offset, lengthBytes)) {
+      this.outOfFile(use, offset, lengthBytes, from, weight);
       return;
     }
     const last = Math.floor((offset + lengthBytes - 1) / clusterSize);
     for (let cluster = Math.floor(offset / clusterSize); cluster <= last; cluster++) {
       const clash = this.references.add(cluster, use, weight);
-      if (clash !== 0) this.#overlap(cluster * clusterSize, clash, use);
+      if (clash !== 0) this.overlap(cluster * clusterSize, clash, use);
     }
   }
 
   /** Counts references to one aligned cluster. */
   addCluster(offset: number, use: number, weight: number, from: number): void {
     if (offset >= this.reader.sizeBytes) {
-      this.outOfFile(use, offset, this.clusterSize, from);
-      return;
+      const isCut = !this.#isPastEnd(offset, this.clusterSize);
+      this.outOfFile(use, offset, this.clusterSize, from, isCut ? 0 : weight);
+      if (!isCut) return;
     }
     const clash = this.references.add(offset / this.clusterSize, use, weight);
-    if (clash !== 0) this.#overlap(offset, clash, use);
+    if (clash !== 0) this.overlap(offset, clash, use);
+  }
+
+  /** Reports what is wrong with an entry; it counts as often as the table that it stands in. */
+  report(problem: Problem, corruptions: number = this.weight): void {
+    reportError(this.sink, problem, corruptions);
   }
 
   /** Reports an offset that is not a multiple of the cluster size. */
   misaligned(structure: Qcow2Structure, offset: number, from: number): void {
-    reportError(
-      this.sink,
-      "QCOW2_MISALIGNED",
+    this.report({
+      code: "QCOW2_MISALIGNED",
       structure,
-      from,
-      `the entry at byte ${from} puts a ${structure} at byte ${offset}, which is not a multiple of ${this.clusterSize}`,
-    );
+      offset: from,
+      message: `the entry at byte ${from} puts a ${structure} at byte ${offset}, which is not a multiple of ${this.clusterSize}`,
+    });
   }
 
   /** Reports reserved bits that are set. */
   reservedBits(structure: Qcow2Structure, from: number): void {
-    reportError(
-      this.sink,
-      "QCOW2_RESERVED_BITS",
+    this.report({
+      code: "QCOW2_RESERVED_BITS",
       structure,
-      from,
-      `the ${structure} entry at byte ${from} has reserved bits set`,
-    );
+      offset: from,
+      message: `the ${structure} entry at byte ${from} has reserved bits set`,
+    });
   }
 
   /** Reports a reference past the end of the file. */
-  outOfFile(use: number, offset: number, lengthBytes: number, from: number): void {
+  outOfFile(
+    use: number,
+    offset: number,
+    lengthBytes: number,
+    from: number,
+    corruptions: number,
+  ): void {
     const structure = structureOfUse(use);
-    reportError(
-      this.sink,
-      "QCOW2_OUT_OF_FILE",
-      structure,
-      from,
-      `the entry at byte ${from} puts a ${structure} of ${lengthBytes} bytes at byte ${offset}, past the end of the file (${this.reader.sizeBytes})`,
-    );
+    const message = `the entry at byte ${from} puts a ${structure} of ${lengthBytes} bytes at byte ${offset}, past the end of the file (${this.reader.sizeBytes})`;
+    this.report({ code: "QCOW2_OUT_OF_FILE", structure, offset: from, message }, corruptions);
   }
 
-  #overlap(offset: number, known: number, use: number): void {
+  /** Reports a cluster that is two things at once. QEMU knows it only by its refcount, except for refcount blocks. */
+  overlap(offset: number, known: number, use: number): void {
     const structure = structureOfUse(use);
-    reportError(
-      this.sink,
-      "QCOW2_OVERLAP",
-      structure,
-      offset,
-      `the cluster at byte ${offset} is a ${structure} and a ${structureOfUse(known)} at once`,
-    );
+    const message = `the cluster at byte ${offset} is a ${structure} and a ${structureOfUse(known)} at once`;
+    this.report({ code: "QCOW2_OVERLAP", structure, offset, message }, 0);
+  }
+
+  /** Whether QEMU, which rounds the file's size up to 512 bytes, finds a range past the end of the file. */
+  #isPastEnd(offset: number, lengthBytes: number): boolean {
+    const fileSize = Math.ceil(this.reader.sizeBytes / 512) * 512;
+    return offset + lengthBytes - fileSize >= this.clusterSize;
+  }
+
+  /** The use of an entry's target, with what the entry claims about its refcount. */
+  claimed(use: number, isCopied: boolean): number {
+    return use | (isCopied ? clusterUse.claimedCopied : clusterUse.claimedShared);
   }
 }

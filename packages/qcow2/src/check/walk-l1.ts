@@ -2,17 +2,17 @@ import { viewOf } from "../bytes/big-endian.ts";
 import { formatLimits } from "../header/layout.ts";
 import type { SnapshotEntry } from "../snapshots/parse.ts";
 import { entryOffset, hasReservedL1Bits, isCopied } from "../tables/l1-entry.ts";
-import { reportError } from "./finding.ts";
+import type { L2Queue } from "./l2-queue.ts";
 import { clusterUse } from "./reference-map.ts";
 import type { WalkContext } from "./walk-context.ts";
 
 const chunkBytes = 1 << 20;
 
 /** Counts the active L1 table and the L2 tables that it names. */
-export async function walkActiveL1(context: WalkContext): Promise<void> {
+export async function walkActiveL1(context: WalkContext, queue: L2Queue): Promise<void> {
   const { l1TableOffset: offset, l1Size } = context.area.header;
   context.addRange(offset, l1Size * 8, clusterUse.l1, 1, offset);
-  await walkL1Entries(context, offset, l1Size, clusterUse.l2, 1);
+  await walkL1Entries(context, offset, l1Size, clusterUse.l2, queue);
 }
 
 /**
@@ -22,6 +22,7 @@ export async function walkActiveL1(context: WalkContext): Promise<void> {
 export async function walkSnapshotL1s(
   context: WalkContext,
   snapshots: readonly SnapshotEntry[],
+  queue: L2Queue,
 ): Promise<void> {
   const tables = new Map<string, { entry: SnapshotEntry; weight: number }>();
   for (const entry of snapshots) {
@@ -31,11 +32,13 @@ export async function walkSnapshotL1s(
     else tables.set(key, { entry, weight: 1 });
   }
   for (const { entry, weight } of tables.values()) {
+    context.weight = weight;
     if (!isPossibleL1(context, entry)) continue;
     const { l1Offset, l1Size, entryOffset: from } = entry;
     context.addRange(l1Offset, l1Size * 8, clusterUse.snapshotL1, weight, from);
-    await walkL1Entries(context, l1Offset, l1Size, clusterUse.snapshotL2, weight);
+    await walkL1Entries(context, l1Offset, l1Size, clusterUse.snapshotL2, queue);
   }
+  context.weight = 1;
 }
 
 function isPossibleL1(context: WalkContext, entry: SnapshotEntry): boolean {
@@ -44,21 +47,14 @@ function isPossibleL1(context: WalkContext, entry: SnapshotEntry): boolean {
     context.misaligned("snapshot L1 table", l1Offset, from);
     return false;
   }
-  if (l1Size > 0 && l1Offset + l1Size * 8 > context.reader.sizeBytes) {
-    context.outOfFile(clusterUse.snapshotL1, l1Offset, l1Size * 8, from);
-    return false;
-  }
-  if (l1Size * 8 > formatLimits.maxL1Bytes) {
-    reportError(
-      context.sink,
-      "QCOW2_SNAPSHOT_INVALID",
-      "snapshot table",
-      from,
-      `the snapshot entry at byte ${from} claims an L1 table of ${l1Size} entries`,
-    );
-    return false;
-  }
-  return true;
+  if (l1Size * 8 <= formatLimits.maxL1Bytes) return true;
+  context.report({
+    code: "QCOW2_SNAPSHOT_INVALID",
+    structure: "snapshot table",
+    offset: from,
+    message: `the snapshot entry at byte ${from} claims an L1 table of ${l1Size} entries`,
+  });
+  return false;
 }
 
 async function walkL1Entries(
@@ -66,18 +62,22 @@ async function walkL1Entries(
   tableOffset: number,
   entries: number,
   use: number,
-  weight: number,
+  queue: L2Queue,
 ): Promise<void> {
-  const structure = use === clusterUse.l2 ? "L1 table" : "snapshot L1 table";
-  for (let done = 0; done < entries * 8; done += chunkBytes) {
+  const lengthBytes = context.insideFile(tableOffset, entries * 8);
+  if (lengthBytes > 0 && lengthBytes < entries * 8) {
+    const l1Use = use === clusterUse.l2 ? clusterUse.l1 : clusterUse.snapshotL1;
+    context.outOfFile(l1Use, tableOffset, entries * 8, tableOffset, 0);
+  }
+  for (let done = 0; done < lengthBytes; done += chunkBytes) {
     context.pause();
     const start = tableOffset + done;
-    const length = Math.min(chunkBytes, entries * 8 - done);
-    const view = viewOf(await context.reader.readExactly(start, length, structure));
+    const length = Math.min(chunkBytes, Math.ceil((lengthBytes - done) / 8) * 8);
+    const view = viewOf(await context.readPadded(start, length));
     for (let at = 0; at < length; at += 8) {
       const high = view.getUint32(at);
       const low = view.getUint32(at + 4);
-      if (high !== 0 || low !== 0) walkL1Entry(context, high, low, start + at, use, weight);
+      if (high !== 0 || low !== 0) walkL1Entry(context, high, low, start + at, use, queue);
     }
   }
 }
@@ -88,22 +88,27 @@ function walkL1Entry(
   low: number,
   from: number,
   use: number,
-  weight: number,
+  queue: L2Queue,
 ): void {
   const isActive = use === clusterUse.l2;
+  const { clusterSize, weight } = context;
   if (hasReservedL1Bits(high, low)) {
     context.reservedBits(isActive ? "L1 table" : "snapshot L1 table", from);
   }
   const offset = entryOffset(high, low);
+  // QEMU takes an entry with flags alone for a table in the header's cluster.
   if (offset === 0) return;
-  if (offset % context.clusterSize !== 0) {
+  const claimed = isActive ? context.claimed(use, isCopied(high)) : use;
+  if (offset % clusterSize !== 0) {
     context.misaligned(isActive ? "L2 table" : "snapshot L2 table", offset, from);
-    return;
+    context.addRange(offset, clusterSize, use, weight, from);
+    if (!queue.takeMisaligned()) return;
+  } else {
+    context.addCluster(offset, claimed, weight, from);
+    const isCut = offset < context.reader.sizeBytes;
+    if (isCut && offset + clusterSize > context.reader.sizeBytes) {
+      context.outOfFile(use, offset, clusterSize, from, 0);
+    }
   }
-  if (offset + context.clusterSize > context.reader.sizeBytes) {
-    context.outOfFile(use, offset, context.clusterSize, from);
-    return;
-  }
-  const claim = isCopied(high) ? clusterUse.claimedCopied : clusterUse.claimedShared;
-  context.addCluster(offset, isActive ? use | claim : use, weight, from);
+  if (offset < context.reader.sizeBytes) queue.add(offset, weight, isActive);
 }

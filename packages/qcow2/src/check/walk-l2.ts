@@ -1,168 +1,189 @@
 import { viewOf } from "../bytes/big-endian.ts";
 import { entryOffset, isCopied } from "../tables/l1-entry.ts";
-import { compressedRange, hasReservedL2Bits, l2EntryKind } from "../tables/l2-entry.ts";
-import { reportError } from "./finding.ts";
-import { clusterUse, pageClusters } from "./reference-map.ts";
+import {
+  compressedRange,
+  hasReservedL2Bits,
+  type L2EntryKind,
+  l2EntryKind,
+} from "../tables/l2-entry.ts";
+import type { L2Queue, L2Table } from "./l2-queue.ts";
+import { l2Runs, readAhead } from "./l2-runs.ts";
+import { clusterUse } from "./reference-map.ts";
 import type { WalkContext } from "./walk-context.ts";
 
-const runBytes = 1 << 20;
-
-/** An L2 table that was found by walking the L1 tables. */
-interface L2Table {
-  readonly offset: number;
-  readonly weight: number;
-  readonly isActive: boolean;
-}
-
 /** Reads every L2 table found so far, each once and in file order, and counts the clusters that it names. */
-export async function walkL2Tables(context: WalkContext): Promise<void> {
-  for (const run of l2Runs(context)) {
+export async function walkL2Tables(context: WalkContext, queue: L2Queue): Promise<void> {
+  const runs = l2Runs(queue.tables(), context.clusterSize);
+  for await (const { run, bytes } of readAhead(context, runs)) {
     context.pause();
-    const first = run[0]?.offset ?? 0;
-    const bytes = await context.reader.readExactly(
-      first,
-      run.length * context.clusterSize,
-      "L2 table",
-    );
-    for (const [index, table] of run.entries()) {
-      const start = index * context.clusterSize;
-      walkL2Table(context, bytes.subarray(start, start + context.clusterSize), table);
+    for (const table of run.tables) {
+      const start = table.offset - run.offset;
+      context.weight = table.activeWeight + table.snapshotWeight;
+      new L2Walk(context, table).walk(bytes.subarray(start, start + context.clusterSize));
     }
   }
+  context.weight = 1;
 }
 
-/** Groups neighbouring tables so that one read brings several. */
-function* l2Runs(context: WalkContext): Generator<L2Table[]> {
-  const maxTables = Math.max(1, Math.floor(runBytes / context.clusterSize));
-  let run: L2Table[] = [];
-  for (const table of l2Tables(context)) {
-    const previous = run.at(-1);
-    const isNext = previous?.offset === table.offset - context.clusterSize;
-    if (run.length > 0 && (!isNext || run.length === maxTables)) {
-      yield run;
-      run = [];
-    }
-    run.push(table);
+/** One walk over the entries of an L2 table. */
+class L2Walk {
+  readonly #context: WalkContext;
+  readonly #table: L2Table;
+  /** What the entries claim with bit 63 is looked at in tables of the active disk only. */
+  readonly #copied: number;
+  readonly #shared: number;
+  #nextOffset = 0;
+
+  constructor(context: WalkContext, table: L2Table) {
+    this.#context = context;
+    this.#table = table;
+    const isActive = table.activeWeight > 0;
+    this.#copied = clusterUse.data | (isActive ? clusterUse.claimedCopied : 0);
+    this.#shared = clusterUse.data | (isActive ? clusterUse.claimedShared : 0);
   }
-  if (run.length > 0) yield run;
-}
 
-function* l2Tables(context: WalkContext): Generator<L2Table> {
-  const anyL2 = clusterUse.l2 | clusterUse.snapshotL2;
-  for (const pageIndex of context.references.pageIndexes()) {
-    const page = context.references.page(pageIndex);
-    if (page === undefined) continue;
-    // Tables are taken from a copy: walking one marks data in the same pages, and a hostile one other tables.
-    const uses = page.uses.slice();
-    const counts = page.counts.slice();
-    for (let index = 0; index < pageClusters; index++) {
-      const use = uses[index] ?? 0;
-      if ((use & anyL2) === 0) continue;
-      yield {
-        offset: (pageIndex * pageClusters + index) * context.clusterSize,
-        weight: counts[index] ?? 0,
-        isActive: (use & clusterUse.l2) !== 0,
-      };
-    }
+  walk(bytes: Uint8Array): void {
+    const { hasExtendedL2, hasDataFile } = this.#context.format;
+    const view = viewOf(bytes);
+    if (hasExtendedL2 || hasDataFile) {
+      const entryBytes = hasExtendedL2 ? 16 : 8;
+      for (let at = 0; at < bytes.byteLength; at += entryBytes) this.#entry(view, at);
+    } else this.#plainTable(view, bytes.byteLength);
   }
-}
 
-function walkL2Table(context: WalkContext, bytes: Uint8Array, table: L2Table): void {
-  const view = viewOf(bytes);
-  const entryBytes = context.format.hasExtendedL2 ? 16 : 8;
-  for (let at = 0; at < bytes.byteLength; at += entryBytes) {
+  /** The common table: most entries are clusters inside the file with nothing wrong about them. */
+  #plainTable(view: DataView, lengthBytes: number): void {
+    const { references, weight, clusterSize, reader, format } = this.#context;
+    const { clusterBits } = format;
+    const fileClusters = Math.min(2 ** 31, Math.floor(reader.sizeBytes / clusterSize));
+    const isActive = this.#table.activeWeight > 0;
+    const smallHigh = 1 << (clusterBits - 1);
+    const unusedBits = clusterSize - 1;
+    let nextCluster = -1;
+    let allocated = 0;
+    let fragmented = 0;
+    for (let at = 0; at < lengthBytes; at += 8) {
+      const high = view.getUint32(at);
+      const low = view.getUint32(at + 4);
+      if (high === 0 && low === 0) continue;
+      const host = high & 0x7fffffff;
+      const cluster = (host << (32 - clusterBits)) | (low >>> clusterBits);
+      const isPlain = host < smallHigh && (low & unusedBits) === 0 && cluster < fileClusters;
+      if (!isPlain || cluster === 0) {
+        this.#nextOffset = nextCluster < 0 ? 0 : nextCluster * clusterSize;
+        this.#entry(view, at);
+        nextCluster = this.#nextOffset === 0 ? -1 : this.#nextOffset / clusterSize;
+        continue;
+      }
+      allocated++;
+      if (nextCluster >= 0 && cluster !== nextCluster) fragmented++;
+      nextCluster = cluster + 1;
+      const use = high === host ? this.#shared : this.#copied;
+      const clash = references.addSmall(cluster, use, weight);
+      if (clash !== 0) this.#context.overlap(cluster * clusterSize, clash, use);
+    }
+    if (isActive) this.#count(allocated, fragmented);
+  }
+
+  #count(allocated: number, fragmented: number): void {
+    const { tally } = this.#context;
+    tally.allocatedClusters += allocated * this.#table.activeWeight;
+    tally.fragmentedClusters += fragmented * this.#table.activeWeight;
+  }
+
+  #entry(view: DataView, at: number): void {
+    const { format } = this.#context;
     const high = view.getUint32(at);
     const low = view.getUint32(at + 4);
-    const from = table.offset + at;
-    if (context.format.hasExtendedL2) {
-      walkSubclusters(context, high, low, view.getUint32(at + 8), view.getUint32(at + 12), from);
+    const from = this.#table.offset + at;
+    const kind = l2EntryKind(high, low, format);
+    if (format.hasExtendedL2) {
+      const isSound = this.#subclusters(
+        kind,
+        view.getUint32(at + 8),
+        view.getUint32(at + 12),
+        from,
+      );
+      if (!isSound) return;
     }
-    if (high !== 0 || low !== 0) walkL2Entry(context, high, low, from, table);
-  }
-}
-
-function walkL2Entry(
-  context: WalkContext,
-  high: number,
-  low: number,
-  from: number,
-  table: L2Table,
-): void {
-  const { format } = context;
-  const kind = l2EntryKind(high, low, format);
-  if (kind === "compressed") {
-    walkCompressedEntry(context, high, low, from, table);
-    return;
-  }
-  if (hasReservedL2Bits(high, low, format)) context.reservedBits("L2 table", from);
-  if (kind === "unallocated" || kind === "zero") return;
-  const offset = entryOffset(high, low);
-  if (offset % context.clusterSize !== 0) {
-    context.misaligned("data cluster", offset, from);
-    return;
-  }
-  if (format.hasDataFile) return;
-  const claim = isCopied(high) ? clusterUse.claimedCopied : clusterUse.claimedShared;
-  const use = table.isActive ? clusterUse.data | claim : clusterUse.data;
-  context.addCluster(offset, use, table.weight, from);
-}
-
-function walkCompressedEntry(
-  context: WalkContext,
-  high: number,
-  low: number,
-  from: number,
-  table: L2Table,
-): void {
-  if (isCopied(high)) {
-    compressedError(context, from, "has the copied bit set");
-  }
-  if (context.format.hasDataFile) {
-    compressedError(context, from, "stands in an image with an external data file");
-    return;
-  }
-  const { offset, lengthBytes } = compressedRange(high, low, context.format.clusterBits);
-  if (offset >= context.reader.sizeBytes) {
-    context.outOfFile(clusterUse.compressed, offset, lengthBytes, from);
-    return;
-  }
-  context.addRange(offset, lengthBytes, clusterUse.compressed, table.weight, from);
-}
-
-function walkSubclusters(
-  context: WalkContext,
-  high: number,
-  low: number,
-  zeroBits: number,
-  allocatedBits: number,
-  from: number,
-): void {
-  const kind = l2EntryKind(high, low, context.format);
-  if (kind === "compressed") {
-    if (zeroBits !== 0 || allocatedBits !== 0) {
-      compressedError(context, from, "has a subcluster bitmap");
+    if (high === 0 && low === 0) return;
+    if (kind === "compressed") {
+      this.#compressedEntry(high, low, from);
+      return;
     }
-    return;
+    if (hasReservedL2Bits(high, low, format)) this.#context.reservedBits("L2 table", from);
+    if (kind === "normal" || kind === "zero-allocated") this.#dataEntry(high, low, from);
   }
-  const hasNoHome = kind === "unallocated" && allocatedBits !== 0;
-  if ((zeroBits & allocatedBits) === 0 && !hasNoHome) return;
-  reportError(
-    context.sink,
-    "QCOW2_SUBCLUSTERS_INVALID",
-    "L2 table",
-    from,
-    hasNoHome
-      ? `the L2 entry at byte ${from} has allocated subclusters but no cluster`
-      : `the L2 entry at byte ${from} has subclusters that are allocated and zero at once`,
-  );
-}
 
-function compressedError(context: WalkContext, from: number, problem: string): void {
-  reportError(
-    context.sink,
-    "QCOW2_COMPRESSED_ENTRY_INVALID",
-    "L2 table",
-    from,
-    `the compressed L2 entry at byte ${from} ${problem}`,
-  );
+  #dataEntry(high: number, low: number, from: number): void {
+    const { clusterSize, format, weight } = this.#context;
+    const offset = entryOffset(high, low);
+    const isAligned = offset % clusterSize === 0;
+    if (!isAligned) this.#context.misaligned("data cluster", offset, from);
+    if (this.#table.activeWeight > 0) {
+      const isFragment = this.#nextOffset !== 0 && offset !== this.#nextOffset;
+      this.#count(1, isFragment ? 1 : 0);
+      this.#nextOffset = offset + clusterSize;
+    }
+    if (format.hasDataFile) this.#dataFileEntry(high, from);
+    else if (isAligned) {
+      const use = isCopied(high) ? this.#copied : this.#shared;
+      this.#context.addCluster(offset, use, weight, from);
+    } else this.#context.addRange(offset, clusterSize, clusterUse.data, weight, from);
+  }
+
+  /** Clusters of an external data file have no refcounts; their entries always say that it is 1. */
+  #dataFileEntry(high: number, from: number): void {
+    if (isCopied(high) || this.#table.activeWeight === 0) return;
+    const message = `the L2 entry at byte ${from} names a cluster of the external data file without the copied bit`;
+    const problem = {
+      code: "QCOW2_COPIED_BIT_WRONG",
+      structure: "L2 table",
+      offset: from,
+    } as const;
+    this.#context.report({ ...problem, message }, this.#table.activeWeight);
+  }
+
+  #compressedEntry(high: number, low: number, from: number): void {
+    const context = this.#context;
+    if (isCopied(high)) this.#compressedError(from, "has the copied bit set");
+    if (context.format.hasDataFile) {
+      this.#compressedError(from, "stands in an image with an external data file");
+      return;
+    }
+    const { offset, lengthBytes } = compressedRange(high, low, context.format.clusterBits);
+    if (offset >= context.reader.sizeBytes) {
+      context.outOfFile(clusterUse.compressed, offset, lengthBytes, from, 0);
+    }
+    context.addRange(offset, lengthBytes, clusterUse.compressed, context.weight, from);
+    if (this.#table.activeWeight === 0) return;
+    this.#count(1, 1);
+    context.tally.compressedClusters += this.#table.activeWeight;
+  }
+
+  /** Judges a subcluster bitmap; QEMU does not follow the entry of a wrong one. */
+  #subclusters(kind: L2EntryKind, zeroBits: number, allocatedBits: number, from: number): boolean {
+    if (kind === "compressed") {
+      if (zeroBits === 0 && allocatedBits === 0) return true;
+      this.#compressedError(from, "has a subcluster bitmap");
+      return false;
+    }
+    const hasNoHome = kind === "unallocated" && allocatedBits !== 0;
+    if ((zeroBits & allocatedBits) === 0 && !hasNoHome) return true;
+    this.#context.report({
+      code: "QCOW2_SUBCLUSTERS_INVALID",
+      structure: "L2 table",
+      offset: from,
+      message: hasNoHome
+        ? `the L2 entry at byte ${from} has allocated subclusters but no cluster`
+        : `the L2 entry at byte ${from} has subclusters that are allocated and zero at once`,
+    });
+    return false;
+  }
+
+  #compressedError(from: number, problem: string): void {
+    const message = `the compressed L2 entry at byte ${from} ${problem}`;
+    const code = "QCOW2_COMPRESSED_ENTRY_INVALID";
+    this.#context.report({ code, structure: "L2 table", offset: from, message });
+  }
 }

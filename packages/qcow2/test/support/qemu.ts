@@ -20,9 +20,13 @@ export function qemuImg(folder: string, ...args: readonly string[]): string {
   return execFileSync("qemu-img", args, { cwd: folder, encoding: "utf8", stdio: "pipe" });
 }
 
-/** Runs qemu-io on images that the test made itself. */
+/** Runs qemu-io on images that the test made itself; commands may begin with options such as `-f raw`. */
 export function qemuIo(folder: string, image: string, ...commands: readonly string[]): string {
-  const args = commands.flatMap((command) => ["-c", command]);
+  const options = commands[0] === "-f" ? commands.slice(0, 2) : [];
+  const args = [
+    ...options,
+    ...commands.slice(options.length).flatMap((command) => ["-c", command]),
+  ];
   return execFileSync("qemu-io", [...args, image], {
     cwd: folder,
     encoding: "utf8",
@@ -37,16 +41,33 @@ export function qemuVerdict(
   folder: string,
   image: string,
 ): "clean" | "leaks" | "corrupt" | "refused" | "died" {
-  const check = ["check", "-f", "qcow2", image];
-  const [command, args] =
-    process.getuid?.() === 0
-      ? ["setpriv", [...unprivileged, "qemu-img", ...check]]
-      : ["qemu-img", check];
-  const { status } = spawnSync(command as string, args as string[], {
-    cwd: folder,
-    timeout: 20_000,
-    stdio: "ignore",
-  });
+  const { status } = runUnprivileged(folder, ["qemu-img", "check", "-q", "-f", "qcow2", image]);
   const verdicts = { 0: "clean", 1: "refused", 2: "corrupt", 3: "leaks" } as const;
   return verdicts[status as keyof typeof verdicts] ?? "died";
+}
+
+/** What `qemu-img check --output=json` says about an image that may be hostile; `json` is absent when it gave up. */
+export function qemuCheck(
+  folder: string,
+  openArguments: readonly string[],
+): { status: number | null; json?: Record<string, unknown>; messages: string } {
+  const command = ["qemu-img", "check", "--output=json", ...openArguments];
+  const { status, stdout, stderr } = runUnprivileged(folder, command);
+  const json: Record<string, unknown> | undefined = stdout.startsWith("{")
+    ? JSON.parse(stdout)
+    : undefined;
+  return { status, ...(json && { json }), messages: stderr };
+}
+
+/** What `qemu-img map --output=json` prints. */
+export function qemuMap(folder: string, openArguments: readonly string[]): unknown {
+  const command = ["qemu-img", "map", "--output=json", ...openArguments];
+  return JSON.parse(runUnprivileged(folder, command).stdout);
+}
+
+/** Runs a tool that must not write, without privileges where this process has them. */
+function runUnprivileged(folder: string, command: readonly string[]) {
+  const [name, ...args] =
+    process.getuid?.() === 0 ? ["setpriv", ...unprivileged, ...command] : command;
+  return spawnSync(name as string, args, { cwd: folder, timeout: 20_000, encoding: "utf8" });
 }
