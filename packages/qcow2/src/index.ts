@@ -37,6 +37,7 @@ export {
   safetyCheck,
 } from "./describe/safety-check.ts";
 export { type QemuInfoOptions, type QemuJson, toQemuInfo } from "./describe/to-qemu-info.ts";
+export { type QemuMapEntry, toQemuMap } from "./describe/to-qemu-map.ts";
 export {
   Qcow2Error,
   type Qcow2ErrorCode,

@@ -243,7 +243,7 @@ function plainRun(
 
 function subclusterRun(range: SubclusterRange, host: number, start: number, within: number): Run {
   const { kind, length } = range;
-  if (kind === "unallocated" || kind === "invalid") return unallocated(start, length);
+  if (kind === "invalid") return unallocated(start, length);
   return { kind, start, length, hostOffset: host < 0 ? -1 : host + within, storedBytes: 0 };
 }
 

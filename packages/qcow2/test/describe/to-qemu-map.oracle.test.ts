@@ -1,0 +1,32 @@
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { toQemuMap } from "@box/qcow2";
+import { openImageFile, withinDirectory } from "@box/qcow2/node";
+import { describe, expect, it } from "vitest";
+import { imageMatrix } from "../support/image-matrix.ts";
+import { hasQemuImg, qemuMap, temporaryFolder } from "../support/qemu.ts";
+
+/** Encrypted images are not opened without their passphrase. */
+const readable = imageMatrix.filter(({ name }) => name !== "LUKS");
+
+describe.skipIf(!hasQemuImg)("toQemuMap equals qemu-img map", () => {
+  it.for(readable)("$name", async ({ make }) => {
+    using folder = temporaryFolder();
+    make(folder.path);
+    fillHoles(folder.path);
+    await using image = await openImageFile(join(folder.path, "i.qcow2"), {
+      backing: withinDirectory(folder.path),
+      dataFile: withinDirectory(folder.path),
+    });
+    const theirs = qemuMap(folder.path, ["-f", "qcow2", "i.qcow2"]);
+    expect(await toQemuMap(image)).toEqual(theirs);
+  });
+});
+
+/** QEMU asks the file system for holes; without any, both know the same. */
+function fillHoles(folder: string): void {
+  for (const name of readdirSync(folder)) {
+    const path = join(folder, name);
+    writeFileSync(path, readFileSync(path));
+  }
+}
