@@ -3,8 +3,10 @@ import { entryOffset, isCopied } from "../tables/l1-entry.ts";
 import { l2EntryKind } from "../tables/l2-entry.ts";
 import type { L2Queue } from "./l2-queue.ts";
 import { l2Runs, readAhead } from "./l2-runs.ts";
+import { RefcountLookup } from "./refcount-lookup.ts";
 import { clusterUse, structureOfUse } from "./reference-map.ts";
 import type { WalkContext } from "./walk-context.ts";
+import type { RefcountBlocks } from "./walk-refcounts.ts";
 
 const chunkBytes = 1 << 20;
 
@@ -12,9 +14,18 @@ const chunkBytes = 1 << 20;
  * Reports every entry of the active disk whose bit 63 does not say whether the refcount is exactly 1.
  *
  * Reads the active tables once more: while they were walked, the refcounts were not known yet. Call it when
- * `compareRefcounts` has left wrong claims.
+ * `compareRefcounts` has left wrong claims, or when entries point past the end of the file.
  */
-export async function reportCopiedBits(context: WalkContext, queue: L2Queue): Promise<void> {
+export async function reportCopiedBits(
+  context: WalkContext,
+  tables: { readonly l2Tables: L2Queue; readonly blocks: RefcountBlocks },
+): Promise<void> {
+  const judge = new CopiedBitJudge(context, tables.blocks);
+  await reportL1Entries(context, judge);
+  if (!context.format.hasDataFile) await reportL2Entries(context, tables.l2Tables, judge);
+}
+
+async function reportL1Entries(context: WalkContext, judge: CopiedBitJudge): Promise<void> {
   const { l1TableOffset, l1Size } = context.area.header;
   const l1Bytes = Math.floor(context.insideFile(l1TableOffset, l1Size * 8) / 8) * 8;
   for (let done = 0; done < l1Bytes; done += chunkBytes) {
@@ -23,21 +34,24 @@ export async function reportCopiedBits(context: WalkContext, queue: L2Queue): Pr
     const view = viewOf(await context.readPadded(l1TableOffset + done, length));
     for (let at = 0; at < length; at += 8) {
       const high = view.getUint32(at);
-      const offset = entryOffset(high, view.getUint32(at + 4));
-      if (offset === 0) continue;
-      judge(context, high, offset, l1TableOffset + done + at, 1);
+      const target = entryOffset(high, view.getUint32(at + 4));
+      if (target !== 0) await judge.entry(high, target, l1TableOffset + done + at, 1);
     }
   }
-  if (!context.format.hasDataFile) await reportL2Entries(context, queue);
 }
 
-async function reportL2Entries(context: WalkContext, queue: L2Queue): Promise<void> {
+async function reportL2Entries(
+  context: WalkContext,
+  queue: L2Queue,
+  judge: CopiedBitJudge,
+): Promise<void> {
   const { format, clusterSize } = context;
   const entryBytes = format.hasExtendedL2 ? 16 : 8;
   for await (const { run, bytes } of readAhead(context, l2Runs(queue.tables(), clusterSize))) {
     context.pause();
     for (const { offset: tableOffset, activeWeight } of run.tables) {
-      if (activeWeight === 0) continue;
+      // The "table" in the header's cluster is none, only an entry with flags and no offset.
+      if (activeWeight === 0 || tableOffset === 0) continue;
       const start = tableOffset - run.offset;
       const view = viewOf(bytes.subarray(start, start + clusterSize));
       for (let at = 0; at < clusterSize; at += entryBytes) {
@@ -45,31 +59,52 @@ async function reportL2Entries(context: WalkContext, queue: L2Queue): Promise<vo
         const low = view.getUint32(at + 4);
         const kind = l2EntryKind(high, low, format);
         if (kind !== "normal" && kind !== "zero-allocated") continue;
-        const target = entryOffset(high, low);
-        judge(context, high, target, tableOffset + at, activeWeight);
+        const pending = judge.entry(high, entryOffset(high, low), tableOffset + at, activeWeight);
+        if (pending !== undefined) await pending;
       }
     }
   }
 }
 
-function judge(
-  context: WalkContext,
-  high: number,
-  target: number,
-  entryAt: number,
-  weight: number,
-): void {
-  const { references, clusterSize } = context;
-  const cluster = Math.floor(target / clusterSize);
-  const isSet = isCopied(high);
-  const uses = references.usesAt(cluster);
-  const wrong = isSet ? clusterUse.claimedCopied : clusterUse.claimedShared;
-  // What lies behind the end of the file has no refcount.
-  const isUncounted = isSet && references.countAt(cluster) === 0;
-  if ((uses & wrong) === 0 && !isUncounted) return;
-  const offset = cluster * clusterSize;
-  const problem = `has the copied bit ${isSet ? "set" : "clear"}, but the refcount is ${isSet ? "not " : ""}1`;
-  const message = `the entry at byte ${entryAt} for the cluster at byte ${offset} ${problem}`;
-  const structure = structureOfUse(uses);
-  context.report({ code: "QCOW2_COPIED_BIT_WRONG", structure, offset, message }, weight);
+/** Compares what entries claim with what the comparison of refcounts has left in the reference map. */
+class CopiedBitJudge {
+  readonly #context: WalkContext;
+  readonly #refcounts: RefcountLookup;
+
+  constructor(context: WalkContext, blocks: RefcountBlocks) {
+    this.#context = context;
+    this.#refcounts = new RefcountLookup(context, blocks);
+  }
+
+  /** Judges one entry; a promise only when a refcount must be looked up. */
+  entry(high: number, target: number, entryAt: number, weight: number): Promise<void> | undefined {
+    const { references, clusterSize } = this.#context;
+    const cluster = Math.floor(target / clusterSize);
+    const isSet = isCopied(high);
+    if (!this.#refcounts.canRead(cluster)) return undefined;
+    if (references.countAt(cluster) === 0) return this.#uncounted(cluster, isSet, entryAt, weight);
+    const wrong = isSet ? clusterUse.claimedCopied : clusterUse.claimedShared;
+    if ((references.usesAt(cluster) & wrong) !== 0) this.#report(cluster, isSet, entryAt, weight);
+    return undefined;
+  }
+
+  async #uncounted(
+    cluster: number,
+    isSet: boolean,
+    entryAt: number,
+    weight: number,
+  ): Promise<void> {
+    const stored = await this.#refcounts.at(cluster);
+    if (stored === undefined || (stored === 1) === isSet) return;
+    this.#report(cluster, isSet, entryAt, weight);
+  }
+
+  #report(cluster: number, isSet: boolean, entryAt: number, weight: number): void {
+    const { references, clusterSize } = this.#context;
+    const offset = cluster * clusterSize;
+    const problem = `has the copied bit ${isSet ? "set" : "clear"}, but the refcount is ${isSet ? "not " : ""}1`;
+    const message = `the entry at byte ${entryAt} for the cluster at byte ${offset} ${problem}`;
+    const structure = structureOfUse(references.usesAt(cluster));
+    this.#context.report({ code: "QCOW2_COPIED_BIT_WRONG", structure, offset, message }, weight);
+  }
 }

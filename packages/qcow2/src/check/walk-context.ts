@@ -40,6 +40,8 @@ export class WalkContext {
   readonly sink: FindingSink;
   /** What the walk counts. */
   readonly tally: Tally = emptyTally();
+  /** Whether any entry points past the end of the file: its copied bit is then compared with a refcount that is looked up. */
+  hasPastEnd = false;
   /** How often the table that is walked is referenced: what is found in it counts as often. */
   weight = 1;
   readonly #limits: WalkLimits;
@@ -122,6 +124,14 @@ export class WalkContext {
     if (clash !== 0) this.overlap(offset, clash, use);
   }
 
+  /** Counts a misaligned cluster: it touches two, and its entry makes a claim about the first. */
+  addMisaligned(offset: number, use: number, weight: number, from: number): void {
+    this.addRange(offset, this.clusterSize, use, weight, from);
+    if (offset < this.reader.sizeBytes) {
+      this.references.add(Math.floor(offset / this.clusterSize), use, 0);
+    }
+  }
+
   /** Reports what is wrong with an entry; it counts as often as the table that it stands in. */
   report(problem: Problem, corruptions: number = this.weight): void {
     reportError(this.sink, problem, corruptions);
@@ -137,14 +147,15 @@ export class WalkContext {
     });
   }
 
-  /** Reports reserved bits that are set. */
-  reservedBits(structure: Qcow2Structure, from: number): void {
-    this.report({
-      code: "QCOW2_RESERVED_BITS",
-      structure,
-      offset: from,
-      message: `the ${structure} entry at byte ${from} has reserved bits set`,
-    });
+  /**
+   * Reports reserved bits that are set.
+   *
+   * @param passesQemu - Whether QEMU's check does not know the rule.
+   */
+  reservedBits(structure: Qcow2Structure, from: number, passesQemu = false): void {
+    const message = `the ${structure} entry at byte ${from} has reserved bits set`;
+    const problem = { code: "QCOW2_RESERVED_BITS", structure, offset: from, message } as const;
+    this.report(problem, passesQemu ? 0 : this.weight);
   }
 
   /** Reports a reference past the end of the file. */
@@ -155,6 +166,7 @@ export class WalkContext {
     from: number,
     corruptions: number,
   ): void {
+    this.hasPastEnd = true;
     const structure = structureOfUse(use);
     const message = `the entry at byte ${from} puts a ${structure} of ${lengthBytes} bytes at byte ${offset}, past the end of the file (${this.reader.sizeBytes})`;
     this.report({ code: "QCOW2_OUT_OF_FILE", structure, offset: from, message }, corruptions);

@@ -96,12 +96,11 @@ function walkL1Entry(
     context.reservedBits(isActive ? "L1 table" : "snapshot L1 table", from);
   }
   const offset = entryOffset(high, low);
-  // QEMU takes an entry with flags alone for a table in the header's cluster.
-  if (offset === 0) return;
+  // An entry with flags alone names the header's cluster: an overlap, as in QEMU's check.
   const claimed = isActive ? context.claimed(use, isCopied(high)) : use;
   if (offset % clusterSize !== 0) {
     context.misaligned(isActive ? "L2 table" : "snapshot L2 table", offset, from);
-    context.addRange(offset, clusterSize, use, weight, from);
+    context.addMisaligned(offset, claimed, weight, from);
     if (!queue.takeMisaligned()) return;
   } else {
     context.addCluster(offset, claimed, weight, from);

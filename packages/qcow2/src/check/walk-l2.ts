@@ -1,11 +1,6 @@
 import { viewOf } from "../bytes/big-endian.ts";
 import { entryOffset, isCopied } from "../tables/l1-entry.ts";
-import {
-  compressedRange,
-  hasReservedL2Bits,
-  type L2EntryKind,
-  l2EntryKind,
-} from "../tables/l2-entry.ts";
+import { compressedRange, hasReservedL2Bits, l2EntryKind } from "../tables/l2-entry.ts";
 import type { L2Queue, L2Table } from "./l2-queue.ts";
 import { l2Runs, readAhead } from "./l2-runs.ts";
 import { clusterUse } from "./reference-map.ts";
@@ -95,24 +90,26 @@ class L2Walk {
     const { format } = this.#context;
     const high = view.getUint32(at);
     const low = view.getUint32(at + 4);
+    const zeroBits = format.hasExtendedL2 ? view.getUint32(at + 8) : 0;
+    const allocatedBits = format.hasExtendedL2 ? view.getUint32(at + 12) : 0;
     const from = this.#table.offset + at;
     const kind = l2EntryKind(high, low, format);
-    if (format.hasExtendedL2) {
-      const isSound = this.#subclusters(
-        kind,
-        view.getUint32(at + 8),
-        view.getUint32(at + 12),
-        from,
-      );
-      if (!isSound) return;
-    }
-    if (high === 0 && low === 0) return;
     if (kind === "compressed") {
-      this.#compressedEntry(high, low, from);
+      this.#compressedEntry(high, low, zeroBits !== 0 || allocatedBits !== 0, from);
       return;
     }
-    if (hasReservedL2Bits(high, low, format)) this.#context.reservedBits("L2 table", from);
-    if (kind === "normal" || kind === "zero-allocated") this.#dataEntry(high, low, from);
+    if (hasReservedL2Bits(high, low, format)) {
+      // QEMU's check lets the zero flag pass where there is none: in version 2 and with subclusters.
+      const isZeroFlag = !hasReservedL2Bits(high, low & ~1, format);
+      this.#context.reservedBits("L2 table", from, isZeroFlag);
+    }
+    if (kind === "unallocated") {
+      if (allocatedBits !== 0) this.#subclusterError(from, "allocated subclusters but no cluster");
+    } else if (kind !== "zero") {
+      const isWrong = (zeroBits & allocatedBits) !== 0;
+      if (isWrong) this.#subclusterError(from, "subclusters that are allocated and zero at once");
+      this.#dataEntry(high, low, from);
+    }
   }
 
   #dataEntry(high: number, low: number, from: number): void {
@@ -126,10 +123,11 @@ class L2Walk {
       this.#nextOffset = offset + clusterSize;
     }
     if (format.hasDataFile) this.#dataFileEntry(high, from);
-    else if (isAligned) {
+    else {
       const use = isCopied(high) ? this.#copied : this.#shared;
-      this.#context.addCluster(offset, use, weight, from);
-    } else this.#context.addRange(offset, clusterSize, clusterUse.data, weight, from);
+      if (isAligned) this.#context.addCluster(offset, use, weight, from);
+      else this.#context.addMisaligned(offset, use, weight, from);
+    }
   }
 
   /** Clusters of an external data file have no refcounts; their entries always say that it is 1. */
@@ -144,11 +142,15 @@ class L2Walk {
     this.#context.report({ ...problem, message }, this.#table.activeWeight);
   }
 
-  #compressedEntry(high: number, low: number, from: number): void {
+  #compressedEntry(high: number, low: number, hasBitmap: boolean, from: number): void {
     const context = this.#context;
     if (isCopied(high)) this.#compressedError(from, "has the copied bit set");
     if (context.format.hasDataFile) {
       this.#compressedError(from, "stands in an image with an external data file");
+      return;
+    }
+    if (hasBitmap) {
+      this.#compressedError(from, "has a subcluster bitmap");
       return;
     }
     const { offset, lengthBytes } = compressedRange(high, low, context.format.clusterBits);
@@ -161,24 +163,10 @@ class L2Walk {
     context.tally.compressedClusters += this.#table.activeWeight;
   }
 
-  /** Judges a subcluster bitmap; QEMU does not follow the entry of a wrong one. */
-  #subclusters(kind: L2EntryKind, zeroBits: number, allocatedBits: number, from: number): boolean {
-    if (kind === "compressed") {
-      if (zeroBits === 0 && allocatedBits === 0) return true;
-      this.#compressedError(from, "has a subcluster bitmap");
-      return false;
-    }
-    const hasNoHome = kind === "unallocated" && allocatedBits !== 0;
-    if ((zeroBits & allocatedBits) === 0 && !hasNoHome) return true;
-    this.#context.report({
-      code: "QCOW2_SUBCLUSTERS_INVALID",
-      structure: "L2 table",
-      offset: from,
-      message: hasNoHome
-        ? `the L2 entry at byte ${from} has allocated subclusters but no cluster`
-        : `the L2 entry at byte ${from} has subclusters that are allocated and zero at once`,
-    });
-    return false;
+  #subclusterError(from: number, problem: string): void {
+    const message = `the L2 entry at byte ${from} has ${problem}`;
+    const code = "QCOW2_SUBCLUSTERS_INVALID";
+    this.#context.report({ code, structure: "L2 table", offset: from, message });
   }
 
   #compressedError(from: number, problem: string): void {

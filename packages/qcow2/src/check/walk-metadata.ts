@@ -42,7 +42,7 @@ export async function walkMetadata(
   const result = await countReferences(context, options);
   if (!options.comparesRefcounts || !result.isComplete) return result;
   const hasWrongClaims = await compareRefcounts(context, result.blocks);
-  if (hasWrongClaims) await reportCopiedBits(context, result.l2Tables);
+  if (hasWrongClaims || context.hasPastEnd) await reportCopiedBits(context, result);
   return result;
 }
 

@@ -3,6 +3,7 @@ import { Qcow2Error } from "../errors.ts";
 import { type ExtensionContents, parseExtensionContents } from "../extensions/contents.ts";
 import { type HeaderExtension, parseExtensions } from "../extensions/parse.ts";
 import {
+  autoclearBits,
   type FeatureName,
   hasBit,
   incompatibleBits,
@@ -118,12 +119,14 @@ function requireWholeHeader(header: Header, bytes: Uint8Array): void {
 }
 
 function validateDataFile(header: Header): void {
-  const isRaw = hasBit(header.autoclearFeatures, 1);
+  if (!hasBit(header.autoclearFeatures, autoclearBits.rawDataFile)) return;
   const isExternal = hasBit(header.incompatibleFeatures, incompatibleBits.externalDataFile);
-  if (!isExternal || !isRaw || header.backingFileOffset === 0) return;
+  if (isExternal && header.backingFileOffset === 0) return;
   throw new Qcow2Error({
     code: "QCOW2_FEATURE_CONFLICT",
-    message: "an image with a raw external data file cannot have a backing file",
+    message: isExternal
+      ? "an image with a raw external data file cannot have a backing file"
+      : "the image says that its external data file is raw, but it has none",
     offset: headerFields.autoclearFeatures,
     structure: "header",
     details: { field: "autoclearFeatures" },
