@@ -58,7 +58,7 @@ export {
   recordStates,
 } from "./overlay/facts.ts";
 export type { ReadFileLocks } from "./overlay/file-locks.ts";
-export type { BaseFinding } from "./overlay/judge-base.ts";
+export { type BaseFinding, judgeBase, type WantedBase } from "./overlay/judge-base.ts";
 export type { OverlayFinding, OverlayLimits } from "./overlay/judge-overlay.ts";
 export {
   type MadeOverlay,

@@ -22,6 +22,8 @@ export type RuntimeErrorCode =
   | "BOX_IN_USE" // in-use
   | "BOX_STATE_ILLEGAL" // conflict
   | "BOX_IMAGE_CHANGED" // conflict
+  | "BOX_BASE_CHANGED" // conflict
+  | "BOX_BASE_FOREIGN" // unsupported
   | "OPERATION_EXISTS" // conflict
   | "OPERATION_NOT_FOUND" // not-found
   | "OPERATION_INTERRUPTED"; // interrupted
@@ -48,6 +50,8 @@ export const runtimeErrorKinds: Readonly<Record<RuntimeErrorCode, ErrorKind>> = 
   BOX_IN_USE: "in-use",
   BOX_STATE_ILLEGAL: "conflict",
   BOX_IMAGE_CHANGED: "conflict",
+  BOX_BASE_CHANGED: "conflict",
+  BOX_BASE_FOREIGN: "unsupported",
   OPERATION_EXISTS: "conflict",
   OPERATION_NOT_FOUND: "not-found",
   OPERATION_INTERRUPTED: "interrupted",

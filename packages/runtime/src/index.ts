@@ -16,6 +16,8 @@ export type {
   PreparedBox,
   RemoveBoxOptions,
   RemovedBox,
+  RestoreBoxOptions,
+  RestoredBox,
 } from "./boxes/box-options.ts";
 export { Boxes } from "./boxes/boxes.ts";
 export { checkBoxName } from "./boxes/name.ts";
@@ -46,6 +48,7 @@ export {
 } from "./operations/operation.ts";
 export { type FollowOptions, Operations } from "./operations/operations.ts";
 export type { OperationOptions } from "./operations/run-operation.ts";
+export type { LostBaseState, RestoredBase } from "./restore/restore-bases.ts";
 export { type OpenRuntimeOptions, Runtime } from "./runtime.ts";
 export type {
   ImageRequest,

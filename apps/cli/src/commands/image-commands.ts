@@ -70,4 +70,28 @@ export const imageCommands: readonly CommandSpec[] = [
     schemas: () => import("./rootfs-build/schemas.ts"),
     action: () => import("./rootfs-build/action.ts"),
   }),
+  defineCommand({
+    path: ["rootfs", "restore"],
+    summary: "make the lost bases of a box again, from its images; its disks are not touched",
+    description:
+      "A base that is missing, is no regular file or has another size than recorded is made again at its path,\nand only to its recorded content; a base that is there is left alone. Nothing changes when that fails.",
+    args: [{ name: "name", summary: "the box", complete: "boxes" }],
+    flags: [],
+    examples: [
+      { command: "box rootfs restore web", summary: "After error[OVERLAY_BACKING_MISSING]" },
+    ],
+    failures: [
+      "not-found",
+      "in-use",
+      "conflict",
+      "corrupt",
+      "io",
+      "network",
+      "auth",
+      "unsupported",
+    ],
+    mutates: true,
+    schemas: () => import("./rootfs-restore/schemas.ts"),
+    action: () => import("./rootfs-restore/action.ts"),
+  }),
 ];

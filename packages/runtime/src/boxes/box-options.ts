@@ -1,6 +1,7 @@
 import type { PlanMetrics } from "@box/pipeline";
 import type { PreparedContainerRootfs, PreparedGuestRootfs } from "../init/keys.ts";
 import type { OperationOptions } from "../operations/run-operation.ts";
+import type { RestoredBase } from "../restore/restore-bases.ts";
 import type { PullPolicy } from "../source/image-source.ts";
 import type { BoxDetails, GuestRootfsChoice } from "./box.ts";
 
@@ -30,6 +31,9 @@ export interface PrepareBoxOptions extends OperationOptions, LockOptions {
   readonly recreateDisk?: boolean;
 }
 
+/** What `boxes.restore` takes. */
+export interface RestoreBoxOptions extends OperationOptions, LockOptions {}
+
 /** What `boxes.remove` takes. */
 export interface RemoveBoxOptions extends OperationOptions, LockOptions {}
 
@@ -45,6 +49,18 @@ export interface PreparedBox {
   readonly guest: PreparedGuestRootfs;
   /** How long everything took. */
   readonly metrics: PlanMetrics;
+}
+
+/** What restoring the bases of a box gives. */
+export interface RestoredBox {
+  /** The box. */
+  readonly id: string;
+  /** Its name. */
+  readonly name: string;
+  /** Id of the operation. */
+  readonly operation: string;
+  /** What became of the base of each disk; none for a disk without a base. */
+  readonly bases: readonly RestoredBase[];
 }
 
 /** What removing a box gives. */

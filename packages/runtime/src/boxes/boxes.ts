@@ -10,6 +10,7 @@ import {
   type OperationWork,
   runOperation,
 } from "../operations/run-operation.ts";
+import { type RestoreValues, restorePlan } from "../restore/restore-plan.ts";
 import {
   deleteBox,
   findBox,
@@ -27,6 +28,8 @@ import type {
   PreparedBox,
   RemoveBoxOptions,
   RemovedBox,
+  RestoreBoxOptions,
+  RestoredBox,
 } from "./box-options.ts";
 import { describeBox, summarizeBox } from "./describe-box.ts";
 import { checkBoxName } from "./name.ts";
@@ -103,6 +106,34 @@ export class Boxes {
       },
     });
     return prepared;
+  }
+
+  /**
+   * Makes the lost bases of a box again, at their recorded paths and only to their recorded content. Bases that are
+   * there stay as they are, and no overlay is touched. The box's state stays: preparing it judges its disks again.
+   *
+   * @throws RuntimeError `BOX_NOT_FOUND`, `BOX_IN_USE`, `BOX_BASE_FOREIGN`, `BOX_BASE_CHANGED`, `BOX_IMAGE_CHANGED`; RootfsError
+   * `ROOTFS_BASE_DIGEST_MISMATCH`; errors of images. Nothing was changed then.
+   */
+  async restore(nameOrId: string, options: RestoreBoxOptions = {}): Promise<RestoredBox> {
+    const { home, state, clock } = this.#services;
+    const found = requireBox(state.database, nameOrId);
+    await using _lock = await this.#lock(found, "restoring", options);
+    const box = this.#requireIdle(found);
+    // Refuses a box that is being created or removed.
+    checkMove(box.name, box.state, "failed");
+    await checkDisksUnused(home, box);
+    const { id, name } = box;
+    const plan = restorePlan(this.#services, box);
+    const work = this.#work("restore", box, options);
+    const { values } = await runOperation<RestoreValues>(this.#services, {
+      ...work,
+      begin: () => {},
+      run: (onEvent) => settlePlan(plan, { ...this.#settings(work, options), clock, onEvent }),
+      succeed: () => {},
+      fail: () => {},
+    });
+    return { id, name, operation: work.id, bases: values.restored_bases };
   }
 
   /** All boxes, by name. */

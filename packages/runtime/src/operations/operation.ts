@@ -2,7 +2,7 @@ import type { ErrorReport } from "@box/errors";
 import type { PlanMetrics } from "@box/pipeline";
 
 /** What an operation does. */
-export type OperationKind = "create" | "prepare" | "remove";
+export type OperationKind = "create" | "prepare" | "restore" | "remove";
 
 /** How far an operation is. */
 export type OperationState = "running" | "succeeded" | "failed" | "cancelled" | "interrupted";
@@ -17,7 +17,7 @@ export const operationStates: readonly OperationState[] = [
 ];
 
 /** Every kind of operation. */
-export const operationKinds: readonly OperationKind[] = ["create", "prepare", "remove"];
+export const operationKinds: readonly OperationKind[] = ["create", "prepare", "restore", "remove"];
 
 /** An operation on a box. */
 export interface OperationSummary {

@@ -79,6 +79,16 @@ export const runtimePages: CodePages = {
     meaning: "The box is in a state in which this cannot be done.",
     advice: "Look at it with box inspect NAME.",
   },
+  BOX_BASE_CHANGED: {
+    meaning:
+      "The base of a disk is lost, and its image gives another base with this version of box. The overlay on it would be damaged, so nothing was made.",
+    advice: "Restore it with the version of box that made it, or put the file back from a backup.",
+  },
+  BOX_BASE_FOREIGN: {
+    meaning:
+      "The base of a disk is lost, and it was not made by this home, or lay elsewhere when it was. Box does not know how to make it again.",
+    advice: "Put the file back at the path that the message names.",
+  },
   OPERATION_EXISTS: {
     meaning: "There is an operation with this id already.",
     advice: "Use another id, or follow that operation.",
