@@ -7,6 +7,8 @@ export type FilePath = string | Uint8Array;
 export interface FileSystemHandle {
   /** Reads at a position; returns the number of bytes read, 0 at the end of the file. */
   read(into: Uint8Array, position: number): Promise<number>;
+  /** {@link FileSystemHandle.read} without waiting, where the file system can: it blocks the calling thread. */
+  readSync?(into: Uint8Array, position: number): number;
   /** Writes at a position; returns the number of bytes written, which may be fewer than given. */
   write(bytes: Uint8Array, position: number): Promise<number>;
   /** Cuts or grows the file. */

@@ -1,4 +1,4 @@
-import { constants } from "node:fs";
+import { constants, readSync } from "node:fs";
 import {
   link,
   lstat,
@@ -45,6 +45,7 @@ async function openHandle(path: FilePath, flags: number, mode?: number): Promise
   return {
     read: async (into, position) =>
       (await handle.read(into, 0, into.byteLength, position)).bytesRead,
+    readSync: (into, position) => readSync(handle.fd, into, 0, into.byteLength, position),
     write: async (bytes, position) =>
       (await handle.write(bytes, 0, bytes.byteLength, position)).bytesWritten,
     truncate: (size) => handle.truncate(size),

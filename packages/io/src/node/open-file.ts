@@ -10,9 +10,17 @@ export interface OpenFileOptions {
   readonly mode?: "r" | "rw" | "create";
   /** Whether a symbolic link as the last part of the path is followed; true unless said otherwise. */
   readonly followLink?: boolean;
+  /**
+   * Whether reads of up to 64 KiB block the thread instead of going through Node's thread pool: several times faster where
+   * the file is in the page cache, as those of a local disk are, and a stall of everything else where it is not. False
+   * unless said otherwise.
+   */
+  readonly blocking?: boolean;
   /** The file system calls; the host's unless given. */
   readonly fs?: FileSystem;
 }
+
+const maxBlockingBytes = 65536;
 
 const modeFlags = {
   r: constants.O_RDONLY,
@@ -29,7 +37,7 @@ const modeFlags = {
  * @throws IoError `IO_NOT_FOUND`, `IO_EXISTS`, `IO_NO_SPACE`, `IO_READ_ONLY` or `IO_FAILED`.
  */
 export async function openFile(path: FilePath, options: OpenFileOptions = {}): Promise<OpenFile> {
-  const { mode = "r", followLink = true, fs = nodeFileSystem } = options;
+  const { mode = "r", followLink = true, blocking = false, fs = nodeFileSystem } = options;
   const flags = modeFlags[mode] | constants.O_NONBLOCK | (followLink ? 0 : constants.O_NOFOLLOW);
   const failed = { action: "cannot open", path };
   let handle: FileSystemHandle;
@@ -41,7 +49,7 @@ export async function openFile(path: FilePath, options: OpenFileOptions = {}): P
   try {
     const facts = await handle.stat();
     if (!facts.isFile()) throw notRegular(path, facts.isDirectory());
-    return fileOn(handle, path, `${facts.dev}:${facts.ino}`, mode !== "r");
+    return fileOn(handle, path, `${facts.dev}:${facts.ino}`, mode !== "r", blocking);
   } catch (error) {
     await handle.close().catch(() => {});
     throw toIoError(error, failed);
@@ -54,8 +62,10 @@ export function fileOn(
   path: FilePath,
   identity: string,
   writable: boolean,
+  blocking = false,
 ): OpenFile {
   let closed: Promise<void> | undefined;
+  const readSync = blocking ? handle.readSync : undefined;
   const attempt = async <T>(action: string, work: () => Promise<T>): Promise<T> => {
     try {
       return await work();
@@ -70,7 +80,12 @@ export function fileOn(
   return {
     size: () => attempt("cannot read the size of", async () => Number((await handle.stat()).size)),
     read: (offset, length, into = new Uint8Array(length)) =>
-      attempt("cannot read", () => readFully(handle, offset, into.subarray(0, length))),
+      attempt("cannot read", async () => {
+        const part = into.subarray(0, length);
+        // A closed handle has no descriptor of its own any more; its number may be another file's.
+        const isQuick = readSync !== undefined && length <= maxBlockingBytes && !closed;
+        return isQuick ? readFullySync(readSync, offset, part) : readFully(handle, offset, part);
+      }),
     ...(writable && {
       write: (offset: number, bytes: Uint8Array) =>
         attempt("cannot write", () => writeFully(handle, offset, bytes)),
@@ -87,6 +102,20 @@ export function fileOn(
     close,
     [Symbol.asyncDispose]: close,
   };
+}
+
+function readFullySync(
+  readSync: NonNullable<FileSystemHandle["readSync"]>,
+  offset: number,
+  into: Uint8Array,
+): Uint8Array {
+  let done = 0;
+  while (done < into.byteLength) {
+    const read = readSync(into.subarray(done), offset + done);
+    if (read === 0) break;
+    done += read;
+  }
+  return into.subarray(0, done);
 }
 
 async function readFully(

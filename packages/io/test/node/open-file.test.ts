@@ -34,6 +34,35 @@ describe("openFile", () => {
     expect([file.write, file.truncate, file.flush]).toEqual([undefined, undefined, undefined]);
   });
 
+  test("with blocking reads gives the same bytes, however short the system's reads are", async () => {
+    const path = join(temporaryFolder(), "a");
+    const content = Uint8Array.from({ length: 100_000 }, (_, index) => index % 251);
+    writeFileSync(path, content);
+    const calls: number[] = [];
+    const fs: FileSystem = {
+      ...nodeFileSystem,
+      open: async (...args) => {
+        const handle = await nodeFileSystem.open(...args);
+        return {
+          ...handle,
+          readSync: (into, position) => {
+            calls.push(position);
+            return handle.readSync?.(into.subarray(0, 1000), position) ?? 0;
+          },
+        };
+      },
+    };
+    await using file = await openFile(path, { blocking: true, fs });
+    expect(await file.read(100, 2500)).toEqual(content.slice(100, 2600));
+    expect(calls).toEqual([100, 1100, 2100]);
+    expect(await file.read(99_990, 4096)).toEqual(content.slice(99_990));
+    calls.length = 0;
+    expect(await file.read(0, 70_000)).toEqual(content.slice(0, 70_000));
+    expect(calls).toEqual([]);
+    await file.close();
+    await expect(file.read(0, 10)).rejects.toEqual(failure("IO_FAILED"));
+  });
+
   test("closes once, and fails as IO_FAILED afterwards", async () => {
     const path = join(temporaryFolder(), "a");
     const file = await openFile(path, { mode: "create" });
