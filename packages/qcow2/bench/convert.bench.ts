@@ -1,5 +1,5 @@
 // Converting beside qemu-img, on the same files in the same run. Usage:
-//   node --conditions=@box/source bench/convert.ts [MiB] [rounds]
+//   node --conditions=@box/source bench/convert.bench.ts [MiB] [rounds]
 import { execFileSync, spawnSync } from "node:child_process";
 import { randomFillSync } from "node:crypto";
 import {

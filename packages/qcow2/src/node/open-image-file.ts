@@ -5,7 +5,10 @@ import type { Qcow2Image } from "../image.ts";
 import { nodeCodec } from "./node-codec.ts";
 
 /** How {@link openImageFile} opens a file. */
-export type OpenImageFileOptions = Omit<OpenImageOptions, "location">;
+export interface OpenImageFileOptions extends Omit<OpenImageOptions, "location"> {
+  /** Whether reads of up to 64 KiB block the thread; see `openFile` of `@box/io/node`. */
+  readonly blocking?: boolean;
+}
 
 /**
  * Opens an image file, with Node's zlib for compressed clusters. The file is closed with the image.
@@ -17,7 +20,8 @@ export async function openImageFile(
   options: OpenImageFileOptions = {},
 ): Promise<Qcow2Image> {
   const location = typeof path === "string" ? { location: path } : {};
-  return openOwnedImage(await openFile(path, { mode: options.mode ?? "r" }), {
+  const { mode = "r", blocking = false } = options;
+  return openOwnedImage(await openFile(path, { mode, blocking }), {
     codec: nodeCodec,
     ...options,
     ...location,
