@@ -53,7 +53,7 @@ export function validateImageManifest(manifest: Manifest, what: string): void {
     throw new ImageError({
       code: "OCI_NOT_AN_IMAGE",
       message: `cannot use ${what} as an image: it is an artifact of type ${type}`,
-      hint: "artifacts are handled by box artifact",
+      hint: "name an image: an artifact holds no layers of a file system",
     });
   }
   if (manifest.layers.length > maxLayers) {

@@ -33,6 +33,6 @@ export function noPlatformMatch(
     code: "OCI_NO_PLATFORM_MATCH",
     message: `cannot use ${options.what} on ${wanted}: it offers ${list}`,
     details: { reference: options.what, wanted, available },
-    hint: "choose a platform that the image offers",
+    hint: "use an image that is made for this platform, or ask for one of those that it offers",
   });
 }

@@ -105,7 +105,7 @@ const wordings: Readonly<Record<OverlayRefusalCode, (names: Names) => Wording>> 
   }),
   OVERLAY_CORRUPT: ({ disk, path, box, reason }) => ({
     message: `${disk} is corrupt: ${reason}`,
-    hint: `look at it with "box disk check ${path}", or make an empty disk with "box prepare ${box} --recreate-disk" (the old file is kept in quarantine)`,
+    hint: `look at it with "box disk info ${path}", or make an empty disk with "box prepare ${box} --recreate-disk" (the old file is kept in quarantine)`,
   }),
   OVERLAY_QUARANTINE_FAILED: ({ disk, reason, failure }) => ({
     message: `cannot move the corrupt ${disk} (${reason}) into quarantine: ${failure}`,
@@ -116,9 +116,9 @@ const wordings: Readonly<Record<OverlayRefusalCode, (names: Names) => Wording>> 
     message: `cannot judge ${disk}: ${reason}; refusing to discard a possibly-intact overlay`,
     hint: "nothing was changed: use the tool or the version of box that made it",
   }),
-  OVERLAY_LIMIT: ({ disk, reason }) => ({
+  OVERLAY_LIMIT: ({ disk, path, reason }) => ({
     message: `cannot judge ${disk}: ${reason}; refusing to discard a possibly-intact overlay`,
-    hint: "nothing was changed: allow more memory or time for the check",
+    hint: `nothing was changed: it holds more metadata than box checks before a start; look at it with "box disk info ${path}"`,
   }),
   OVERLAY_IN_USE: ({ disk, reason }) => ({
     message: `${disk} is in use: ${reason}`,

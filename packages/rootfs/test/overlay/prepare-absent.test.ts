@@ -112,7 +112,7 @@ describe("the user's disk", () => {
     expect(error).toMatchObject({ code: "OVERLAY_CORRUPT", kind: "corrupt" });
     expect(error.message).toContain("not a qcow2 image");
     expect(error.details).toMatchObject({ reasonCode: "QCOW2_BAD_MAGIC", offset: 0 });
-    expect(error.hint).toContain(`box disk check ${disk.path}`);
+    expect(error.hint).toContain(`box disk info ${disk.path}`);
     expect(error.hint).toContain("box prepare web --recreate-disk");
     expect(await lookAt(disk.path)).toEqual(before);
     expect(disk.events.map((event) => event.level)).toEqual(["error"]);

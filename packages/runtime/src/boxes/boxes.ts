@@ -260,7 +260,7 @@ export class Boxes {
       code: "BOX_IN_USE",
       message: `box ${box.name} is ${box.state}`,
       details: { name: box.name, state: box.state },
-      hint: `stop it first with "box stop ${box.name}"`,
+      hint: "stop it first",
     });
   }
 
