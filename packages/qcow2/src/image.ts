@@ -103,6 +103,17 @@ export class Qcow2Image implements RandomAccess, AsyncDisposable {
     await this.#requireWriter(offset, length).zero(offset, length, true);
   }
 
+  /**
+   * Makes the disk larger; the new part reads as zeros, also where a longer backing file would show through. A crash
+   * leaves the old size or the new one.
+   *
+   * @throws {@link Qcow2Error} `QCOW2_UNSUPPORTED_FEATURE` for a smaller size, a raw data file, and version 2 with
+   * snapshots; `QCOW2_INVALID_ARGUMENT`, `QCOW2_IMAGE_TOO_LARGE`, or as {@link Qcow2Image.write}.
+   */
+  async resize(sizeBytes: number): Promise<void> {
+    await this.#requireWriter(0, 0).resize(sizeBytes);
+  }
+
   /** As {@link Qcow2Image.writeZeroes}, under the name that `RandomAccess` has for it. */
   async punchHole(offset: number, length: number): Promise<void> {
     await this.writeZeroes(offset, length);

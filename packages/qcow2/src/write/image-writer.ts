@@ -9,6 +9,7 @@ import { HostFile } from "./host-file.ts";
 import { ImageStore, type ImageStoreParts } from "./image-store.ts";
 import { L2Finder } from "./l2-cursor.ts";
 import { OperationQueue } from "./operation-queue.ts";
+import { growDisk, requireResizable } from "./resize.ts";
 
 /** Everything that {@link ImageWriter} writes with. */
 export interface ImageWriterParts extends Omit<ImageStoreParts, "queue"> {
@@ -55,17 +56,43 @@ export class ImageWriter {
 
   /** Makes a range inside the disk read as zeros; with `isHint` only as far as that takes no writing. */
   zero(start: number, length: number, isHint: boolean): Promise<void> {
-    return this.#change(async ({ zeroer, store, data }) => {
-      for (let done = 0; done < length; ) {
-        const step = Math.min(length - done, zeroStepBytes);
-        await this.#requireSound(start + done, step);
-        for (let part = 0; part < step; ) {
-          part += await zeroer.zeroSome(start + done + part, step - part, isHint);
-        }
-        done += step;
-        if (store.isFull) await commitAll({ store, data });
+    return this.#change((open) => this.#zeroRange(open, start, length, isHint));
+  }
+
+  /** Makes the disk larger; see {@link growDisk}. */
+  resize(sizeBytes: number): Promise<void> {
+    const { layer, info } = this.#parts;
+    return this.#queue
+      .run(async () => requireResizable(info, layer.sizeBytes, sizeBytes))
+      .then(() => this.#change((open) => this.#grow(open, sizeBytes)));
+  }
+
+  async #grow(open: OpenWriter, sizeBytes: number): Promise<void> {
+    const { layer, info } = this.#parts;
+    if (sizeBytes <= layer.sizeBytes) return;
+    await commitAll(open);
+    const zero = async (start: number, length: number): Promise<void> => {
+      await this.#zeroRange(open, start, length, false);
+      await commitAll(open);
+    };
+    await growDisk({ store: open.store, layer, info, zero }, sizeBytes);
+  }
+
+  async #zeroRange(
+    { zeroer, store, data }: OpenWriter,
+    start: number,
+    length: number,
+    isHint: boolean,
+  ): Promise<void> {
+    for (let done = 0; done < length; ) {
+      const step = Math.min(length - done, zeroStepBytes);
+      await this.#requireSound(start + done, step);
+      for (let part = 0; part < step; ) {
+        part += await zeroer.zeroSome(start + done + part, step - part, isHint);
       }
-    });
+      done += step;
+      if (store.isFull) await commitAll({ store, data });
+    }
   }
 
   /** Resolves once every change is on stable storage. */

@@ -1,0 +1,106 @@
+import { viewOf, writeU64 } from "../bytes/big-endian.ts";
+import { Qcow2Error } from "../errors.ts";
+import { formatLimits, headerFields } from "../header/layout.ts";
+import type { ImageInfo } from "../inspect/image-info.ts";
+import type { Qcow2Layer } from "../read/qcow2-layer.ts";
+import type { ImageStore } from "./image-store.ts";
+
+/** What growing a disk needs. */
+export interface GrowParts {
+  /** Clusters and tables of the image, with nothing waiting. */
+  readonly store: ImageStore;
+  /** The disk. */
+  readonly layer: Qcow2Layer;
+  /** What the header says. */
+  readonly info: ImageInfo;
+  /** Makes a range of the disk read as zeros, and puts it into the file. */
+  readonly zero: (start: number, length: number) => Promise<void>;
+}
+
+/**
+ * Refuses a new size that cannot be had. Judges only, writes nothing.
+ *
+ * @throws {@link Qcow2Error} `QCOW2_INVALID_ARGUMENT`, `QCOW2_UNSUPPORTED_FEATURE`, `QCOW2_IMAGE_TOO_LARGE`.
+ */
+export function requireResizable(info: ImageInfo, from: number, to: number): void {
+  if (!Number.isSafeInteger(to) || to < 0) {
+    throw refusal("QCOW2_INVALID_ARGUMENT", `the new size must be a whole number, not ${to}`);
+  }
+  if (to < from) throw refusal("QCOW2_UNSUPPORTED_FEATURE", "a disk cannot be made smaller here");
+  if (info.dataFile?.isRaw) {
+    throw refusal("QCOW2_UNSUPPORTED_FEATURE", "a disk in a raw data file cannot be resized here");
+  }
+  if (info.version === 2 && info.snapshots.entries > 0) {
+    throw refusal(
+      "QCOW2_UNSUPPORTED_FEATURE",
+      "version 2 does not store the size of its snapshots, so that a disk with some cannot be resized",
+    );
+  }
+  const lengthBytes = l1EntriesFor(info, to) * 8;
+  if (lengthBytes > formatLimits.maxL1Bytes) {
+    throw refusal("QCOW2_IMAGE_TOO_LARGE", `the disk needs an L1 table of ${lengthBytes} bytes`);
+  }
+}
+
+/**
+ * Makes a disk larger: a larger L1 table first, then zeros where the backing file would show through, and the new size
+ * last, so that a crash leaves the old disk or the new one.
+ */
+export async function growDisk(parts: GrowParts, sizeBytes: number): Promise<void> {
+  const { store, layer, info } = parts;
+  const before = layer.sizeBytes;
+  const entries = l1EntriesFor(info, sizeBytes);
+  if (entries > layer.view.l1Entries) await moveL1(parts, entries);
+  const old = layer.view;
+  layer.moveTo({ ...old, sizeBytes });
+  try {
+    const { backing } = layer.parts;
+    const shown = Math.min(sizeBytes, backing?.sizeBytes ?? 0) - before;
+    if (shown > 0) await parts.zero(before, shown);
+    const field = new Uint8Array(8);
+    writeU64(viewOf(field), 0, sizeBytes);
+    await store.host.write(headerFields.size, field, "header");
+  } catch (error) {
+    layer.moveTo(old);
+    throw error;
+  }
+  await store.host.flush();
+}
+
+async function moveL1({ store, layer, info }: GrowParts, entries: number): Promise<void> {
+  const { l1Offset, l1Entries } = layer.view;
+  const clusterSize = info.clusterSizeBytes;
+  const { cache, reader } = layer.parts;
+  const clusters = Math.ceil((entries * 8) / clusterSize);
+  const { offset } = await store.allocateTogether(clusters);
+  await store.host.guarded(() => store.metadata.claim(offset, clusters * clusterSize, "L1 table"));
+  const table = new Uint8Array(clusters * clusterSize);
+  await reader.readExactly(l1Offset, l1Entries * 8, "L1 table", table);
+  await store.host.write(offset, table, "L1 table");
+  await store.commit();
+  // The number of entries and the offset lie next to each other and change in one write.
+  const fields = new Uint8Array(12);
+  viewOf(fields).setUint32(0, entries);
+  writeU64(viewOf(fields), 4, offset);
+  await store.host.write(headerFields.l1Size, fields, "header");
+  await store.host.flush();
+  layer.moveTo({ ...layer.view, l1Offset: offset, l1Entries: entries });
+  const oldBytes = Math.ceil((l1Entries * 8) / clusterSize) * clusterSize;
+  cache.forget(l1Offset, oldBytes);
+  cache.forget(offset, table.byteLength);
+  store.metadata.release(l1Offset, oldBytes);
+  if (oldBytes > 0) store.free(l1Offset, oldBytes);
+  await store.commit();
+}
+
+function l1EntriesFor(info: ImageInfo, sizeBytes: number): number {
+  const perTable = info.clusterSizeBytes / (info.hasExtendedL2 ? 16 : 8);
+  return Math.ceil(sizeBytes / (perTable * info.clusterSizeBytes));
+}
+
+function refusal(
+  code: "QCOW2_INVALID_ARGUMENT" | "QCOW2_UNSUPPORTED_FEATURE" | "QCOW2_IMAGE_TOO_LARGE",
+  message: string,
+): Qcow2Error {
+  return new Qcow2Error({ code, message });
+}
