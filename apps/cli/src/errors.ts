@@ -6,7 +6,8 @@ export type CliErrorCode =
   | "CLI_INVALID_ARGUMENT" // invalid-argument
   | "CLI_UNKNOWN_CODE" // not-found
   | "CLI_TIMEOUT" // timeout
-  | "CLI_INTERRUPTED"; // aborted
+  | "CLI_INTERRUPTED" // aborted
+  | "CLI_OUTPUT_FAILED"; // io
 
 /** The kind of each code. */
 export const cliErrorKinds: Readonly<Record<CliErrorCode, ErrorKind>> = {
@@ -15,6 +16,7 @@ export const cliErrorKinds: Readonly<Record<CliErrorCode, ErrorKind>> = {
   CLI_UNKNOWN_CODE: "not-found",
   CLI_TIMEOUT: "timeout",
   CLI_INTERRUPTED: "aborted",
+  CLI_OUTPUT_FAILED: "io",
 };
 
 /** What a {@link CliError} is made from. */

@@ -27,11 +27,14 @@ export async function runBox(host: Host, { commands, version }: RunOptions): Pro
     const parsed = parseCommandLine(host.argv, { commands, version, env: host.env });
     if (parsed.type === "text") {
       host.stdout.write(`${parsed.text}\n`);
+      await host.stdout.flush();
       return 0;
     }
     globals = parsed.globals;
     const input = await checkInput(parsed.spec, parsed.input);
-    return await runCommand(host, { spec: parsed.spec, input, globals, commands });
+    const exitCode = await runCommand(host, { spec: parsed.spec, input, globals, commands });
+    await host.stdout.flush();
+    return exitCode;
   } catch (error) {
     const shown = host.signal.aborted && kindOf(error) === "aborted" ? host.signal.reason : error;
     host.stderr.write(await describeError(host, shown, globals));

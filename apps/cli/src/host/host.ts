@@ -2,6 +2,12 @@
 export interface OutputStream {
   /** Writes text; after the reader has gone away it does nothing. */
   write(text: string): void;
+  /**
+   * Resolves once everything written has been handed to the system, or its reader has gone away.
+   *
+   * @throws CliError `CLI_OUTPUT_FAILED` when the system refused some of it.
+   */
+  flush(): Promise<void>;
   /** Whether a person looks at it. */
   readonly isTerminal: boolean;
   /** Characters in a line. */

@@ -5,8 +5,7 @@ export async function main(): Promise<never> {
   const [first, ...rest] = process.argv.slice(2);
   // Asked for by scripts and prompts all the time: answered before anything else is loaded.
   if ((first === "--version" || first === "-V") && rest.length === 0) {
-    process.stdout.write(`${packageJson.version}\n`);
-    process.exit(0);
+    if (await isWritten(`${packageJson.version}\n`)) process.exit(0);
   }
   const [{ runBox }, { commands }, { createProcessHost }] = await Promise.all([
     import("../command/run.ts"),
@@ -18,4 +17,12 @@ export async function main(): Promise<never> {
   await host.drain();
   const isInterrupted = exitCode === 130;
   process.exit(isInterrupted ? (host.signalExitCode() ?? exitCode) : exitCode);
+}
+
+/** Whether stdout took the text; what to say when it did not is for the slower way to find out. */
+function isWritten(text: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    process.stdout.once("error", () => resolve(false));
+    process.stdout.write(text, (error) => resolve(!error));
+  });
 }

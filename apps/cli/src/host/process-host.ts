@@ -8,7 +8,7 @@ import type { Host, OutputStream } from "./host.ts";
 export interface ProcessHost extends Host {
   /** The exit code of the signal that arrived first. */
   signalExitCode(): number | undefined;
-  /** Resolves once everything written has been handed to the system. */
+  /** Resolves once everything written has been handed to the system, or refused by it. */
   drain(): Promise<void>;
 }
 
@@ -32,33 +32,48 @@ export function createProcessHost(): ProcessHost {
       );
     });
   }
+  const stdout = toOutput(process.stdout, "stdout");
+  const stderr = toOutput(process.stderr, "stderr");
   return {
     argv: process.argv.slice(2),
     env: process.env,
     cwd: process.cwd(),
-    stdout: toOutput(process.stdout),
-    stderr: toOutput(process.stderr),
+    stdout,
+    stderr,
     stderrStream: process.stderr,
     signal: controller.signal,
     now: () => performance.now(),
     writeCrashFile,
     signalExitCode: () => firstExitCode,
     drain: async () => {
-      await Promise.all([flushed(process.stdout), flushed(process.stderr)]);
+      await Promise.allSettled([stdout.flush(), stderr.flush()]);
     },
   };
 }
 
-function toOutput(stream: NodeJS.WriteStream): OutputStream {
+function toOutput(stream: NodeJS.WriteStream, name: string): OutputStream {
   let isOpen = true;
-  stream.on("error", (error: NodeJS.ErrnoException) => {
+  let failure: NodeJS.ErrnoException | undefined;
+  let lastWrite = Promise.resolve();
+  const stop = (error: NodeJS.ErrnoException) => {
     // The reader has left, as `head` does: the work goes on, its output goes nowhere.
-    if (error.code !== "EPIPE") throw error;
+    if (isOpen && error.code !== "EPIPE") failure = error;
     isOpen = false;
-  });
+  };
+  stream.on("error", stop);
   return {
     write: (text) => {
-      if (isOpen) stream.write(text);
+      if (!isOpen) return;
+      lastWrite = new Promise((resolve) => {
+        stream.write(text, (error) => {
+          if (error) stop(error);
+          resolve();
+        });
+      });
+    },
+    flush: async () => {
+      await lastWrite;
+      if (failure !== undefined) throw outputError(name, failure);
     },
     isTerminal: stream.isTTY === true,
     get columns() {
@@ -67,10 +82,13 @@ function toOutput(stream: NodeJS.WriteStream): OutputStream {
   };
 }
 
-function flushed(stream: NodeJS.WriteStream): Promise<void> {
-  return new Promise((resolve) => {
-    if (stream.destroyed) resolve();
-    else stream.write("", () => resolve());
+function outputError(stream: string, cause: NodeJS.ErrnoException): CliError {
+  return new CliError({
+    code: "CLI_OUTPUT_FAILED",
+    message: `cannot write to ${stream}: ${cause.message}`,
+    details: { stream, ...(cause.code === undefined ? {} : { errno: cause.code }) },
+    hint: "free some space or send the output elsewhere; what the command did stays done",
+    cause,
   });
 }
 

@@ -52,6 +52,7 @@ export function recordStream(isTerminal = false): OutputStream & { text(): strin
   return {
     isTerminal,
     columns: 80,
+    flush: async () => {},
     write: (more) => {
       text += more;
     },

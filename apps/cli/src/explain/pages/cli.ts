@@ -23,4 +23,10 @@ export const cliPages: CodePages = {
     meaning: "A signal such as Ctrl-C stopped the command. What was half made is removed.",
     advice: "Run the command again; finished steps are kept and not done again.",
   },
+  CLI_OUTPUT_FAILED: {
+    meaning:
+      "The result could not be written to stdout, such as to a file on a full disk. The command's own work is done and stays done; only its output is incomplete.",
+    advice:
+      "Free some space or send the output elsewhere; box ls and box inspect show what was made.",
+  },
 };
