@@ -30,7 +30,7 @@ export function readGlobalOptions(given: GivenGlobals, spec: CommandSpec, env: E
   const quiet = given.quiet === true;
   const { BOX_HOME } = env;
   return {
-    home: given.home ?? (BOX_HOME || undefined),
+    home: readHome(given.home) ?? (BOX_HOME || undefined),
     format: readFormat(given.format ?? "text", spec),
     progress: readProgress(given.progress, env),
     color: given.color !== false,
@@ -39,6 +39,16 @@ export function readGlobalOptions(given: GivenGlobals, spec: CommandSpec, env: E
     logLevel: given.logLevel ?? (quiet ? "warn" : "info"),
     timeoutMs: given.timeout === undefined ? undefined : parseDuration(given.timeout),
   };
+}
+
+/** An empty `--home` is a script's unset variable, not a wish for the default. */
+function readHome(flag: string | undefined): string | undefined {
+  if (flag !== "") return flag;
+  throw new CliError({
+    code: "CLI_USAGE",
+    message: "--home is empty",
+    hint: "name a folder, or leave --home out for the default home",
+  });
 }
 
 /** The formats that a command offers. */

@@ -135,7 +135,7 @@ async function describeError(
   const crashFile = kindOf(error) === "internal" ? host.writeCrashFile(error) : undefined;
   const fallbackHint = await adviceFor(error);
   return renderError(error, {
-    format: globals?.format ?? guessFormat(host.argv),
+    format: isJsonWanted(host, globals) ? "json" : "text",
     paint: createPaint({
       allowed: globals?.color ?? !host.argv.includes("--no-color"),
       isTerminal: host.stderr.isTerminal,
@@ -153,8 +153,20 @@ async function adviceFor(error: unknown): Promise<string | undefined> {
   return findPage(error.code)?.advice;
 }
 
-/** A command line that could not be parsed may still have asked for JSON. */
-function guessFormat(argv: readonly string[]): string {
-  const isJson = argv.includes("--format=json") || argv[argv.indexOf("--format") + 1] === "json";
-  return isJson ? "json" : "text";
+/**
+ * Whether errors are lines of JSON: with `--format json`, and where progress is, so that stderr is NDJSON throughout.
+ * A command line that could not be parsed may still have asked for it.
+ */
+function isJsonWanted({ argv, env }: Host, globals: GlobalOptions | undefined): boolean {
+  if (globals !== undefined) return globals.format === "json" || globals.progress === "json";
+  const { BOX_PROGRESS } = env;
+  const progress = flagWord(argv, "--progress") ?? BOX_PROGRESS;
+  return flagWord(argv, "--format") === "json" || progress === "json";
+}
+
+function flagWord(argv: readonly string[], flag: string): string | undefined {
+  const joined = argv.find((word) => word.startsWith(`${flag}=`));
+  if (joined !== undefined) return joined.slice(flag.length + 1);
+  const index = argv.indexOf(flag);
+  return index === -1 ? undefined : argv[index + 1];
 }

@@ -7,7 +7,7 @@ export function resolveHome(
   given: string | undefined,
   { env, cwd }: Pick<Host, "env" | "cwd">,
 ): string {
-  if (given !== undefined && given !== "") return resolve(cwd, given);
+  if (given !== undefined) return resolve(cwd, given);
   const { XDG_DATA_HOME: dataHome, HOME: userHome } = env;
   // The XDG base directory specification says to ignore relative paths.
   if (dataHome?.startsWith("/")) return join(dataHome, "box");

@@ -15,6 +15,7 @@ export async function createRenderer(
     stderr: host.stderr,
     paint: createPaint(facts),
     logLevel: globals.logLevel,
+    isJson: globals.format === "json",
     now: () => host.now(),
   };
   switch (chooseMode(globals, mayRedraw(facts))) {

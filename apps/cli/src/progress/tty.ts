@@ -1,7 +1,7 @@
 import { createLogUpdate } from "log-update";
 import { visible } from "../output/visible.ts";
-import { describeEvent, describeProgress, formatDuration, isShown, levelOf } from "./describe.ts";
-import type { RendererOptions } from "./plain.ts";
+import { describeProgress, formatDuration, isShown, levelOf } from "./describe.ts";
+import { messageLine, type RendererOptions } from "./plain.ts";
 import type { ProgressRenderer, ShownEvent } from "./shown-event.ts";
 
 /** A renderer that redraws. */
@@ -45,7 +45,7 @@ export function createTtyRenderer(options: TtyRendererOptions): ProgressRenderer
     event: (event) => {
       updateLines(lines, event, now());
       const level = levelOf(event);
-      if (level !== undefined && isShown(level, logLevel)) persist(describeEvent(event, paint));
+      if (level !== undefined && isShown(level, logLevel)) persist(messageLine(event, options));
     },
     print: persist,
     close: () => {

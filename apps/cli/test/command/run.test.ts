@@ -166,6 +166,18 @@ describe("the context", () => {
     expect(run.stdout).toBe(`text ${home}\n`);
   });
 
+  test.each([["--home", ""], ["--home="]])(
+    "is not made for an empty home: %j",
+    async (...flags) => {
+      const run = await runBoxHere(
+        ["probe", ...flags],
+        probe(async (context) => context.home),
+      );
+      expect(run).toMatchObject({ exitCode: 2, stdout: "" });
+      expect(run.stderr).toContain("error[CLI_USAGE]: --home is empty");
+    },
+  );
+
   test("shows events on stderr in the chosen mode, and its renderer is opened once", async () => {
     const event = { type: "warning", task: "t", code: "W", message: "look out" };
     const commands = probe(async ({ progress }) => {
@@ -177,6 +189,50 @@ describe("the context", () => {
     expect(plain.stderr).toBe("warning[W]: look out\na note\n");
     const json = await runBoxHere(["probe", "--progress", "json"], commands);
     expect(json.stderr).toBe(`${JSON.stringify(event)}\na note\n`);
+  });
+});
+
+describe("stderr for programs", () => {
+  const warning = { type: "warning", code: "W", message: "look out" };
+  const failing = probe(async ({ progress, reportError }) => {
+    (await progress()).event(warning);
+    await reportError(new CliError({ code: "CLI_USAGE", message: "first" }));
+    throw new CliError({ code: "CLI_USAGE", message: "second" });
+  });
+  const lines = (stderr: string) =>
+    stderr
+      .trimEnd()
+      .split("\n")
+      .map((line) => JSON.parse(line));
+
+  test.each([
+    ["--progress", "json"],
+    ["--format", "json"],
+    ["--format", "json", "--progress", "none"],
+    ["--format", "json", "--quiet"],
+    ["--format", "json", "--progress", "plain"],
+  ])("is one JSON object a line with %s %s %s %s", async (...flags) => {
+    const { stderr } = await runBoxHere(["probe", ...flags], failing);
+    expect(lines(stderr)).toMatchObject([
+      warning,
+      { error: { code: "CLI_USAGE", message: "first" } },
+      { error: { code: "CLI_USAGE", message: "second" } },
+    ]);
+  });
+
+  test("has the error of --format json with --progress json, even before the flags are known", async () => {
+    const cases = [
+      [["nope", "--progress", "json"], {}],
+      [["--progress=json", "nope"], {}],
+      [["nope"], { BOX_PROGRESS: "json" }],
+    ] as const;
+    const { stderr: expected } = await runBoxHere(["nope", "--format", "json"]);
+    for (const [argv, env] of cases)
+      expect((await runBoxHere(argv, { env })).stderr).toBe(expected);
+    const plain = await runBoxHere(["nope", "--progress", "plain"], {
+      env: { BOX_PROGRESS: "json" },
+    });
+    expect(plain.stderr).toMatch(/^error\[CLI_USAGE\]/);
   });
 });
 
