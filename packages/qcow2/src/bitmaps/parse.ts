@@ -23,6 +23,14 @@ export interface BitmapEntry {
   readonly extra: Uint8Array;
 }
 
+/** What must be known of the disk that bitmaps describe. */
+export interface BitmapDisk {
+  /** Size in bytes. */
+  readonly size: bigint;
+  /** Cluster size is 2 to this power. */
+  readonly clusterBits: number;
+}
+
 /** Flags of a bitmap. */
 export const bitmapFlags = { inUse: 1, auto: 2, extraDataCompatible: 4 } as const;
 
@@ -36,12 +44,12 @@ export const bitmapFlags = { inUse: 1, auto: 2, extraDataCompatible: 4 } as cons
 export function parseBitmapDirectory(
   bytes: Uint8Array,
   info: BitmapDirectoryInfo,
-  clusterBits: number,
+  disk: BitmapDisk,
 ): BitmapEntry[] {
   const entries: BitmapEntry[] = [];
   let position = 0;
   while (position < bytes.byteLength) {
-    const entry = parseEntry(bytes.subarray(position), info.offset + position, clusterBits);
+    const entry = parseEntry(bytes.subarray(position), info.offset + position, disk);
     entries.push(entry);
     const length = entryHeadBytes + entry.extra.byteLength + entry.name.byteLength;
     position += Math.ceil(length / 8) * 8;
@@ -55,7 +63,7 @@ export function parseBitmapDirectory(
   return entries;
 }
 
-function parseEntry(bytes: Uint8Array, entryOffset: number, clusterBits: number): BitmapEntry {
+function parseEntry(bytes: Uint8Array, entryOffset: number, disk: BitmapDisk): BitmapEntry {
   if (bytes.byteLength < entryHeadBytes) throw bitmapError(entryOffset, "the entry is cut short");
   const view = viewOf(bytes);
   const extraBytes = view.getUint32(20);
@@ -73,11 +81,11 @@ function parseEntry(bytes: Uint8Array, entryOffset: number, clusterBits: number)
     granularityBits: view.getUint8(17),
     extra: bytes.slice(entryHeadBytes, nameStart),
   };
-  validateEntry(entry, view.getUint8(16), clusterBits);
+  validateEntry(entry, view.getUint8(16), disk);
   return entry;
 }
 
-function validateEntry(entry: BitmapEntry, type: number, clusterBits: number): void {
+function validateEntry(entry: BitmapEntry, type: number, disk: BitmapDisk): void {
   const { entryOffset, tableOffset, tableEntries, granularityBits, name, flags } = entry;
   if (type !== 1) throw bitmapError(entryOffset, `type ${type} is unknown`);
   if (name.byteLength === 0 || name.byteLength > 1023) {
@@ -87,13 +95,26 @@ function validateEntry(entry: BitmapEntry, type: number, clusterBits: number): v
     throw bitmapError(entryOffset, `granularity_bits is ${granularityBits}, expected 9 to 31`);
   }
   if ((flags & ~7) !== 0) throw bitmapError(entryOffset, "reserved flags are set");
-  const isAligned = tableOffset > 0 && tableOffset % 2 ** clusterBits === 0;
+  const isAligned = tableOffset > 0 && tableOffset % 2 ** disk.clusterBits === 0;
   if (!isAligned || tableEntries === 0 || tableEntries > 0x8000000) {
     throw bitmapError(
       entryOffset,
       `its table of ${tableEntries} entries at byte ${tableOffset} is impossible`,
     );
   }
+  const neededEntries = entriesFor(disk, granularityBits);
+  if ((flags & bitmapFlags.inUse) === 0 && tableEntries !== neededEntries) {
+    throw bitmapError(
+      entryOffset,
+      `its table has ${tableEntries} entries, the disk needs ${neededEntries}`,
+    );
+  }
+}
+
+/** Clusters that a bitmap of the whole disk fills; QEMU 7.2 refuses to open an image with any other number. */
+function entriesFor({ size, clusterBits }: BitmapDisk, granularityBits: number): number {
+  const bytesPerCluster = 1n << BigInt(clusterBits + 3 + granularityBits);
+  return Number((size + bytesPerCluster - 1n) / bytesPerCluster);
 }
 
 function bitmapError(offset: number, problem: string): Qcow2Error {

@@ -16,8 +16,8 @@ const maxMisaligned = 64;
 export class L2Queue {
   readonly #active: number[] = [];
   readonly #snapshots = new Map<number, number>();
+  readonly #misaligned = new Set<number>();
   readonly #budget: MemoryBudget;
-  #misaligned = 0;
 
   constructor(budget: MemoryBudget) {
     this.#budget = budget;
@@ -35,10 +35,10 @@ export class L2Queue {
     this.#snapshots.set(offset, (known ?? 0) + weight);
   }
 
-  /** Whether one more misaligned table may be followed: there can be more of them than the file has clusters. */
-  takeMisaligned(): boolean {
-    this.#misaligned++;
-    return this.#misaligned <= maxMisaligned;
+  /** Whether a misaligned table may be followed: there can be more of them than the file has clusters. */
+  takeMisaligned(offset: number): boolean {
+    if (this.#misaligned.size < maxMisaligned) this.#misaligned.add(offset);
+    return this.#misaligned.has(offset);
   }
 
   /** Every table, in file order. */

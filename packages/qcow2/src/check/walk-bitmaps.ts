@@ -24,7 +24,7 @@ export async function walkBitmaps(context: WalkContext): Promise<boolean> {
   context.budget.take(lengthBytes, "bitmap directory");
   const bytes = await context.reader.readExactly(offset, lengthBytes, "bitmap directory");
   const entries = await toErrorFinding(context.sink, () =>
-    parseBitmapDirectory(bytes, info, context.format.clusterBits),
+    parseBitmapDirectory(bytes, info, context.area.header),
   );
   for (const entry of entries ?? []) {
     await walkBitmapTable(context, entry.tableOffset, entry.tableEntries, entry.entryOffset);

@@ -43,11 +43,15 @@ export async function walkSnapshotL1s(
 
 function isPossibleL1(context: WalkContext, entry: SnapshotEntry): boolean {
   const { l1Offset, l1Size, entryOffset: from } = entry;
-  if (l1Offset % context.clusterSize !== 0 || !Number.isSafeInteger(l1Offset)) {
+  if (l1Offset % context.clusterSize !== 0) {
     context.misaligned("snapshot L1 table", l1Offset, from);
     return false;
   }
-  if (l1Size * 8 <= formatLimits.maxL1Bytes) return true;
+  if (!Number.isSafeInteger(l1Offset) && l1Size > 0) {
+    context.outOfFile(clusterUse.snapshotL1, l1Offset, l1Size * 8, from, context.weight);
+    return false;
+  }
+  if (l1Size * 8 <= formatLimits.maxL1Bytes) return l1Size > 0;
   context.report({
     code: "QCOW2_SNAPSHOT_INVALID",
     structure: "snapshot table",
@@ -101,7 +105,6 @@ function walkL1Entry(
   if (offset % clusterSize !== 0) {
     context.misaligned(isActive ? "L2 table" : "snapshot L2 table", offset, from);
     context.addMisaligned(offset, claimed, weight, from);
-    if (!queue.takeMisaligned()) return;
   } else {
     context.addCluster(offset, claimed, weight, from);
     const isCut = offset < context.reader.sizeBytes;
@@ -109,5 +112,7 @@ function walkL1Entry(
       context.outOfFile(use, offset, clusterSize, from, 0);
     }
   }
-  if (offset < context.reader.sizeBytes) queue.add(offset, weight, isActive);
+  if (offset >= context.reader.sizeBytes) return;
+  const isFollowed = offset % clusterSize === 0 || queue.takeMisaligned(offset);
+  if (isFollowed) queue.add(offset, weight, isActive);
 }

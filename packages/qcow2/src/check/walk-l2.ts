@@ -132,7 +132,8 @@ class L2Walk {
 
   /** Clusters of an external data file have no refcounts; their entries always say that it is 1. */
   #dataFileEntry(high: number, from: number): void {
-    if (isCopied(high) || this.#table.activeWeight === 0) return;
+    // The "table" in the header's cluster is none, only an L1 entry with flags and no offset.
+    if (isCopied(high) || this.#table.activeWeight === 0 || this.#table.offset === 0) return;
     const message = `the L2 entry at byte ${from} names a cluster of the external data file without the copied bit`;
     const problem = {
       code: "QCOW2_COPIED_BIT_WRONG",

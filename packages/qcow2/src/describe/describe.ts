@@ -87,7 +87,7 @@ async function readBitmaps(
   if (info === undefined) return [];
   budget.take(info.lengthBytes, "bitmap directory");
   const bytes = await reader.readExactly(info.offset, info.lengthBytes, "bitmap directory");
-  return parseBitmapDirectory(bytes, info, area.header.clusterBits).map((entry) => ({
+  return parseBitmapDirectory(bytes, info, area.header).map((entry) => ({
     name: toDisplayText(entry.name),
     granularityBytes: 2 ** entry.granularityBits,
     isInUse: (entry.flags & bitmapFlags.inUse) !== 0,

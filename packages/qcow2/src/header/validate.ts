@@ -69,6 +69,9 @@ function neededL1Entries(header: Header): bigint {
   return (header.size + mapped - 1n) / mapped;
 }
 
+/** Offsets are signed in QEMU; this is the largest one that a number can hold. */
+const maxTableOffset = 2 ** 63 - 1024;
+
 interface HeaderTable {
   readonly structure: Qcow2Structure;
   readonly field: keyof typeof at;
@@ -115,7 +118,9 @@ function validatePlacement(
   fileSizeBytes: number | undefined,
 ): void {
   const { structure, field, offset, lengthBytes, maxBytes, alignment } = table;
-  if (offset % alignment !== 0 || !Number.isSafeInteger(offset)) {
+  // A table without entries may be anywhere.
+  const maxOffset = lengthBytes === 0 ? maxTableOffset : Number.MAX_SAFE_INTEGER;
+  if (offset % alignment !== 0 || offset > maxOffset) {
     throw headerError(
       "QCOW2_MISALIGNED",
       field,

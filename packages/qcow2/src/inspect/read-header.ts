@@ -121,7 +121,8 @@ function requireWholeHeader(header: Header, bytes: Uint8Array): void {
 function validateDataFile(header: Header): void {
   if (!hasBit(header.autoclearFeatures, autoclearBits.rawDataFile)) return;
   const isExternal = hasBit(header.incompatibleFeatures, incompatibleBits.externalDataFile);
-  if (isExternal && header.backingFileOffset === 0) return;
+  const hasBackingName = header.backingFileOffset !== 0 && header.backingFileSize > 0;
+  if (isExternal && !hasBackingName) return;
   throw new Qcow2Error({
     code: "QCOW2_FEATURE_CONFLICT",
     message: isExternal

@@ -1,6 +1,6 @@
 import { MemoryFile } from "@box/io";
 import { type CheckReport, checkImage, checkStructure, Qcow2Error, toQemuCheck } from "@box/qcow2";
-import type { qemuCheck } from "../support/qemu.ts";
+import type { QemuCheck } from "../support/qemu.ts";
 
 /** What a check says in one word. */
 export type Verdict = "clean" | "leaks" | "corrupt" | "refused";
@@ -36,7 +36,7 @@ export async function ourVerdict(bytes: Uint8Array, filename: string): Promise<O
 }
 
 /** The verdict of `qemu-img check`. */
-export function theirVerdict({ status }: ReturnType<typeof qemuCheck>): Verdict | "died" {
+export function theirVerdict({ status }: QemuCheck): Verdict | "died" {
   const verdicts = { 0: "clean", 1: "refused", 2: "corrupt", 3: "leaks" } as const;
   return verdicts[status as keyof typeof verdicts] ?? "died";
 }

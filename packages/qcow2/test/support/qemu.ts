@@ -1,4 +1,4 @@
-import { execFileSync, spawnSync } from "node:child_process";
+import { execFile, execFileSync, spawnSync } from "node:child_process";
 import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -46,17 +46,44 @@ export function qemuVerdict(
   return verdicts[status as keyof typeof verdicts] ?? "died";
 }
 
-/** What `qemu-img check --output=json` says about an image that may be hostile; `json` is absent when it gave up. */
-export function qemuCheck(
-  folder: string,
-  openArguments: readonly string[],
-): { status: number | null; json?: Record<string, unknown>; messages: string } {
+/** What `qemu-img check --output=json` says. */
+export interface QemuCheck {
+  /** Its exit status; `null` when it was killed or took too long. */
+  readonly status: number | null;
+  /** The counters; absent when it gave up. */
+  readonly json?: Record<string, unknown>;
+  /** What it complains about. */
+  readonly messages: string;
+}
+
+/** Checks an image that may be hostile with `qemu-img check`. */
+export function qemuCheck(folder: string, openArguments: readonly string[]): QemuCheck {
   const command = ["qemu-img", "check", "--output=json", ...openArguments];
   const { status, stdout, stderr } = runUnprivileged(folder, command);
+  return toQemuCheck(status, stdout, stderr);
+}
+
+/** {@link qemuCheck} without waiting, so that several run at once. */
+export function qemuCheckLater(
+  folder: string,
+  openArguments: readonly string[],
+): Promise<QemuCheck> {
+  const command = ["qemu-img", "check", "--output=json", ...openArguments];
+  const [name, ...args] = withoutPrivileges(command);
+  const options = { cwd: folder, timeout: 20_000, maxBuffer: 2 ** 27 };
+  return new Promise((resolve) => {
+    execFile(name as string, args, options, (error, stdout, stderr) => {
+      const status = error === null ? 0 : typeof error.code === "number" ? error.code : null;
+      resolve(toQemuCheck(status, stdout, stderr));
+    });
+  });
+}
+
+function toQemuCheck(status: number | null, stdout: string, messages: string): QemuCheck {
   const json: Record<string, unknown> | undefined = stdout.startsWith("{")
     ? JSON.parse(stdout)
     : undefined;
-  return { status, ...(json && { json }), messages: stderr };
+  return { status, ...(json && { json }), messages };
 }
 
 /** What `qemu-img map --output=json` prints. */
@@ -67,7 +94,11 @@ export function qemuMap(folder: string, openArguments: readonly string[]): unkno
 
 /** Runs a tool that must not write, without privileges where this process has them. */
 function runUnprivileged(folder: string, command: readonly string[]) {
-  const [name, ...args] =
-    process.getuid?.() === 0 ? ["setpriv", ...unprivileged, ...command] : command;
-  return spawnSync(name as string, args, { cwd: folder, timeout: 20_000, encoding: "utf8" });
+  const [name, ...args] = withoutPrivileges(command);
+  const options = { cwd: folder, timeout: 20_000, maxBuffer: 2 ** 27, encoding: "utf8" } as const;
+  return spawnSync(name as string, args, options);
+}
+
+function withoutPrivileges(command: readonly string[]): readonly string[] {
+  return process.getuid?.() === 0 ? ["setpriv", ...unprivileged, ...command] : command;
 }
