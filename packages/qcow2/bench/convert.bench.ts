@@ -15,7 +15,7 @@ import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { openFile } from "@box/io/node";
 import { type ConvertImageOptions, convertImage } from "@box/qcow2";
-import { nodeCodec, openImageFile } from "@box/qcow2/node";
+import { blockingNodeCodec, nodeCodec, openImageFile } from "@box/qcow2/node";
 
 const megabytes = Number(process.argv[2] ?? 1024);
 const rounds = Number(process.argv[3] ?? 3);
@@ -87,7 +87,7 @@ async function runOurs({ from, options }: Job): Promise<void> {
   await using target = await openFile(at("ours"), { mode: "create" });
   await using source = from.endsWith("raw")
     ? await openFile(at(from))
-    : await openImageFile(at(from));
+    : await openImageFile(at(from), { codec: blockingNodeCodec });
   await convertImage(source, target, options);
 }
 

@@ -1,3 +1,3 @@
-export { nodeCodec } from "./node-codec.ts";
+export { blockingNodeCodec, nodeCodec } from "./node-codec.ts";
 export { type OpenImageFileOptions, openImageFile } from "./open-image-file.ts";
 export { withinDirectory } from "./within-directory.ts";

@@ -1,6 +1,6 @@
 import { constants, deflateRawSync, zstdCompressSync } from "node:zlib";
 import { portableCodec } from "@box/qcow2";
-import { nodeCodec } from "@box/qcow2/node";
+import { blockingNodeCodec, nodeCodec } from "@box/qcow2/node";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 
@@ -38,6 +38,7 @@ const trailing = fc.uint8Array({ maxLength: 511 });
 describe.each([
   ["portable", portableCodec],
   ["node", nodeCodec],
+  ["blocking node", blockingNodeCodec],
 ] as const)("the %s codec", (_, codec) => {
   it("inflates what zlib deflated at any level and window, whatever follows", async () => {
     const settings = fc.record({
