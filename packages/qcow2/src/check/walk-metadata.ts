@@ -47,7 +47,7 @@ export async function walkMetadata(
 }
 
 /** Counts every reference, without comparing. */
-export async function countReferences(
+async function countReferences(
   context: WalkContext,
   options: Pick<WalkOptions, "requiresSnapshotExtra">,
 ): Promise<WalkResult> {
