@@ -134,4 +134,17 @@ describe("box disk info", () => {
     const folderItself = await runBoxHere(["disk", "info", "."], { cwd: folder });
     expect(folderItself.exitCode).toBe(6);
   });
+
+  test("names the file in its errors, and says that a folder is no image", async () => {
+    const folder = await temporaryFolder();
+    await writeFile(join(folder, "text.img"), "no image at all".repeat(100));
+    const text = await runBoxHere(["disk", "info", "text.img"], { cwd: folder });
+    expect(text.stderr).toMatch(/^error\[QCOW2_BAD_MAGIC\]: text\.img: /);
+    for (const format of ["qcow2", "raw"]) {
+      const run = await runBoxHere(["disk", "info", folder, "-f", format]);
+      expect(run.exitCode).toBe(6);
+      expect(run.stderr).toContain(folder);
+      expect(run.stderr).toMatch(/^ {2}try +this is a folder/m);
+    }
+  });
 });

@@ -1,4 +1,5 @@
 import { resolve } from "node:path";
+import { BoxError, isBoxError } from "@box/errors";
 import { openFile } from "@box/io/node";
 import { type ImageInfo, inspectImage } from "@box/qcow2";
 import type { CommandContext } from "../../command/define-command.ts";
@@ -8,7 +9,31 @@ import { qcow2QemuInfo, rawQemuInfo } from "./qemu-info.ts";
 import type { DiskInfoInput, DiskInfoOutput, Qcow2Facts } from "./schemas.ts";
 
 /** Reads the header. */
-export async function run(
+export async function run(input: DiskInfoInput, context: CommandContext): Promise<DiskInfoOutput> {
+  try {
+    return await readInfo(input, context);
+  } catch (error) {
+    throw isBoxError(error) ? naming(input.file, error) : error;
+  }
+}
+
+/** The same error with the file in its message, for the readers do not know what they read from. */
+function naming(file: string, error: BoxError): BoxError {
+  const { code, kind, message, details, retryable, cause } = error;
+  const isFolder = details["errno"] === "EISDIR";
+  const hint = isFolder ? "this is a folder; give the file of a disk image" : error.hint;
+  return new BoxError({
+    code,
+    kind,
+    message: message.includes(file) ? message : `${file}: ${message}`,
+    details: { file, ...details },
+    ...(hint === undefined ? {} : { hint }),
+    retryable,
+    cause,
+  });
+}
+
+async function readInfo(
   { file, inputFormat = "qcow2" }: DiskInfoInput,
   { cwd, signal, globals }: CommandContext,
 ): Promise<DiskInfoOutput> {
