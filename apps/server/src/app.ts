@@ -1,5 +1,5 @@
 import swagger from "@fastify/swagger";
-import { type FastifyInstance, fastify } from "fastify";
+import { type FastifyInstance, type FastifyRequest, fastify } from "fastify";
 import {
   createJsonSchemaTransform,
   createJsonSchemaTransformObject,
@@ -8,6 +8,7 @@ import {
 } from "fastify-type-provider-zod";
 import type { BoxService } from "./box-service.ts";
 import { ServerError } from "./errors.ts";
+import { answerClientErrors } from "./net/client-error.ts";
 import type { Guard } from "./net/guard.ts";
 import { namedSchemas } from "./openapi/schemas.ts";
 import type { LiveOperations } from "./operations/live-operations.ts";
@@ -43,14 +44,19 @@ export interface AppOptions {
 /** The HTTP application, not yet listening. */
 export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   const { log, version, launcher } = options;
+  const clientErrors = answerClientErrors();
   const app = fastify({
     bodyLimit: options.bodyLimitBytes,
     forceCloseConnections: "idle",
     logger: log === undefined ? false : { level: "info", stream: { write: log } },
     // A client that sends its request too slowly is not waited for.
     requestTimeout: 60_000,
+    // Node would answer these itself, without a problem.
+    clientErrorHandler: clientErrors.handle,
+    http: { requireHostHeader: false },
     frameworkErrors: sendProblem,
   });
+  clientErrors.watch(app.server);
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
   app.setErrorHandler(sendProblem);
@@ -63,13 +69,26 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     sendProblem(error, request, reply);
   });
   acceptEmptyBodies(app);
-  app.addHook("onRequest", async (request) => options.guard()?.check(request));
+  app.addHook("onRequest", async (request) => {
+    requireHost(request);
+    options.guard()?.check(request);
+  });
   await addDocument(app, options);
   addHealthRoutes(app, { isReady: () => launcher.isReady, version });
   addBoxRoutes(app, options.boxes, launcher);
   addOperationRoutes(app, options.operations, options.live);
   app.get("/openapi.json", { schema: { hide: true } }, async () => app.swagger());
   return app;
+}
+
+/** HTTP/1.1 wants the header, and Node is told to leave the check to us. */
+function requireHost({ headers, raw }: FastifyRequest): void {
+  if (headers.host !== undefined || raw.httpVersion === "1.0") return;
+  throw new ServerError({
+    code: "SERVER_BAD_REQUEST",
+    message: "the request has no Host header",
+    hint: "send the header: Host: localhost",
+  });
 }
 
 /** An empty body is no body, even where a client says it is JSON. */

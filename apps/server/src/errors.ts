@@ -7,12 +7,15 @@ export type ServerErrorCode =
   | "SERVER_INVALID_REQUEST" // invalid-argument
   | "SERVER_ROUTE_NOT_FOUND" // not-found
   | "SERVER_BODY_TOO_LARGE" // limit
+  | "SERVER_HEADER_TOO_LARGE" // limit
+  | "SERVER_REQUEST_TIMEOUT" // timeout
   | "SERVER_UNSUPPORTED_MEDIA_TYPE" // unsupported
   | "SERVER_HOST_REFUSED" // denied
   | "SERVER_ORIGIN_REFUSED" // denied
   | "SERVER_UNAUTHORIZED" // auth
   | "SERVER_IDEMPOTENCY_MISMATCH" // denied
   | "SERVER_OPERATION_NOT_FOUND" // not-found
+  | "SERVER_OPERATION_NOT_RUNNING" // conflict
   | "SERVER_STOPPING" // interrupted
   | "SERVER_ADDRESS_INVALID" // invalid-argument
   | "SERVER_ADDRESS_IN_USE" // in-use
@@ -26,12 +29,15 @@ export const serverErrorKinds: Readonly<Record<ServerErrorCode, ErrorKind>> = {
   SERVER_INVALID_REQUEST: "invalid-argument",
   SERVER_ROUTE_NOT_FOUND: "not-found",
   SERVER_BODY_TOO_LARGE: "limit",
+  SERVER_HEADER_TOO_LARGE: "limit",
+  SERVER_REQUEST_TIMEOUT: "timeout",
   SERVER_UNSUPPORTED_MEDIA_TYPE: "unsupported",
   SERVER_HOST_REFUSED: "denied",
   SERVER_ORIGIN_REFUSED: "denied",
   SERVER_UNAUTHORIZED: "auth",
   SERVER_IDEMPOTENCY_MISMATCH: "denied",
   SERVER_OPERATION_NOT_FOUND: "not-found",
+  SERVER_OPERATION_NOT_RUNNING: "conflict",
   SERVER_STOPPING: "interrupted",
   SERVER_ADDRESS_INVALID: "invalid-argument",
   SERVER_ADDRESS_IN_USE: "in-use",
@@ -42,6 +48,8 @@ export const serverErrorKinds: Readonly<Record<ServerErrorCode, ErrorKind>> = {
 /** Statuses where HTTP itself has a better one than the table of kinds. */
 export const transportStatuses: Readonly<Partial<Record<string, number>>> = {
   SERVER_BODY_TOO_LARGE: 413,
+  SERVER_HEADER_TOO_LARGE: 431,
+  SERVER_REQUEST_TIMEOUT: 408,
   SERVER_UNSUPPORTED_MEDIA_TYPE: 415,
   SERVER_HOST_REFUSED: 403,
   SERVER_ORIGIN_REFUSED: 403,

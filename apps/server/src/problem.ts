@@ -32,7 +32,7 @@ export interface Problem {
 }
 
 /** An error as a problem. What box did not throw on purpose is told to the log only. */
-function toProblem(error: unknown, requestId?: string): Problem {
+export function toProblem(error: unknown, requestId?: string): Problem {
   const report = toErrorReport(error);
   const isInternal = report.kind === "internal";
   return {

@@ -157,6 +157,37 @@ describe("events", () => {
     expect(rest.at(-1)?.data.operation).toMatchObject({ state: "succeeded" });
   });
 
+  test.each([
+    ["that of done", 4],
+    ["a greater one", 99],
+  ])("end at once for a reader whose last number is %s", async (_name, seen) => {
+    const { url } = await startServer();
+    const { headers } = await send(url, "/v1/boxes", { method: "POST", body });
+    await send(url, `${headers.location}/wait`);
+    const path = `${headers.location}/events`;
+    const again = await send(url, path, { headers: { "last-event-id": String(seen) } });
+    expect(again).toMatchObject({ status: 204, text: "" });
+    const before = await send(url, path, { headers: { "last-event-id": "3" } });
+    expect(framesOf(before.text).map((frame) => [frame.id, frame.event])).toEqual([[4, "done"]]);
+  });
+
+  test("have no second done for a reader that was ahead of a running operation", async () => {
+    const { url, boxes } = await startServer();
+    const record = {
+      id: "a".repeat(32),
+      kind: "create",
+      box: { id: "b", name: "web" },
+      startedAt: "2026-01-02T03:04:05.000Z",
+    };
+    const states = ["running", "running"] as const;
+    const asked = states.values();
+    boxes.operations.find = async () => ({ ...record, state: asked.next().value ?? "succeeded" });
+    const answer = await send(url, `/v1/operations/${record.id}/events`, {
+      headers: { "last-event-id": "99" },
+    });
+    expect(answer).toMatchObject({ status: 200, text: "" });
+  });
+
   test("come as NDJSON when Accept prefers it", async () => {
     const { url } = await startServer();
     const { headers } = await send(url, "/v1/boxes", { method: "POST", body });
@@ -227,6 +258,41 @@ describe("operations", () => {
       error: { kind: "aborted" },
     });
     expect((await send(url, "/v1/boxes/web")).status).toBe(404);
+  });
+
+  test("that have ended, or that another process carries out, cannot be cancelled", async () => {
+    const { url, boxes } = await startServer();
+    const { headers } = await send(url, "/v1/boxes", { method: "POST", body });
+    const path = headers.location ?? "";
+    await send(url, `${path}/wait`);
+    const ended = await send(url, path, { method: "DELETE" });
+    const id = "a".repeat(32);
+    boxes.stored.set(id, {
+      record: {
+        id,
+        kind: "create",
+        box: { id: "b", name: "other" },
+        state: "running",
+        startedAt: "2026-01-02T03:04:05.000Z",
+      },
+      events: [],
+    });
+    const foreign = await send(url, `/v1/operations/${id}`, { method: "DELETE" });
+    for (const [answer, state] of [
+      [ended, "succeeded"],
+      [foreign, "running"],
+    ] as const) {
+      expect(answer.headers["content-type"]).toMatch(/^application\/problem\+json/);
+      expect(answer).toMatchObject({
+        status: 409,
+        json: {
+          code: "SERVER_OPERATION_NOT_RUNNING",
+          kind: "conflict",
+          hint: expect.any(String),
+          details: { state },
+        },
+      });
+    }
   });
 
   test("of the state and of this process are one list, the newest first", async () => {

@@ -1,4 +1,4 @@
-import { connect } from "node:net";
+import { connect, type Socket } from "node:net";
 import { describe, expect, test } from "vitest";
 import { type Json, send } from "./support/request.ts";
 import { startServer } from "./support/server.ts";
@@ -50,16 +50,64 @@ describe("errors of HTTP itself are problems with a code", () => {
     expect(answer.json.instance).toMatch(/^urn:box:request:/);
   });
 
-  test("a request that is not HTTP gets an answer and the server lives on", async () => {
+  test.each([
+    ["that is not HTTP", "nonsense\r\n\r\n", 400, "SERVER_BAD_REQUEST", "usage"],
+    ["without Host", "GET /livez HTTP/1.1\r\n\r\n", 400, "SERVER_BAD_REQUEST", "usage"],
+    [
+      "with a large header",
+      `GET /livez HTTP/1.1\r\nhost: x\r\nx-large: ${"x".repeat(70_000)}\r\n\r\n`,
+      431,
+      "SERVER_HEADER_TOO_LARGE",
+      "limit",
+    ],
+    [
+      "with large chunk extensions",
+      `POST /v1/boxes HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n1;${"x".repeat(20_000)}\r\n`,
+      413,
+      "SERVER_BODY_TOO_LARGE",
+      "limit",
+    ],
+  ])("a request %s, and the server lives on", async (_name, bytes, status, code, kind) => {
     const { url } = await startServer();
     const socket = connect(url.slice("unix://".length));
-    socket.end("nonsense\r\n\r\n");
-    let text = "";
-    for await (const chunk of socket.setEncoding("utf8")) text += chunk;
-    expect(text).toMatch(/^HTTP\/1.1 400 /);
+    socket.on("connect", () => socket.end(bytes));
+    const [head = "", body = ""] = (await readSocket(socket)).split("\r\n\r\n");
+    expect(head).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
+    expect(head).toMatch(/content-type: application\/problem\+json/i);
+    expect(JSON.parse(body)).toMatchObject({ status, code, kind, hint: expect.any(String) });
     expect((await send(url, "/livez")).status).toBe(200);
   });
+
+  test("garbage in the middle of an answer puts nothing into that answer", async () => {
+    const { url, boxes } = await startServer();
+    boxes.hold();
+    const { headers } = await send(url, "/v1/boxes", {
+      method: "POST",
+      body: { image: "oci:/x:y", name: "web" },
+    });
+    const socket = connect(url.slice("unix://".length));
+    socket.write(`GET ${headers.location}/events HTTP/1.1\r\nhost: x\r\n\r\n`);
+    const text = await readSocket(socket, (chunk) => {
+      if (chunk.includes("id: 2")) socket.write("nonsense\r\n\r\n");
+    });
+    expect(text).toContain("id: 2");
+    expect(text).not.toContain("problem+json");
+  });
 });
+
+async function readSocket(socket: Socket, onChunk?: (chunk: string) => void): Promise<string> {
+  const { promise, resolve } = Promise.withResolvers<string>();
+  let text = "";
+  socket.setEncoding("utf8");
+  socket.on("data", (chunk: string) => {
+    text += chunk;
+    onChunk?.(chunk);
+  });
+  // A server that closes while it is still sent something resets the connection: what it said before counts.
+  socket.on("error", () => {});
+  socket.on("close", () => resolve(text));
+  return promise;
+}
 
 test("livez, readyz and the version answer", async () => {
   const { url } = await startServer();

@@ -32,7 +32,8 @@ export async function* streamEvents(
     last = event.sequence;
     yield format(event);
   }
-  if (!signal.aborted) yield format(doneEvent(await operations.get(id), last + 1));
+  if (signal.aborted || (await operations.isBeyond(id, last))) return;
+  yield format(doneEvent(await operations.get(id), last + 1));
 }
 
 /** The form that an `Accept` header asks for first; server-sent events when it names neither. */

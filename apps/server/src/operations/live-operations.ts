@@ -89,10 +89,12 @@ export class LiveOperations {
     return [...this.#entries.values()].map(({ record }) => record);
   }
 
-  /** Asks running work to stop; it ends as `cancelled` once it has. */
-  cancel(id: string): void {
-    const reason = new DOMException("the operation was cancelled", "AbortError");
-    this.#entries.get(id)?.controller.abort(reason);
+  /** Asks running work to stop; it ends as `cancelled` once it has. Tells whether this process runs it. */
+  cancel(id: string): boolean {
+    const entry = this.#entries.get(id);
+    if (entry?.record.state !== "running") return false;
+    entry.controller.abort(new DOMException("the operation was cancelled", "AbortError"));
+    return true;
   }
 
   /** Told events with a greater sequence number; `undefined` for an operation of another process. */

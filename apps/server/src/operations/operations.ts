@@ -67,7 +67,7 @@ export class Operations {
     while (!signal.aborted) {
       // The state comes first: what is told between the two reads belongs to an operation that is still running.
       const { state } = await this.get(id);
-      const events = this.#live.events(id, last) ?? (await this.#archive.events(id, last));
+      const events = await this.#eventsAfter(id, last);
       for (const event of events) {
         yield event;
         last = event.sequence;
@@ -76,6 +76,16 @@ export class Operations {
       if (state !== "running") return;
       await this.#change(id, signal);
     }
+  }
+
+  /** Whether a number is greater than that of every event told so far: of an ended operation, that of `done`. */
+  async isBeyond(id: string, sequence: number): Promise<boolean> {
+    if (sequence === 0) return false;
+    return (await this.#eventsAfter(id, sequence - 1)).length === 0;
+  }
+
+  async #eventsAfter(id: string, sequence: number): Promise<readonly ServiceEvent[]> {
+    return this.#live.events(id, sequence) ?? (await this.#archive.events(id, sequence));
   }
 
   async #change(id: string, signal: AbortSignal): Promise<void> {

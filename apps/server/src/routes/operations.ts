@@ -1,6 +1,8 @@
 import { Readable } from "node:stream";
 import type { FastifyInstance } from "fastify";
 import * as z from "zod";
+import type { OperationRecord } from "../box-service.ts";
+import { ServerError } from "../errors.ts";
 import { responses } from "../openapi/responses.ts";
 import { operation, operationParams } from "../openapi/schemas.ts";
 import { chooseForm, streamEvents } from "../operations/event-stream.ts";
@@ -55,6 +57,7 @@ export function addOperationRoutes(
       schema: {
         operationId: "cancelOperation",
         summary: "Ask an operation of this server to stop",
+        description: "409 when it has ended, or when another process carries it out.",
         tags: ["operations"],
         params: operationParams,
         response: responses({
@@ -64,11 +67,25 @@ export function addOperationRoutes(
     },
     async ({ params: { id } }, reply) => {
       const record = await operations.get(id);
-      live.cancel(id);
+      if (!live.cancel(id)) throw notRunning(await operations.get(id));
       return reply.code(202).send(record);
     },
   );
   addFollowingRoutes(app, operations);
+}
+
+function notRunning({ id, state }: OperationRecord): ServerError {
+  const isForeign = state === "running";
+  return new ServerError({
+    code: "SERVER_OPERATION_NOT_RUNNING",
+    message: isForeign
+      ? `cannot cancel the operation ${id}: another process carries it out`
+      : `cannot cancel the operation ${id}: it has ended as ${state}`,
+    details: { operation: id, state },
+    hint: isForeign
+      ? "end it where it was started"
+      : "GET /v1/operations/ID tells how it ended; undo what it did, if you want, by a new request",
+  });
 }
 
 function addFollowingRoutes(app: FastifyInstance, operations: Operations): void {
@@ -102,14 +119,14 @@ function addFollowingRoutes(app: FastifyInstance, operations: Operations): void 
         operationId: "followOperation",
         summary: "The operation's events as they come: server-sent events, or NDJSON by Accept",
         description:
-          "Frames carry the event's sequence number as id; Last-Event-ID leaves out what was seen. The last event is of type done.",
+          "Frames carry the event's sequence number as id; Last-Event-ID leaves out what was seen. The last event is of type done. Who has seen it gets 204, which tells an EventSource not to come back.",
         tags: ["operations"],
         params: operationParams,
         headers: z.looseObject({
           "last-event-id": z.coerce.number().int().min(0).max(Number.MAX_SAFE_INTEGER).optional(),
         }),
         response: {
-          ...responses({}),
+          ...responses({ 204: { description: "All events were seen, the last one too" } }),
           200: {
             description: "The events",
             content: {
@@ -121,11 +138,14 @@ function addFollowingRoutes(app: FastifyInstance, operations: Operations): void 
       },
     },
     async ({ params: { id }, headers, raw }, reply) => {
-      await operations.get(id);
+      const afterSequence = headers["last-event-id"] ?? 0;
+      const { state } = await operations.get(id);
+      if (state !== "running" && (await operations.isBeyond(id, afterSequence))) {
+        return reply.code(204).send();
+      }
       const form = chooseForm(headers.accept);
       const gone = new AbortController();
       raw.on("close", () => gone.abort());
-      const afterSequence = headers["last-event-id"] ?? 0;
       const events = streamEvents(operations, { id, form, afterSequence, signal: gone.signal });
       return reply.header("cache-control", "no-store").type(form).send(Readable.from(events));
     },

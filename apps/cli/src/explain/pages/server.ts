@@ -22,6 +22,14 @@ export const serverPages: CodePages = {
     meaning: "The body of the request is larger than the server reads.",
     advice: "Send a smaller body.",
   },
+  SERVER_HEADER_TOO_LARGE: {
+    meaning: "The header of the request is larger than the server reads.",
+    advice: "Send fewer and shorter header fields, and a shorter path.",
+  },
+  SERVER_REQUEST_TIMEOUT: {
+    meaning: "The request did not arrive in time.",
+    advice: "Send the whole request at once.",
+  },
   SERVER_UNSUPPORTED_MEDIA_TYPE: {
     meaning: "The body of the request is of a type that the server does not read.",
     advice: "Send content-type: application/json.",
@@ -46,6 +54,11 @@ export const serverPages: CodePages = {
   SERVER_OPERATION_NOT_FOUND: {
     meaning: "There is no operation with this id; old ones are forgotten.",
     advice: "GET /v1/operations lists those that are remembered.",
+  },
+  SERVER_OPERATION_NOT_RUNNING: {
+    meaning:
+      "The operation has ended, or another process carries it out: this server cannot cancel it.",
+    advice: "GET /v1/operations/ID tells how it ended. End another process where it was started.",
   },
   SERVER_STOPPING: {
     meaning: "The server is stopping and takes no new work.",
