@@ -10,6 +10,7 @@ export type RuntimeErrorCode =
   | "HOME_TOO_NEW" // unsupported
   | "HOME_VERSION_INVALID" // corrupt
   | "HOME_ON_NETWORK" // unsupported
+  | "HOME_PATH_TOO_LONG" // invalid-argument
   | "STATE_FAILED" // io
   | "STATE_NO_SPACE" // no-space
   | "STATE_READ_ONLY" // read-only
@@ -38,6 +39,7 @@ export const runtimeErrorKinds: Readonly<Record<RuntimeErrorCode, ErrorKind>> = 
   HOME_TOO_NEW: "unsupported",
   HOME_VERSION_INVALID: "corrupt",
   HOME_ON_NETWORK: "unsupported",
+  HOME_PATH_TOO_LONG: "invalid-argument",
   STATE_FAILED: "io",
   STATE_NO_SPACE: "no-space",
   STATE_READ_ONLY: "read-only",

@@ -86,3 +86,23 @@ test("a home on a read-only file system is told as such", async ({ skip }) => {
   }
   return undefined;
 });
+
+test("a home whose file system became read-only is told as read-only, and is not changed", async ({
+  skip,
+}) => {
+  const folder = await mountSmall();
+  if (folder === undefined) return skip("needs the right to mount a tmpfs");
+  const home = join(folder, "home");
+  const runtime = await Runtime.open({ home, images: new FakeImages() });
+  await runtime.boxes.create({ image: "app", name: "first" });
+  await runtime.close();
+  execFileSync("mount", ["-o", "remount,ro", folder]);
+  await expect(Runtime.open({ home, images: new FakeImages() })).rejects.toMatchObject({
+    kind: "read-only",
+    hint: expect.stringContaining("writable"),
+  });
+  execFileSync("mount", ["-o", "remount,rw", folder]);
+  await using again = await Runtime.open({ home, images: new FakeImages() });
+  expect(await again.boxes.list()).toHaveLength(1);
+  return undefined;
+});

@@ -1,4 +1,15 @@
-import { chmod, chown, mkdir, readdir, readFile, stat, symlink, writeFile } from "node:fs/promises";
+import {
+  chmod,
+  chown,
+  mkdir,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  symlink,
+  truncate,
+  writeFile,
+} from "node:fs/promises";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { Runtime } from "@box/runtime";
@@ -254,4 +265,45 @@ describe("a state", () => {
       expect.objectContaining({ code: "STATE_FAILED" }),
     );
   });
+});
+
+describe("a state that is lost", () => {
+  test.each([
+    ["gone", (path: string) => rm(path)],
+    ["empty", (path: string) => truncate(path)],
+  ])(
+    "is refused as corrupt when it is %s while boxes are there, and nothing changes",
+    async (_how, lose) => {
+      const home = join(await temporaryFolder(), "home");
+      const runtime = await Runtime.open({ home, images: new FakeImages() });
+      await runtime.close();
+      await mkdir(join(home, "boxes", "some-box"));
+      await lose(join(home, "state.db"));
+      const before = await readdir(home);
+      await expect(Runtime.open({ home, images: new FakeImages() })).rejects.toMatchObject({
+        code: "STATE_CORRUPT",
+        kind: "corrupt",
+        hint: expect.stringContaining("backup"),
+      });
+      expect(await readdir(home)).toEqual(before);
+    },
+  );
+
+  test("is a new one when there is no box", async () => {
+    const home = join(await temporaryFolder(), "home");
+    await (await Runtime.open({ home, images: new FakeImages() })).close();
+    await truncate(join(home, "state.db"));
+    const runtime = await open(home);
+    expect(await runtime.boxes.list()).toEqual([]);
+  });
+});
+
+test("a home whose path is too long for its state is refused before anything is made", async () => {
+  const folder = await temporaryFolder();
+  const home = join(folder, ...Array.from({ length: 5 }, () => "x".repeat(100)));
+  await expect(Runtime.open({ home, images: new FakeImages() })).rejects.toMatchObject({
+    code: "HOME_PATH_TOO_LONG",
+    kind: "invalid-argument",
+  });
+  expect(await readdir(folder)).toEqual([]);
 });

@@ -31,7 +31,9 @@ const knownEntries = new Set(["images", "bases", "boxes", "locks", "tmp"]);
  */
 export async function openHome(options: OpenHomeOptions): Promise<HomeLayout> {
   const path = resolve(options.home);
+  checkLength(path);
   const root = await makeRoot(path);
+  checkLength(root);
   await checkOwner(root);
   const home = homeLayout(root);
   const version = await readVersion(home);
@@ -44,6 +46,20 @@ export async function openHome(options: OpenHomeOptions): Promise<HomeLayout> {
     await ensureDirectory(folder);
   }
   return home;
+}
+
+/** SQLite takes paths of up to 512 bytes; the state and its side files need some of them. */
+const maxRootBytes = 480;
+
+function checkLength(path: string): void {
+  const length = Buffer.byteLength(path);
+  if (length <= maxRootBytes) return;
+  throw new RuntimeError({
+    code: "HOME_PATH_TOO_LONG",
+    message: `cannot use ${path} as home: its path has ${length} bytes, the limit is ${maxRootBytes}`,
+    details: { path, length, limit: maxRootBytes },
+    hint: "give a shorter path with --home",
+  });
 }
 
 async function makeRoot(path: string): Promise<string> {

@@ -1,4 +1,7 @@
+import { accessSync, constants } from "node:fs";
+import { dirname } from "node:path";
 import { isBoxError } from "@box/errors";
+import { errnoOf } from "@box/io/node";
 import { RuntimeError, type RuntimeErrorCode } from "../errors.ts";
 
 /** SQLite's primary result codes that say more than that it failed. */
@@ -9,6 +12,8 @@ const codes: Readonly<Record<number, RuntimeErrorCode>> = {
   13: "STATE_NO_SPACE", // SQLITE_FULL
   26: "STATE_CORRUPT", // SQLITE_NOTADB
 };
+
+const cannotOpen = 14; // SQLITE_CANTOPEN
 
 const hints: Readonly<Partial<Record<RuntimeErrorCode, string>>> = {
   STATE_BUSY: "another process keeps the state busy: try again",
@@ -24,7 +29,8 @@ export function toStateError(error: unknown, path: string): Error {
   const { errcode, message } = error as { errcode?: number; message?: string };
   // Anything that SQLite did not throw is a bug, and stays as it is.
   if (typeof errcode !== "number") return error as Error;
-  const code = codes[errcode & 0xff] ?? "STATE_FAILED";
+  const primary = errcode & 0xff;
+  const code = primary === cannotOpen ? codeOfUnopened(path) : (codes[primary] ?? "STATE_FAILED");
   const hint = hints[code];
   return new RuntimeError({
     code,
@@ -34,4 +40,14 @@ export function toStateError(error: unknown, path: string): Error {
     retryable: code === "STATE_BUSY",
     cause: error,
   });
+}
+
+/** SQLite does not say why it could not open a file; a file system that is read-only is the cause worth telling. */
+function codeOfUnopened(path: string): RuntimeErrorCode {
+  try {
+    accessSync(dirname(path), constants.W_OK);
+    return "STATE_FAILED";
+  } catch (error) {
+    return errnoOf(error) === "EROFS" ? "STATE_READ_ONLY" : "STATE_FAILED";
+  }
 }

@@ -3,6 +3,7 @@ import type { Clock } from "@box/pipeline";
 import type { BoxEvent } from "../events.ts";
 import type { HomeLayout } from "../home/layout.ts";
 import { StateDatabase } from "./database.ts";
+import { refuseLostState } from "./lost-state.ts";
 import { insertEvents } from "./operations-table.ts";
 
 const flushAfterMs = 250;
@@ -27,6 +28,7 @@ export class StateStore implements Disposable {
 
   /** Opens the state of a home. @throws RuntimeError `STATE_*`. */
   static async open(home: HomeLayout, clock: Clock): Promise<StateStore> {
+    await refuseLostState(home);
     const lock = join(home.locks, "state.lock");
     return new StateStore(await StateDatabase.open(home.state, lock), clock);
   }

@@ -34,6 +34,10 @@ export const runtimePages: CodePages = {
     meaning: "The home is on a network file system, where the state's locks do not hold.",
     advice: "Use a home on a local disk: --home DIR.",
   },
+  HOME_PATH_TOO_LONG: {
+    meaning: "The path of the home leaves no room for the names of the files below it.",
+    advice: "Use a home with a shorter path: --home DIR.",
+  },
   STATE_FAILED: {
     meaning: "The state database could not be read or written.",
     advice: "Check the disk and the permissions of state.db; the details have the reason.",
