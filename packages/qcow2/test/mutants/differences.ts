@@ -28,6 +28,13 @@ export const differenceRules: readonly DifferenceRule[] = [
       report !== undefined && report.info.encryption !== "none" && isRefused(theirs),
   },
   {
+    name: "bitmap-size",
+    explains: ({ verdict }, theirs) =>
+      verdict !== "refused" &&
+      isRefused(theirs) &&
+      /Could not read bitmap '/.test(theirs.messages),
+  },
+  {
     name: "backing-name",
     explains: ({ error }) => error?.code === "QCOW2_BACKING_NAME_INVALID",
   },
