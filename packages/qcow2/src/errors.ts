@@ -25,6 +25,7 @@ export type Qcow2ErrorCode =
   | "QCOW2_DATA_FILE_OFFSET_WRONG" // corrupt
   | "QCOW2_SNAPSHOT_INVALID" // corrupt
   | "QCOW2_BITMAP_INVALID" // corrupt
+  | "QCOW2_LUKS_INVALID" // corrupt
   | "QCOW2_MARKED_CORRUPT" // corrupt
   | "QCOW2_UNSUPPORTED_VERSION" // unsupported
   | "QCOW2_UNSUPPORTED_FEATURE" // unsupported
@@ -34,6 +35,7 @@ export type Qcow2ErrorCode =
   | "QCOW2_TABLE_TOO_LARGE" // limit
   | "QCOW2_IMAGE_TOO_LARGE" // limit
   | "QCOW2_METADATA_LIMIT" // limit
+  | "QCOW2_LUKS_LIMIT" // limit
   | "QCOW2_DEADLINE" // limit
   | "QCOW2_BACKING_CYCLE" // limit
   | "QCOW2_CHAIN_TOO_DEEP" // limit
@@ -53,6 +55,7 @@ export type Qcow2ErrorCode =
   | "QCOW2_READ_ONLY" // read-only
   | "QCOW2_NETWORK" // network
   | "QCOW2_AUTH" // auth
+  | "QCOW2_PASSPHRASE_WRONG" // auth
   | "QCOW2_TIMEOUT" // timeout
   | "QCOW2_ABORTED"; // aborted
 
@@ -81,6 +84,7 @@ export const qcow2ErrorKinds: Readonly<Record<Qcow2ErrorCode, ErrorKind>> = {
   QCOW2_DATA_FILE_OFFSET_WRONG: "corrupt",
   QCOW2_SNAPSHOT_INVALID: "corrupt",
   QCOW2_BITMAP_INVALID: "corrupt",
+  QCOW2_LUKS_INVALID: "corrupt",
   QCOW2_MARKED_CORRUPT: "corrupt",
   QCOW2_UNSUPPORTED_VERSION: "unsupported",
   QCOW2_UNSUPPORTED_FEATURE: "unsupported",
@@ -90,6 +94,7 @@ export const qcow2ErrorKinds: Readonly<Record<Qcow2ErrorCode, ErrorKind>> = {
   QCOW2_TABLE_TOO_LARGE: "limit",
   QCOW2_IMAGE_TOO_LARGE: "limit",
   QCOW2_METADATA_LIMIT: "limit",
+  QCOW2_LUKS_LIMIT: "limit",
   QCOW2_DEADLINE: "limit",
   QCOW2_BACKING_CYCLE: "limit",
   QCOW2_CHAIN_TOO_DEEP: "limit",
@@ -109,6 +114,7 @@ export const qcow2ErrorKinds: Readonly<Record<Qcow2ErrorCode, ErrorKind>> = {
   QCOW2_READ_ONLY: "read-only",
   QCOW2_NETWORK: "network",
   QCOW2_AUTH: "auth",
+  QCOW2_PASSPHRASE_WRONG: "auth",
   QCOW2_TIMEOUT: "timeout",
   QCOW2_ABORTED: "aborted",
 };

@@ -18,6 +18,7 @@ import { TableCache } from "../tables/table-cache.ts";
 import { requireWritable } from "../write/host-file.ts";
 import { ImageWriter, requireWritableImage } from "../write/image-writer.ts";
 import { ChainGuard } from "./chain-guard.ts";
+import { openData, requireKey } from "./encrypted-data.ts";
 import type { OpenImageOptions } from "./open-options.ts";
 import { backingFormatOf, resolveFile } from "./resolve-file.ts";
 import { denyAll, type FileRequest, type ResolvedFile, requestFor } from "./resolver.ts";
@@ -106,10 +107,11 @@ async function openLayer(
     requireKnownFeatures(area);
     validateTables(area.header, isStrict ? reader.sizeBytes : undefined);
     const info = toImageInfo(area, reader.sizeBytes);
+    requireKey(info, options, depth === 0);
     const sizeBytes = requireReadable(info, options);
     const dataFile = await openDataFile(area, info, file, depth, options);
     if (dataFile) opened.push(dataFile);
-    const dataReader = dataFile ? await SourceReader.open(dataFile.source, options.signal) : reader;
+    const dataReader = await openData(reader, dataFile?.source ?? file.source, info, options);
     const backing = await openBacking(info, file, depth + 1, guard, options);
     const format = l2FormatOf(info);
     const { codec = portableCodec, cacheBytes = defaultCacheBytes } = options;
@@ -196,15 +198,6 @@ async function openDataFile(
 
 /** The virtual size as a number, when the image can be read at all. */
 function requireReadable(info: ImageInfo, options: OpenImageOptions): number {
-  if (info.encryption !== "none") {
-    throw new Qcow2Error({
-      code: "QCOW2_ENCRYPTED",
-      message: `the image is encrypted with ${info.encryption}`,
-      offset: headerFields.cryptMethod,
-      structure: "header",
-      details: { encryption: info.encryption },
-    });
-  }
   const { maxVirtualSizeBytes = Number.MAX_SAFE_INTEGER, maxSnapshots } = options.limits ?? {};
   if (info.virtualSizeBytes > BigInt(maxVirtualSizeBytes)) {
     throw new Qcow2Error({

@@ -32,6 +32,8 @@ export interface OpenImageOptions {
   readonly signal?: AbortSignal;
   /** Decompresses clusters; plain TypeScript on this thread unless given. */
   readonly codec?: Codec;
+  /** Opens LUKS images, for reading only: the top one and those below. Text is taken as UTF-8. */
+  readonly passphrase?: Uint8Array | string;
   /** Where the image is, told to the resolvers for names that are relative to it. */
   readonly location?: string;
 }

@@ -117,7 +117,16 @@ function makeBitmaps(folder: string): void {
 
 function makeLuks(folder: string): void {
   const options = "encrypt.format=luks,encrypt.key-secret=s,encrypt.iter-time=10";
-  create(folder, [...secret, "-o", options], "i.qcow2", "8M");
+  // qemu-img times its key derivation and gives up when the clock is too coarse for a short run.
+  for (let attempt = 1; ; attempt++) {
+    try {
+      create(folder, [...secret, "-o", options], "i.qcow2", "8M");
+      break;
+    } catch (error) {
+      if (attempt === 10) throw error;
+    }
+  }
+  qemuIo(folder, luksOptions, ...secret, "--image-opts", ...writes);
 }
 
 /** Entries of an L2 table are lost, as when a writer's last writes are: their clusters stay counted. */

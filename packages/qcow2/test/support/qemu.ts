@@ -20,9 +20,10 @@ export function qemuImg(folder: string, ...args: readonly string[]): string {
   return execFileSync("qemu-img", args, { cwd: folder, encoding: "utf8", stdio: "pipe" });
 }
 
-/** Runs qemu-io on images that the test made itself; commands may begin with options such as `-f raw`. */
+/** Runs qemu-io on images that the test made itself; what comes before the first command with a space are options. */
 export function qemuIo(folder: string, image: string, ...commands: readonly string[]): string {
-  const options = commands[0] === "-f" ? commands.slice(0, 2) : [];
+  const first = commands.findIndex((command) => command.includes(" "));
+  const options = commands.slice(0, Math.max(0, first));
   const args = [
     ...options,
     ...commands.slice(options.length).flatMap((command) => ["-c", command]),
