@@ -11,10 +11,10 @@ export {
 } from "./chain/resolver.ts";
 export {
   type CheckCounters,
-  type CheckImageOptions,
   type CheckReport,
   checkImage,
 } from "./check/check-image.ts";
+export type { CheckImageOptions } from "./check/check-options.ts";
 export {
   type CheckStructureOptions,
   checkStructure,

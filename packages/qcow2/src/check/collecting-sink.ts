@@ -6,6 +6,8 @@ export class CollectingSink implements FindingSink {
   readonly findings: Finding[] = [];
   /** Findings of severity `error`, kept or not. */
   errors = 0;
+  /** The codes of all errors. */
+  readonly codes: Set<Finding["code"]> = new Set();
   /** What `qemu-img check` counts as corruptions. */
   corruptions = 0;
   /** Leaked clusters. */
@@ -21,6 +23,7 @@ export class CollectingSink implements FindingSink {
   /** {@inheritDoc FindingSink.error} */
   error(finding: Finding, corruptions: number): void {
     this.errors++;
+    this.codes.add(finding.code);
     this.corruptions += corruptions;
     this.#keep(finding);
   }

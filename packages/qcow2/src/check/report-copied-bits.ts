@@ -10,6 +10,9 @@ import type { RefcountBlocks } from "./walk-refcounts.ts";
 
 const chunkBytes = 1 << 20;
 
+/** Told where an entry is whose copied bit is wrong. */
+export type WrongCopiedBit = (entryAt: number) => void;
+
 /**
  * Reports every entry of the active disk whose bit 63 does not say whether the refcount is exactly 1.
  *
@@ -19,8 +22,9 @@ const chunkBytes = 1 << 20;
 export async function reportCopiedBits(
   context: WalkContext,
   tables: { readonly l2Tables: L2Queue; readonly blocks: RefcountBlocks },
+  onWrong?: WrongCopiedBit,
 ): Promise<void> {
-  const judge = new CopiedBitJudge(context, tables.blocks);
+  const judge = new CopiedBitJudge(context, tables.blocks, onWrong);
   await reportL1Entries(context, judge);
   if (!context.format.hasDataFile) await reportL2Entries(context, tables.l2Tables, judge);
 }
@@ -70,9 +74,11 @@ async function reportL2Entries(
 class CopiedBitJudge {
   readonly #context: WalkContext;
   readonly #refcounts: RefcountLookup;
+  readonly #onWrong: WrongCopiedBit | undefined;
 
-  constructor(context: WalkContext, blocks: RefcountBlocks) {
+  constructor(context: WalkContext, blocks: RefcountBlocks, onWrong: WrongCopiedBit | undefined) {
     this.#context = context;
+    this.#onWrong = onWrong;
     this.#refcounts = new RefcountLookup(context, blocks);
   }
 
@@ -106,5 +112,6 @@ class CopiedBitJudge {
     const message = `the entry at byte ${entryAt} for the cluster at byte ${offset} ${problem}`;
     const structure = structureOfUse(references.usesAt(cluster));
     this.#context.report({ code: "QCOW2_COPIED_BIT_WRONG", structure, offset, message }, weight);
+    this.#onWrong?.(entryAt);
   }
 }

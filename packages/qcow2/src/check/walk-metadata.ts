@@ -4,7 +4,7 @@ import { compareRefcounts } from "./compare-refcounts.ts";
 import { toErrorFinding } from "./finding-of-error.ts";
 import { L2Queue } from "./l2-queue.ts";
 import { clusterUse } from "./reference-map.ts";
-import { reportCopiedBits } from "./report-copied-bits.ts";
+import { reportCopiedBits, type WrongCopiedBit } from "./report-copied-bits.ts";
 import { walkBitmaps } from "./walk-bitmaps.ts";
 import type { WalkContext } from "./walk-context.ts";
 import { walkActiveL1, walkSnapshotL1s } from "./walk-l1.ts";
@@ -17,6 +17,8 @@ export interface WalkOptions {
   readonly comparesRefcounts: boolean;
   /** Whether version 3 snapshots must have the extra data that the version asks for. */
   readonly requiresSnapshotExtra: boolean;
+  /** Whether the refcount structures are left out, because they are about to be written anew. */
+  readonly skipsRefcounts?: boolean;
 }
 
 /** The tables that a walk found. */
@@ -38,23 +40,28 @@ export interface WalkResult {
 export async function walkMetadata(
   context: WalkContext,
   options: WalkOptions,
+  onWrongCopiedBit?: WrongCopiedBit,
 ): Promise<WalkResult> {
   const result = await countReferences(context, options);
   if (!options.comparesRefcounts || !result.isComplete) return result;
   const hasWrongClaims = await compareRefcounts(context, result.blocks);
-  if (hasWrongClaims || context.hasPastEnd) await reportCopiedBits(context, result);
+  if (hasWrongClaims || context.hasPastEnd) {
+    await reportCopiedBits(context, result, onWrongCopiedBit);
+  }
   return result;
 }
 
+const noBlocks: RefcountBlocks = { offsets: new Float64Array(0), sound: new Uint8Array(0) };
+
 /** Counts every reference, without comparing. */
-async function countReferences(
+export async function countReferences(
   context: WalkContext,
-  options: Pick<WalkOptions, "requiresSnapshotExtra">,
+  options: Omit<WalkOptions, "comparesRefcounts">,
 ): Promise<WalkResult> {
   const { contents } = context.area;
   const l2Tables = new L2Queue(context.budget);
   context.addCluster(0, clusterUse.header, 1, 0);
-  const blocks = await readRefcountTable(context);
+  const blocks = options.skipsRefcounts ? noBlocks : await readRefcountTable(context);
   await walkActiveL1(context, l2Tables);
   const snapshots = await walkSnapshots(context, l2Tables, options.requiresSnapshotExtra);
   if (contents.encryptionHeader) {

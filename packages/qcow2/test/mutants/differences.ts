@@ -30,9 +30,7 @@ export const differenceRules: readonly DifferenceRule[] = [
   {
     name: "bitmap-size",
     explains: ({ verdict }, theirs) =>
-      verdict !== "refused" &&
-      isRefused(theirs) &&
-      /Could not read bitmap '/.test(theirs.messages),
+      verdict !== "refused" && isRefused(theirs) && /Could not read bitmap '/.test(theirs.messages),
   },
   {
     name: "backing-name",
