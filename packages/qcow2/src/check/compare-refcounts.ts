@@ -89,7 +89,9 @@ class Comparison {
         const counted = page?.counts[index] ?? 0;
         if (page === undefined || counted === 0) continue;
         const cluster = pageIndex * pageClusters + index;
-        if ((offsets[Math.floor(cluster / this.#perBlock)] ?? 0) !== 0) continue;
+        const block = offsets[Math.floor(cluster / this.#perBlock)] ?? 0;
+        if (Number.isNaN(block) && counted > this.#maxRefcount) this.#overflow(cluster, counted);
+        if (block !== 0) continue;
         tally.highestCluster = Math.max(tally.highestCluster, cluster);
         this.#mismatch(cluster, 0, counted);
         const uses = (page.uses[index] ?? 0) & ~clusterUse.claimedShared;

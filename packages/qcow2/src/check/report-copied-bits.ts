@@ -84,11 +84,12 @@ class CopiedBitJudge {
 
   /** Judges one entry; a promise only when a refcount must be looked up. */
   entry(high: number, target: number, entryAt: number, weight: number): Promise<void> | undefined {
-    const { references, clusterSize } = this.#context;
+    const { references, clusterSize, reader } = this.#context;
     const cluster = Math.floor(target / clusterSize);
     const isSet = isCopied(high);
+    const isCounted = target < reader.sizeBytes && references.countAt(cluster) > 0;
     if (!this.#refcounts.canRead(cluster)) return undefined;
-    if (references.countAt(cluster) === 0) return this.#uncounted(cluster, isSet, entryAt, weight);
+    if (!isCounted) return this.#uncounted(cluster, isSet, entryAt, weight);
     const wrong = isSet ? clusterUse.claimedCopied : clusterUse.claimedShared;
     if ((references.usesAt(cluster) & wrong) !== 0) this.#report(cluster, isSet, entryAt, weight);
     return undefined;

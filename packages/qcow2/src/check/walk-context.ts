@@ -127,7 +127,7 @@ export class WalkContext {
   /** Counts a misaligned cluster: it touches two, and its entry makes a claim about the first. */
   addMisaligned(offset: number, use: number, weight: number, from: number): void {
     this.addRange(offset, this.clusterSize, use, weight, from);
-    if (offset < this.reader.sizeBytes) {
+    if (!this.#isPastEnd(offset, this.clusterSize)) {
       this.references.add(Math.floor(offset / this.clusterSize), use, 0);
     }
   }

@@ -28,6 +28,13 @@ export const differenceRules: readonly DifferenceRule[] = [
       report !== undefined && report.info.encryption !== "none" && isRefused(theirs),
   },
   {
+    name: "bitmap-extra-data",
+    explains: ({ verdict }, theirs) =>
+      verdict !== "refused" &&
+      isRefused(theirs) &&
+      /Bitmap extra data is not supported|doesn't satisfy the constraints/.test(theirs.messages),
+  },
+  {
     name: "bitmap-size",
     explains: ({ verdict }, theirs) =>
       verdict !== "refused" && isRefused(theirs) && /Could not read bitmap '/.test(theirs.messages),
