@@ -16,6 +16,7 @@ export const oraclePackages = new Map([
   ["strace", "strace"],
   ["script", "bsdutils"],
   ["mount", "mount"],
+  ["python3", "python3"],
   ["readelf", "binutils"],
   ["setpriv", "util-linux"],
   ["tar", "tar"],

@@ -88,6 +88,66 @@ describe.skipIf(!isAllowed)(isAllowed ? title : `${title} (skipped: no right to 
     disk.close();
   });
 
+  test("reads every attribute, wherever it is stored, and ACLs as they were given", async () => {
+    const disk = new DiskFile();
+    const { tree, contents } = sampleTree();
+    const attributes = tree.lookup(tree.root, bytes("attributes")) as number;
+    const huge = tree.lookup(attributes, bytes("huge")) as number;
+    // The kernel shows only capabilities that it understands: this is cap_net_raw+ep.
+    const capability = Uint8Array.from([1, 0, 0, 2, 0, 32, ...new Array<number>(14).fill(0)]);
+    const kept = tree.attributes(huge);
+    const others = kept.xattrs.filter(({ value }) => value.byteLength > 1000);
+    const xattrs = [...others, { name: bytes("security.capability"), value: capability }];
+    tree.setAttributes(huge, { ...kept, xattrs });
+    await writeImage(tree, disk, {}, contents);
+    const expected = Object.fromEntries(
+      [{ name: bytes("."), node: attributes }, ...tree.children(attributes)].map(
+        ({ name, node }) => [
+          Buffer.from(name).toString(),
+          Object.fromEntries(
+            tree
+              .attributes(node)
+              .xattrs.map((xattr) => [
+                Buffer.from(xattr.name).toString(),
+                Buffer.from(xattr.value).toString("hex"),
+              ]),
+          ),
+        ],
+      ),
+    );
+    expect(Object.keys(expected)).toHaveLength(7);
+    const script =
+      "import json,os,sys; p=sys.argv[1]; print(json.dumps({n: {x: os.getxattr(p+'/'+n,x,follow_symlinks=False).hex() for x in os.listxattr(p+'/'+n,follow_symlinks=False)} for n in ['.']+os.listdir(p)}))";
+    whileMounted(disk.path, () => {
+      const { stdout } = run("python3", ["-c", script, join(point, "attributes")]);
+      expect(JSON.parse(stdout)).toEqual(expected);
+    });
+    disk.close();
+  });
+
+  test("shows a size that was asked for, and one that it grew to, in df", async () => {
+    const disk = new DiskFile();
+    const { tree, contents } = sampleTree();
+    const expectSize = (sizeBytes: number): void => {
+      whileMounted(disk.path, () => {
+        const { bavail, blocks, bsize } = statfsSync(point);
+        expect(blocks * bsize).toBeGreaterThan(sizeBytes * 0.95);
+        expect(blocks * bsize).toBeLessThanOrEqual(sizeBytes);
+        expect(bavail * bsize).toBeGreaterThan(sizeBytes * 0.94);
+        writeFileSync(join(point, "new"), "x".repeat(1_000_000));
+      });
+      expect(checkImage(disk.path)).toMatchObject({ status: 0 });
+    };
+    await writeImage(tree, disk, { sizeBytes: 2 ** 30 }, contents);
+    expectSize(2 ** 30);
+    await disk.truncate(20 * 2 ** 30);
+    // resize2fs wants a check that is noted, since the kernel wrote.
+    expect(run("e2fsck", ["-f", "-p", disk.path])).toMatchObject({ status: 0 });
+    expect(run("resize2fs", [disk.path])).toMatchObject({ status: 0 });
+    expectSize(20 * 2 ** 30);
+    disk.close();
+  });
+
   test("mounts the smallest file system, which has not a block to spare", async () => {
     const disk = new DiskFile();
     await writeImage(new FileTree(), disk);

@@ -1,4 +1,29 @@
+import type { TarXattr } from "@box/tar";
 import { bytes, directory, file, hardlink, special, symlink, type TestEntry } from "./layers.ts";
+
+/** Version 2; user::rwx, user:1000:r-x, group::r-x, mask::rwx, other::---. */
+const acl: Uint8Array = Uint8Array.from(
+  [
+    [2, 0, 0, 0],
+    [1, 0, 7, 0, 255, 255, 255, 255],
+    [2, 0, 5, 0, 0xe8, 3, 0, 0],
+    [4, 0, 5, 0, 255, 255, 255, 255],
+    [16, 0, 7, 0, 255, 255, 255, 255],
+    [32, 0, 0, 0, 255, 255, 255, 255],
+  ].flat(),
+);
+
+/** cap_net_raw+ep, version 2. */
+const capability: Uint8Array = Uint8Array.from(
+  [1, 0, 0, 2, 0, 32, 0, 0].concat(new Array(12).fill(0)),
+);
+
+function xattr(name: string, value: string | Uint8Array): TarXattr {
+  return {
+    name: new TextEncoder().encode(name),
+    value: typeof value === "string" ? bytes(value) : value,
+  };
+}
 
 /**
  * An image with everything that the merge rules speak of. Every directory is listed, since a directory that no layer
@@ -39,6 +64,20 @@ export const sampleLayers: readonly (readonly TestEntry[])[] = [
     file("zeros", new Uint8Array(200_000)),
     file("labelled", "x", { xattrs: [{ name: bytes("user.label"), value: bytes("a\x00b") }] }),
     file("\xff\xfe name\n", "odd name", { uid: 70_000, gid: 3_000_000_000 }),
+    directory("attributes", { mode: 0o775, xattrs: [xattr("system.posix_acl_default", acl)] }),
+    file("attributes/acl", "x", { mode: 0o770, xattrs: [xattr("system.posix_acl_access", acl)] }),
+    file("attributes/ping", "x", { xattrs: [xattr("security.capability", capability)] }),
+    file("attributes/several", "x", {
+      xattrs: [
+        xattr("user.z", "z".repeat(200)),
+        xattr("user.a", "a"),
+        xattr("trusted.kept", "only root sees it"),
+        xattr("user.\u00e9", "a name in UTF-8"),
+      ],
+    }),
+    directory("attributes/replaced", { xattrs: [xattr("user.old", "old")] }),
+    symlink("attributes/link", "acl", { xattrs: [xattr("trusted.link", "on a link")] }),
+    special("dev/large", "block", 259, 70_001),
     directory("links"),
     file("links/a", "shared"),
     hardlink("links/b", "links/a"),
@@ -61,6 +100,7 @@ export const sampleLayers: readonly (readonly TestEntry[])[] = [
     file("becomes-other", "file"),
     file(".wh.nothing"),
     file(".wh.links-that-are-not"),
+    directory("attributes/replaced", { xattrs: [xattr("user.new", "new")] }),
     file("links/.wh.a"),
     hardlink("links/d", "links/b"),
     file("links/c", "no more a link"),

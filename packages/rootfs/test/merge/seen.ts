@@ -37,7 +37,7 @@ export async function unpack(
 /** The files of a folder. */
 export async function lookAtFolder(folder: string): Promise<Map<string, Seen>> {
   const seen = new Map<string, Seen>();
-  await look(Buffer.from(folder), "", seen, new Map());
+  await look(Buffer.from(folder), "", { seen, inodes: new Map(), xattrs: xattrsBelow(folder) });
   return new Map([...seen].sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
@@ -97,12 +97,15 @@ export function withoutDirectoryTimes(seen: Map<string, Seen>): Map<string, Seen
   );
 }
 
-async function look(
-  at: Buffer,
-  path: string,
-  seen: Map<string, Seen>,
-  inodes: Map<string, string>,
-) {
+/** What a walk over a folder knows. */
+interface Walk {
+  readonly seen: Map<string, Seen>;
+  readonly inodes: Map<string, string>;
+  readonly xattrs: Readonly<Record<string, string>>;
+}
+
+async function look(at: Buffer, path: string, walked: Walk) {
+  const { seen, inodes, xattrs } = walked;
   const names = (await readdir(at, { encoding: "buffer" })).sort(Buffer.compare);
   for (const name of names) {
     const full = Buffer.concat([at, Buffer.from("/"), name]);
@@ -120,15 +123,18 @@ async function look(
       ...(type === "symlink"
         ? { target: (await readlink(full, { encoding: "buffer" })).toString("latin1") }
         : {}),
-      ...(type === "char" || type === "block"
-        ? { device: `${facts.rdev >> 8n}:${facts.rdev & 0xffn}` }
-        : {}),
+      ...(type === "char" || type === "block" ? { device: deviceOf(facts.rdev) } : {}),
       sameAs: inodes.get(inode) ?? child,
       ...(type === "directory" ? {} : { links: Number(facts.nlink) }),
-      xattrs: type === "file" ? xattrsOf(full) : "",
+      xattrs: xattrs[child] ?? "",
     });
-    if (type === "directory") await look(full, child, seen, inodes);
+    if (type === "directory") await look(full, child, walked);
   }
+}
+
+/** Linux keeps 12 bits of the major and 20 of the minor number in turns. */
+function deviceOf(rdev: bigint): string {
+  return `${(rdev >> 8n) & 0xfffn}:${(rdev & 0xffn) | ((rdev >> 12n) & 0xfff00n)}`;
 }
 
 function typeOf(facts: Awaited<ReturnType<typeof lstat>>): string {
@@ -139,9 +145,19 @@ function typeOf(facts: Awaited<ReturnType<typeof lstat>>): string {
   return facts.isBlockDevice() ? "block" : "char";
 }
 
-/** Python reads what Node cannot. */
-function xattrsOf(path: Buffer): string {
-  const script =
-    "import os,sys; p=bytes.fromhex(sys.argv[1]); print(','.join(f'{n}={os.getxattr(p,n).hex()}' for n in sorted(os.listxattr(p)) if n.startswith('user.')))";
-  return execFileSync("python3", ["-c", script, path.toString("hex")], { encoding: "utf8" }).trim();
+/** All attributes of all files below a folder, by path. Python reads what Node cannot. */
+function xattrsBelow(folder: string): Readonly<Record<string, string>> {
+  const script = `
+import json, os, sys
+root = os.fsencode(sys.argv[1])
+found = {}
+for at, folders, files in os.walk(root):
+    for name in folders + files:
+        path = os.path.join(at, name)
+        names = sorted(os.listxattr(path, follow_symlinks=False), key=os.fsencode)
+        shown = [n + '=' + os.getxattr(path, n, follow_symlinks=False).hex() for n in names]
+        if shown: found[os.path.relpath(path, root).decode('latin1')] = ','.join(shown)
+json.dump(found, sys.stdout)`;
+  const text = execFileSync("python3", ["-c", script, folder], { encoding: "utf8" });
+  return JSON.parse(text) as Record<string, string>;
 }
