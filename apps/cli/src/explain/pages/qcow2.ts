@@ -260,4 +260,17 @@ export const qcow2Pages: CodePages = {
     advice:
       "Open it once for writing with the program that wrote it, or run qemu-img check -r leaks on a copy.",
   },
+  QCOW2_LUKS_INVALID: {
+    meaning: "The header of the image's encryption is damaged, so that no passphrase can open it.",
+    advice: "Restore the image, or the header of its encryption, from a backup.",
+  },
+  QCOW2_LUKS_LIMIT: {
+    meaning:
+      "Trying a passphrase would take more rounds of key derivation than the limit allows: minutes of work that somebody else asked for.",
+    advice: "If you trust the image, open it with the program that wrote it.",
+  },
+  QCOW2_PASSPHRASE_WRONG: {
+    meaning: "The passphrase opens none of the key slots of the encrypted image.",
+    advice: "Give the passphrase that the image was made with, without a line break at its end.",
+  },
 };
