@@ -1,3 +1,4 @@
+import { mkdirSync, writeFileSync } from "node:fs";
 import {
   chmod,
   chown,
@@ -12,9 +13,12 @@ import {
 } from "node:fs/promises";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { setImmediate } from "node:timers/promises";
 import { Runtime } from "@box/runtime";
 import { describe, expect, onTestFinished, test } from "vitest";
+import { homeLayout } from "../src/home/layout.ts";
 import { StateDatabase } from "../src/state/database.ts";
+import { refuseLostState } from "../src/state/lost-state.ts";
 import { FakeImages } from "./fake-images.ts";
 import { startChild } from "./run-child.ts";
 import { temporaryFolder } from "./test-home.ts";
@@ -86,6 +90,20 @@ describe("a home", () => {
   });
 });
 
+test.each(Array.from({ length: 8 }, (_, index) => index + 1))(
+  "a home that many open while it is being made is open for each of them (every %i turns)",
+  async (turns) => {
+    const home = join(await temporaryFolder(), "home");
+    const openers = Array.from({ length: 40 }, async (_, index) => {
+      // One after the other, so that some look at the home in each state that it goes through.
+      for (let turn = 0; turn < index * turns; turn++) await setImmediate();
+      await open(home);
+    });
+    await Promise.all(openers);
+    expect(await readFile(join(home, "version"), "utf8")).toBe("1\n");
+  },
+);
+
 describe("a home is refused, and not changed,", () => {
   test("when it is a file, or below one", async () => {
     const folder = await temporaryFolder();
@@ -155,7 +173,7 @@ describe("a home is refused, and not changed,", () => {
     const home = join(folder, "home");
     await mkdir(home, { mode: 0 });
     await chown(home, nobody, nobody);
-    expect(await startChild({ home }, { user: nobody }).last()).toMatchObject({
+    expect(await startChild({ home, user: nobody }).last()).toMatchObject({
       type: "error",
       code: "HOME_UNREADABLE",
       kind: "io",
@@ -165,7 +183,7 @@ describe("a home is refused, and not changed,", () => {
   test.skipIf(!isRoot)("when it cannot be made (needs root)", { timeout: 30_000 }, async () => {
     const folder = await temporaryFolder();
     await chmod(folder, 0o755);
-    const child = startChild({ home: join(folder, "home") }, { user: nobody });
+    const child = startChild({ home: join(folder, "home"), user: nobody });
     expect(await child.last()).toMatchObject({ code: "HOME_UNREADABLE", kind: "io" });
   });
 
@@ -288,6 +306,19 @@ describe("a state that is lost", () => {
       expect(await readdir(home)).toEqual(before);
     },
   );
+
+  test("is not one that another process starts and puts its first box in just now", async () => {
+    const home = homeLayout(await temporaryFolder());
+    const seen = {
+      ...home,
+      get boxes() {
+        mkdirSync(join(home.boxes, "first-box"), { recursive: true });
+        writeFileSync(home.state, "some state");
+        return home.boxes;
+      },
+    };
+    await expect(refuseLostState(seen)).resolves.toBeUndefined();
+  });
 
   test("is a new one when there is no box", async () => {
     const home = join(await temporaryFolder(), "home");

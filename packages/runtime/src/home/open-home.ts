@@ -36,8 +36,7 @@ export async function openHome(options: OpenHomeOptions): Promise<HomeLayout> {
   checkLength(root);
   await checkOwner(root);
   const home = homeLayout(root);
-  const version = await readVersion(home);
-  if (version === undefined) await checkUnused(home);
+  const version = (await readVersion(home)) ?? (await checkUnused(home));
   if (options.allowNetworkFileSystem !== true) {
     refuseNetwork(root, await (options.fileSystemType ?? readFileSystemType)(root));
   }
@@ -132,13 +131,19 @@ async function readVersion(home: HomeLayout): Promise<number | undefined> {
   return version;
 }
 
-/** A folder with other things in it was hardly meant. What an interrupted first start leaves is let through. */
-async function checkUnused(home: HomeLayout): Promise<void> {
+/**
+ * A folder with other things in it was hardly meant. What an interrupted first start leaves is let through.
+ *
+ * @returns The version that another process wrote meanwhile: what it has put there since is no strange thing.
+ */
+async function checkUnused(home: HomeLayout): Promise<number | undefined> {
   const names = await readdir(home.root).catch((error: unknown) => {
     throw unreadable(home.root, error);
   });
   const strange = names.find((name) => !knownEntries.has(name) && !name.startsWith(".tmp-"));
-  if (strange === undefined) return;
+  if (strange === undefined) return undefined;
+  const version = await readVersion(home);
+  if (version !== undefined) return version;
   throw new RuntimeError({
     code: "HOME_NOT_EMPTY",
     message: `cannot start a home in ${home.root}: it has other things in it, such as ${strange}`,

@@ -11,12 +11,13 @@ import type { HomeLayout } from "../home/layout.ts";
  * @throws RuntimeError `STATE_CORRUPT`; IoError when the home cannot be read.
  */
 export async function refuseLostState(home: HomeLayout): Promise<void> {
-  const sizes = [home.state, `${home.state}-wal`].map(sizeOf);
-  if ((await Promise.all(sizes)).some((size) => size > 0)) return;
+  // The boxes come first: another process may be starting the home, and making its first box, right now.
   const boxes = await readdir(home.boxes).catch((error: unknown) => {
     throw toIoError(error, { action: "cannot look into", path: home.boxes });
   });
   if (boxes.length === 0) return;
+  const sizes = [home.state, `${home.state}-wal`].map(sizeOf);
+  if ((await Promise.all(sizes)).some((size) => size > 0)) return;
   throw new RuntimeError({
     code: "STATE_CORRUPT",
     message: `cannot use the state ${home.state}: it is empty or gone, although ${home.boxes} holds ${boxes.length} boxes`,
