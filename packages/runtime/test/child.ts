@@ -6,6 +6,8 @@ import { FakeImages } from "./fake-images.ts";
 export interface ChildTask {
   /** The home. */
   readonly home: string;
+  /** Becomes this user and group first, and loses every privilege; needs root. */
+  readonly user?: number;
   /** Boxes to create, one after the other. */
   readonly create?: readonly string[];
   /** Boxes to prepare, after that. */
@@ -30,6 +32,8 @@ export type ChildLine =
 const tell = (line: ChildLine) => process.stdout.write(`${JSON.stringify(line)}\n`);
 
 const task = JSON.parse(process.argv[2] ?? "") as ChildTask;
+// Only here, with everything loaded: this user may not be allowed to read the sources, nor to start Node.js.
+if (task.user !== undefined) becomeUser(task.user);
 const images = new FakeImages();
 if (task.hang) images.gate = new Promise(() => setInterval(() => {}, 1000));
 try {
@@ -43,4 +47,10 @@ try {
 } catch (error) {
   const { code, kind, message } = toErrorReport(error);
   tell({ type: "error", code, kind, message });
+}
+
+function becomeUser(user: number): void {
+  process.setgroups?.([]);
+  process.setgid?.(user);
+  process.setuid?.(user);
 }

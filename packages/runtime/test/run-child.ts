@@ -7,8 +7,6 @@ import type { ChildLine, ChildTask } from "./child.ts";
 
 /** How a child process is started. */
 export interface ChildOptions {
-  /** As which user and group; the same unless given. */
-  readonly user?: number;
   /** A command and its arguments in front of it, such as strace. */
   readonly under?: readonly string[];
 }
@@ -26,7 +24,7 @@ const script = fileURLToPath(new URL("./child.ts", import.meta.url));
 
 /** Starts a child process that works on a home. It is killed when the test ends. */
 export function startChild(task: ChildTask, options: ChildOptions = {}): Child {
-  const { user, under = [] } = options;
+  const { under = [] } = options;
   const [command = "", ...args] = [
     ...under,
     process.execPath,
@@ -34,10 +32,7 @@ export function startChild(task: ChildTask, options: ChildOptions = {}): Child {
     script,
     JSON.stringify(task),
   ];
-  const child = spawn(command, args, {
-    stdio: ["ignore", "pipe", "inherit"],
-    ...(user === undefined ? {} : { uid: user, gid: user }),
-  });
+  const child = spawn(command, args, { stdio: ["ignore", "pipe", "inherit"] });
   onTestFinished(() => {
     if (child.exitCode === null && child.signalCode === null) child.kill("SIGKILL");
   });
