@@ -24,6 +24,11 @@ export type { Finding } from "./check/finding.ts";
 export { toQemuCheck } from "./check/to-qemu-check.ts";
 export type { Codec, CompressionType, DecompressOptions } from "./codec/codec.ts";
 export { portableCodec } from "./codec/portable-codec.ts";
+export {
+  type CompareImagesOptions,
+  compareImages,
+  type ImageComparison,
+} from "./compare/compare-images.ts";
 export { type ConvertImageOptions, convertImage } from "./convert/convert-image.ts";
 export { createImage } from "./create/create-image.ts";
 export type { CreateImageOptions, DataFileReference } from "./create/create-options.ts";
@@ -58,5 +63,13 @@ export type {
 } from "./inspect/image-info.ts";
 export { type InspectImageOptions, inspectImage } from "./inspect/inspect-image.ts";
 export type { Compat } from "./inspect/read-header.ts";
+export {
+  type ImageMeasure,
+  type MeasureImageOptions,
+  type MeasureOptions,
+  measureDisk,
+  measureImage,
+} from "./measure/measure-image.ts";
+export { toQemuMeasure } from "./measure/to-qemu-measure.ts";
 export type { Extent } from "./read/disk-layer.ts";
 export type { RunKind } from "./read/run.ts";

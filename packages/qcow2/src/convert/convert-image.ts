@@ -1,11 +1,11 @@
 import type { RandomAccess } from "@box/io";
-import { throwIfAborted, toSourceError } from "../bytes/source-reader.ts";
+import { throwIfAborted } from "../bytes/source-reader.ts";
 import type { Codec, CompressionType } from "../codec/codec.ts";
 import { type CreateImageOptions, toCreateRequest } from "../create/create-options.ts";
 import { Qcow2Error } from "../errors.ts";
 import { Qcow2Target } from "./qcow2-target.ts";
 import { RawTarget } from "./raw-target.ts";
-import { readChunks } from "./source-chunks.ts";
+import { readChunks, sizeOf } from "./source-chunks.ts";
 
 /** How {@link convertImage} writes. The options for a fresh image count for the format qcow2 only. */
 export interface ConvertImageOptions
@@ -47,9 +47,7 @@ export async function convertImage(
 ): Promise<void> {
   const { format, signal, onProgress } = options;
   throwIfAborted(signal);
-  const totalBytes = await source.size().catch((cause: unknown) => {
-    throw cause instanceof Qcow2Error ? cause : toSourceError(cause, "read the size of the source");
-  });
+  const totalBytes = await sizeOf(source);
   const writer =
     format === "raw"
       ? await RawTarget.create(target, totalBytes)

@@ -78,7 +78,15 @@ async function inOrder<Result>(
   return handle(bytes);
 }
 
-async function readPart(
+/** The size of a disk. */
+export async function sizeOf(source: RandomAccess): Promise<number> {
+  return source.size().catch((cause: unknown) => {
+    throw cause instanceof Qcow2Error ? cause : toSourceError(cause, "read the size of the source");
+  });
+}
+
+/** Fills `into` with bytes that are all inside a disk. */
+export async function readPart(
   source: RandomAccess,
   start: number,
   into: Uint8Array,

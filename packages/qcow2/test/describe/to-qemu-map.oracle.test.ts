@@ -1,8 +1,8 @@
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { toQemuMap } from "@box/qcow2";
 import { openImageFile, withinDirectory } from "@box/qcow2/node";
 import { describe, expect, it } from "vitest";
+import { fillHoles } from "../support/fill-holes.ts";
 import { imageMatrix } from "../support/image-matrix.ts";
 import { hasQemuImg, qemuMap, temporaryFolder } from "../support/qemu.ts";
 
@@ -20,11 +20,3 @@ describe.skipIf(!hasQemuImg)("toQemuMap equals qemu-img map", () => {
     expect(await toQemuMap(image)).toEqual(theirs);
   });
 });
-
-/** QEMU asks the file system for holes; without any, both know the same. */
-function fillHoles(folder: string): void {
-  for (const name of readdirSync(folder)) {
-    const path = join(folder, name);
-    writeFileSync(path, readFileSync(path));
-  }
-}
