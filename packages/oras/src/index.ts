@@ -84,13 +84,15 @@ export { OrasError, type OrasErrorCode, type OrasErrorOptions, orasErrorKinds } 
 export { type ParseJsonOptions, parseJson } from "./json/parse-json.ts";
 export { nameAnnotations, namesOf } from "./layout/index-file.ts";
 export { OciLayout, type OciLayoutOptions, type StoredBlob } from "./layout/oci-layout.ts";
+export { MirroredRepository, openRepository } from "./remote/mirrored-repository.ts";
 export { type PushOptions, type ReferrersOptions, RemoteRepository } from "./remote/repository.ts";
 export {
   RegistryClient,
   type RegistryClientOptions,
   type RegistryRequest,
 } from "./transport/client.ts";
-export type { Endpoint, HostOptions } from "./transport/endpoint.ts";
+export type { ConnectionsOptions, ProxyOptions } from "./transport/connections.ts";
+export type { Endpoint, HostOptions, MirrorOptions } from "./transport/endpoint.ts";
 export {
   type Pacing,
   type RetryCounter,

@@ -66,6 +66,8 @@ export interface PullOptions extends OperationOptions {
   readonly insecureHosts?: readonly string[];
   /** Finds credentials for registries. */
   readonly credentials?: CredentialProvider;
+  /** Options of the registry client: proxies, mirrors, certificates; the store's unless given. */
+  readonly registry?: RegistryClientOptions;
   /** How many layers are fetched at once; 4 unless given. */
   readonly concurrency?: number;
   /** Told what happens. */

@@ -4,10 +4,10 @@ import {
   type Digest,
   OciLayout,
   type OperationOptions,
+  openRepository,
   type ReadonlyTarget,
   RegistryClient,
   type RegistryClientOptions,
-  RemoteRepository,
 } from "@box/oras";
 import { openArchive } from "../archive/open-archive.ts";
 import { formatImageReference, type ImageReference } from "../reference/image-reference.ts";
@@ -80,7 +80,10 @@ function registrySource(
   options: OpenSourceOptions,
 ): ImageSource {
   const { registry = {}, credentials, insecureHosts = [], onRetry } = options;
-  const insecure = insecureHosts.map((host) => [host, { scheme: "http" as const }]);
+  const insecure = insecureHosts.map((host) => [
+    host,
+    { ...registry.hosts?.[host], scheme: "http" as const },
+  ]);
   const client = new RegistryClient({
     ...registry,
     hosts: { ...registry.hosts, ...Object.fromEntries(insecure) },
@@ -88,7 +91,7 @@ function registrySource(
     ...(onRetry === undefined ? {} : { onRetry }),
   });
   return {
-    target: new RemoteRepository(client, reference.host, reference.repository),
+    target: openRepository(client, reference.host, reference.repository),
     selector: reference.digest ?? reference.tag ?? "latest",
     name: formatImageReference(reference),
     isLocal: false,

@@ -1,3 +1,4 @@
+import { isBoxError } from "@box/errors";
 import { OrasError } from "../errors.ts";
 import type { Descriptor } from "./descriptor.ts";
 import type { Digest } from "./digest.ts";
@@ -38,8 +39,13 @@ export class MemoryTarget implements Target, GraphTarget {
   /** {@inheritDoc Pusher.push} */
   async push(descriptor: Descriptor, source: BlobSource): Promise<void> {
     if (this.#blobs.has(descriptor.digest)) return;
-    const content = verifyContent(await source.open(0), descriptor);
-    const bytes = await readAll(content, descriptor.size, descriptor.digest);
+    const read = async (): Promise<Uint8Array> =>
+      readAll(verifyContent(await source.open(0), descriptor), descriptor.size, descriptor.digest);
+    // Wrong content may be an accident on the way: it is fetched once more, as layouts do.
+    const bytes = await read().catch((error: unknown) => {
+      if (isBoxError(error) && error.code === "OCI_DIGEST_MISMATCH") return read();
+      throw error;
+    });
     this.#blobs.set(descriptor.digest, bytes);
     this.#descriptors.set(descriptor.digest, descriptor);
   }

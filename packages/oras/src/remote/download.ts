@@ -42,7 +42,7 @@ export async function* downloadBlob(
     position: download.offset,
     useRange: true,
     secondChances: new Set(),
-    counter: client.retryCounter(),
+    counter: client.retryCounter(download.request.endpoint),
   };
   let mark = state.position;
   while (state.position < descriptor.size) {

@@ -31,7 +31,7 @@ export async function fetchManifest(
   request: ManifestRequest,
   reference: string,
 ): Promise<FetchedManifest> {
-  const counter = client.retryCounter();
+  const counter = client.retryCounter(request.endpoint);
   let isSecondTry = false;
   for (;;) {
     const response = await client.request({

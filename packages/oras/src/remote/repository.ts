@@ -59,9 +59,15 @@ export class RemoteRepository implements Target, ReferenceFetcher, GraphTarget {
 
   /**
    * @param host - Host and port as in references.
+   * @param place - What the endpoint of a mirror has besides its host.
    * @throws {@link OrasError} `OCI_INVALID_REFERENCE` for a bad name.
    */
-  constructor(client: RegistryClient, host: string, name: string) {
+  constructor(
+    client: RegistryClient,
+    host: string,
+    name: string,
+    place: Pick<Endpoint, "namespace" | "attempts"> = {},
+  ) {
     if (!isRepository(name)) {
       throw new OrasError({
         code: "OCI_INVALID_REFERENCE",
@@ -71,7 +77,7 @@ export class RemoteRepository implements Target, ReferenceFetcher, GraphTarget {
     this.host = host;
     this.name = name;
     this.#client = client;
-    this.#endpoint = client.endpoint(host);
+    this.#endpoint = { ...client.endpoint(host), ...place };
     this.#manifests = new ManifestStore(client, name, this.#fullName, (options, actions) =>
       this.#common(options, actions),
     );

@@ -1,9 +1,8 @@
-import { rootCertificates } from "node:tls";
-import { Agent, type Dispatcher } from "undici";
 import { Authenticator, type AuthSubject } from "../auth/authenticator.ts";
 import type { CredentialProvider } from "../auth/credentials.ts";
 import type { ForeignRealmPolicy } from "../auth/realm.ts";
 import { OrasError } from "../errors.ts";
+import { Connections, type ConnectionsOptions } from "./connections.ts";
 import { type Endpoint, endpointOf, type HostOptions } from "./endpoint.ts";
 import { type ExchangeRequest, exchange } from "./exchange.ts";
 import {
@@ -19,7 +18,7 @@ import type { RegistryResponse } from "./response.ts";
 import { retryableStatuses, toStatusError } from "./status-error.ts";
 
 /** Options of {@link RegistryClient}. */
-export interface RegistryClientOptions {
+export interface RegistryClientOptions extends ConnectionsOptions {
   /** How hosts are reached, by the host that users name; https with checks, and http on loopback, unless given. */
   readonly hosts?: Readonly<Record<string, HostOptions>>;
   /** Finds credentials; without it everything is anonymous. */
@@ -30,14 +29,6 @@ export interface RegistryClientOptions {
   readonly retry?: Partial<RetryLimits>;
   /** Time and chance; the system's unless given. */
   readonly pacing?: Pacing;
-  /** How long a reply's header may take; 60 s unless given. */
-  readonly headersTimeoutMs?: number;
-  /** How long a body may stand still; 30 s unless given. */
-  readonly idleTimeoutMs?: number;
-  /** How long a connection may take; 10 s unless given. */
-  readonly connectTimeoutMs?: number;
-  /** The most connections to one origin; 4 unless given. */
-  readonly connectionsPerOrigin?: number;
   /** Sent with every request; `box` unless given. */
   readonly userAgent?: string;
   /** Told about every failure that will be tried again. */
@@ -74,13 +65,14 @@ export class RegistryClient implements AsyncDisposable {
   readonly #options: RegistryClientOptions;
   readonly #pacing: Pacing;
   readonly #retry: RetryLimits;
-  readonly #agents: Map<string, Agent> = new Map();
+  readonly #connections: Connections;
   readonly #authenticator: Authenticator;
 
   constructor(options: RegistryClientOptions = {}) {
     this.#options = options;
     this.#pacing = options.pacing ?? systemPacing;
     this.#retry = { ...defaultRetryLimits, ...options.retry };
+    this.#connections = new Connections(options);
     const { credentials, foreignRealms } = options;
     this.#authenticator = new Authenticator({
       pacing: this.#pacing,
@@ -96,8 +88,8 @@ export class RegistryClient implements AsyncDisposable {
   }
 
   /** Counts tries of work that takes several requests. */
-  retryCounter(): RetryCounter {
-    return new RetryCounter(this.#retry, this.#pacing);
+  retryCounter({ attempts = this.#retry.attempts }: Partial<Endpoint> = {}): RetryCounter {
+    return new RetryCounter({ ...this.#retry, attempts }, this.#pacing);
   }
 
   /** The client's clock. */
@@ -111,7 +103,7 @@ export class RegistryClient implements AsyncDisposable {
    * @throws {@link OrasError} by status, and the network's codes.
    */
   async request(request: RegistryRequest): Promise<RegistryResponse> {
-    const counter = request.counter ?? this.retryCounter();
+    const counter = request.counter ?? this.retryCounter(request.endpoint);
     for (;;) {
       throwIfAborted(request.signal);
       try {
@@ -140,9 +132,7 @@ export class RegistryClient implements AsyncDisposable {
 
   /** Closes all connections. */
   async close(): Promise<void> {
-    const agents = [...this.#agents.values()];
-    this.#agents.clear();
-    await Promise.all(agents.map((agent) => agent.destroy()));
+    await this.#connections.close();
   }
 
   /** {@inheritDoc RegistryClient.close} */
@@ -167,8 +157,10 @@ export class RegistryClient implements AsyncDisposable {
   }
 
   #send(request: RegistryRequest, authorization: string | undefined): Promise<RegistryResponse> {
-    const url = new URL(request.target, request.endpoint.origin);
-    const mayAuthorize = authorization !== undefined && url.origin === request.endpoint.origin;
+    const { origin, namespace } = request.endpoint;
+    const url = new URL(request.target, origin);
+    if (namespace !== undefined && url.origin === origin) url.searchParams.set("ns", namespace);
+    const mayAuthorize = authorization !== undefined && url.origin === origin;
     return this.#exchange(
       { ...request, url, originHeaders: mayAuthorize ? { authorization } : {} },
       request.endpoint.options,
@@ -193,32 +185,8 @@ export class RegistryClient implements AsyncDisposable {
     const userAgent = this.#options.userAgent ?? "box";
     return exchange(
       { ...request, headers: { "user-agent": userAgent, ...request.headers } },
-      { maxRedirects, dispatcherFor: (url) => this.#dispatcherFor(url, request.url, host) },
+      { maxRedirects, dispatcherFor: (url) => this.#connections.for(url, request.url, host) },
     );
-  }
-
-  /** A host's own trust holds for that origin only, never for where it redirects to. */
-  #dispatcherFor(url: URL, first: URL, host: HostOptions): Dispatcher {
-    const own = url.origin === first.origin ? host : {};
-    const key = JSON.stringify([own.scheme === "skip-verify", own.ca ?? ""]);
-    const agent = this.#agents.get(key) ?? this.#createAgent(own);
-    this.#agents.set(key, agent);
-    return agent;
-  }
-
-  #createAgent(host: HostOptions): Agent {
-    const options = this.#options;
-    return new Agent({
-      headersTimeout: options.headersTimeoutMs ?? 60_000,
-      bodyTimeout: options.idleTimeoutMs ?? 30_000,
-      connections: options.connectionsPerOrigin ?? 4,
-      pipelining: 1,
-      connect: {
-        timeout: options.connectTimeoutMs ?? 10_000,
-        rejectUnauthorized: host.scheme !== "skip-verify",
-        ...(host.ca === undefined ? {} : { ca: [...rootCertificates, host.ca] }),
-      },
-    });
   }
 
   async #toError(response: RegistryResponse, request: RegistryRequest): Promise<OrasError> {

@@ -9,6 +9,20 @@ export interface HostOptions {
   readonly scheme?: "http" | "https" | "skip-verify";
   /** Certificates in PEM that are trusted besides the system's. */
   readonly ca?: string;
+  /** Other registries with the same content, in the order they are asked, before the host itself. Never written to. */
+  readonly mirrors?: readonly MirrorOptions[];
+  /** Whether the host itself is asked after its mirrors: `fallback`, unless given, or never: `replace`. */
+  readonly mirrorMode?: "fallback" | "replace";
+}
+
+/** A registry that has the content of another one. */
+export interface MirrorOptions {
+  /** Its host, and the path below which the repositories are there: `mirror.example:5000/docker-hub`. */
+  readonly location: string;
+  /** Only repositories at or below this one, which is left out of the mirror's path; all unless given. */
+  readonly prefix?: string;
+  /** Whether the mirror is a proxy for many registries, which wants `?ns=HOST` to know which one is meant. */
+  readonly isProxy?: boolean;
 }
 
 /** Where the API of a registry is: scheme, host and port. */
@@ -19,6 +33,10 @@ export interface Endpoint {
   readonly origin: string;
   /** How it is reached. */
   readonly options: HostOptions;
+  /** The registry that a proxy is to stand in for. */
+  readonly namespace?: string;
+  /** Tries without progress, where another registry can be asked instead. */
+  readonly attempts?: number;
 }
 
 /** Hosts whose API has another name. */
@@ -37,7 +55,7 @@ export function endpointOf(host: string, options: HostOptions = {}): Endpoint {
 }
 
 /** Tells whether a URL's hostname names this machine. */
-function isLoopback(hostname: string): boolean {
+export function isLoopback(hostname: string): boolean {
   const bare = hostname.replace(/^\[|\]$/g, "");
   if (isIP(bare) === 4) return bare.startsWith("127.");
   return bare === "::1" || bare === "localhost" || bare.endsWith(".localhost");

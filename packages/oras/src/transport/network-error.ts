@@ -25,6 +25,8 @@ const verdicts: ReadonlyMap<string, Verdict> = new Map<string, Verdict>([
   ["UND_ERR_BODY_TIMEOUT", { code: "ORAS_STALLED", retryable: true }],
   ["UND_ERR_CONNECT_TIMEOUT", { code: "ORAS_NETWORK", retryable: true }],
   ["UND_ERR_HEADERS_OVERFLOW", { code: "ORAS_BAD_RESPONSE", retryable: false }],
+  ["UND_ERR_PRX_TLS", { code: "ORAS_PROXY", retryable: false }],
+  ["UND_ERR_PRX_CONN", { code: "ORAS_PROXY", retryable: true }],
   ["EPROTO", { code: "ORAS_TLS", retryable: false, hint: wrongProtocolHint }],
   ["ERR_SSL_WRONG_VERSION_NUMBER", { code: "ORAS_TLS", retryable: false, hint: wrongProtocolHint }],
   [
@@ -47,7 +49,7 @@ export function toNetworkError(
   if (signal?.aborted) return aborted(signal);
   const cause = rootCause(error);
   const name = codeOf(cause);
-  const verdict = verdicts.get(name) ?? defaultVerdict(name);
+  const verdict = proxyVerdict(cause) ?? verdicts.get(name) ?? defaultVerdict(name);
   return new OrasError({
     code: verdict.code,
     message: `cannot ${facts.method} ${redactUrl(facts.url)}: ${messageOf(cause)}`,
@@ -66,6 +68,19 @@ export function toNetworkError(
 /** A URL fit for messages: no user, no password, no query. */
 export function redactUrl(url: URL): string {
   return `${url.origin}${url.pathname}${url.search === "" ? "" : "?..."}`;
+}
+
+/** What a proxy refuses comes as a message only. */
+function proxyVerdict(cause: unknown): Verdict | undefined {
+  const text = cause instanceof Error ? cause.message : "";
+  const status =
+    /^Proxy response \((\d+)\)/.exec(text)?.[1] ?? /^Proxy .* \((407)\)$/.exec(text)?.[1];
+  if (status === undefined) return undefined;
+  const hint =
+    status === "407"
+      ? "the proxy wants to know who you are: write http://USER:PASSWORD@HOST:PORT"
+      : "the proxy does not let this host through; check its rules and the exceptions from it";
+  return { code: "ORAS_PROXY", retryable: status.startsWith("5"), hint };
 }
 
 function defaultVerdict(name: string): Verdict {

@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import type { Image, ImageReference, ImageStore, PullEvent } from "@box/oci-images";
-import type { CredentialProvider, Digest, Platform } from "@box/oras";
+import type { CredentialProvider, Digest, Platform, RegistryClientOptions } from "@box/oras";
 import { type Once, once } from "@box/pipeline";
 import { layersOfImage, splitEnvironment } from "@box/rootfs";
 import { RuntimeError } from "../errors.ts";
@@ -21,6 +21,8 @@ export interface ImageOptions {
   readonly insecureHosts?: readonly string[];
   /** Finds credentials for registries. */
   readonly credentials?: CredentialProvider;
+  /** How registries are reached: proxies, mirrors, certificates. */
+  readonly registry?: RegistryClientOptions;
 }
 
 /** Images from the store of a home, which fetches what it lacks. */
@@ -35,7 +37,10 @@ export class StoreImages implements ImageSource {
     this.#options = options;
     this.store = once(async () => {
       const { ImageStore } = await loadImages();
-      return ImageStore.open(directory, platform === undefined ? {} : { platform });
+      return ImageStore.open(directory, {
+        ...(platform === undefined ? {} : { platform }),
+        ...(options.registry === undefined ? {} : { registry: options.registry }),
+      });
     });
   }
 

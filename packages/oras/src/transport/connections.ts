@@ -1,0 +1,105 @@
+import { getCACertificates } from "node:tls";
+import { Agent, type Dispatcher, EnvHttpProxyAgent } from "undici";
+import { OrasError } from "../errors.ts";
+import { type HostOptions, isLoopback } from "./endpoint.ts";
+
+/** Proxies for requests; values as in the usual environment variables. Loopback is always reached directly. */
+export interface ProxyOptions {
+  /** For plain HTTP: `http://USER:PASSWORD@HOST:PORT`. */
+  readonly httpProxy?: string;
+  /** For https; that for HTTP unless given. */
+  readonly httpsProxy?: string;
+  /** Hosts that are reached directly: names with their subdomains, with or without a port, or `*`. */
+  readonly noProxy?: string;
+}
+
+/** Options of {@link Connections}. */
+export interface ConnectionsOptions {
+  /** How long a reply's header may take; 60 s unless given. */
+  readonly headersTimeoutMs?: number;
+  /** How long a body may stand still; 30 s unless given. */
+  readonly idleTimeoutMs?: number;
+  /** How long a connection may take; 10 s unless given. */
+  readonly connectTimeoutMs?: number;
+  /** The most connections to one origin; 4 unless given. */
+  readonly connectionsPerOrigin?: number;
+  /** Proxies; none unless given, whatever the environment says. */
+  readonly proxy?: ProxyOptions;
+  /** Certificates in PEM that are trusted for all hosts and proxies, besides the system's. */
+  readonly ca?: string;
+}
+
+/** All connections of a client: one pool for each way in which hosts are trusted and reached. */
+export class Connections {
+  readonly #options: ConnectionsOptions;
+  readonly #pools: Map<string, Dispatcher> = new Map();
+
+  /** @throws {@link OrasError} `ORAS_PROXY` for a proxy that is no URL. */
+  constructor(options: ConnectionsOptions) {
+    this.#options = options;
+    validateProxy(options.proxy?.httpProxy);
+    validateProxy(options.proxy?.httpsProxy);
+  }
+
+  /** The connections for a URL. A host's own trust holds for that origin only, never for where it redirects to. */
+  for(url: URL, first: URL, host: HostOptions): Dispatcher {
+    const own = url.origin === first.origin ? host : {};
+    const isDirect = this.#options.proxy === undefined || isLoopback(url.hostname);
+    const key = JSON.stringify([isDirect, own.scheme === "skip-verify", own.ca ?? ""]);
+    const pool = this.#pools.get(key) ?? this.#create(own, isDirect);
+    this.#pools.set(key, pool);
+    return pool;
+  }
+
+  /** Closes them. */
+  async close(): Promise<void> {
+    const pools = [...this.#pools.values()];
+    this.#pools.clear();
+    await Promise.all(pools.map((pool) => pool.destroy()));
+  }
+
+  #create(host: HostOptions, isDirect: boolean): Dispatcher {
+    const options = this.#options;
+    const timeout = options.connectTimeoutMs ?? 10_000;
+    const tls = {
+      rejectUnauthorized: host.scheme !== "skip-verify",
+      ...trust(options.ca, host.ca),
+    };
+    const shared = {
+      headersTimeout: options.headersTimeoutMs ?? 60_000,
+      bodyTimeout: options.idleTimeoutMs ?? 30_000,
+      connections: options.connectionsPerOrigin ?? 4,
+      pipelining: 1,
+      connect: { timeout, ...tls },
+    };
+    if (isDirect) return new Agent(shared);
+    const { httpProxy = "", httpsProxy = "", noProxy = "" } = options.proxy ?? {};
+    // Empty texts, because the library would otherwise look into the environment.
+    return new EnvHttpProxyAgent({
+      ...shared,
+      httpProxy,
+      httpsProxy: httpsProxy || httpProxy,
+      noProxy,
+      connectTimeout: timeout,
+      requestTls: tls,
+      proxyTls: trust(options.ca),
+    });
+  }
+}
+
+function trust(...extra: readonly (string | undefined)[]): { ca?: string[] } {
+  const given = extra.filter((pem) => pem !== undefined);
+  return given.length === 0 ? {} : { ca: [...getCACertificates("default"), ...given] };
+}
+
+function validateProxy(text: string | undefined): void {
+  if (text === undefined || text === "") return;
+  const url = URL.parse(text);
+  if (url?.protocol === "http:" || url?.protocol === "https:") return;
+  // The text is not shown: it may hold a password.
+  throw new OrasError({
+    code: "ORAS_PROXY",
+    message: "cannot use the proxy: it is not an http or https URL",
+    hint: "proxies are written http://HOST:PORT or http://USER:PASSWORD@HOST:PORT",
+  });
+}

@@ -1,0 +1,161 @@
+import { createServer } from "node:http";
+import { createServer as createHttps } from "node:https";
+import { type AddressInfo, connect, type Socket } from "node:net";
+import { RegistryClient, type RegistryClientOptions, RemoteRepository } from "@box/oras";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
+import { expectCode } from "../expect-code.ts";
+import { sampleImage } from "../sample-image.ts";
+import { scriptedServer } from "../scripted-server.ts";
+import { selfSigned } from "../self-signed.ts";
+import { testClient } from "../test-client.ts";
+
+const { manifestBytes, root } = await sampleImage();
+const { cert, key } = selfSigned();
+
+interface TestProxy {
+  readonly url: string;
+  readonly host: string;
+  /** `METHOD target authorization` of each request. */
+  readonly seen: string[];
+}
+
+/** A proxy that leads every host to one port of this machine. */
+async function proxyTo(
+  port: number,
+  isOpen: (authorization: string) => boolean = () => true,
+): Promise<TestProxy> {
+  const seen: string[] = [];
+  const sockets = new Set<Socket>();
+  const note = (method = "", url = "", authorization = ""): boolean => {
+    seen.push(`${method} ${url} ${authorization}`.trim());
+    return isOpen(authorization);
+  };
+  const server = createServer(async (request, response) => {
+    if (!note(request.method, request.url, request.headers["proxy-authorization"])) {
+      response.writeHead(407).end();
+      return;
+    }
+    const { pathname } = new URL(request.url ?? "");
+    const reply = await fetch(`http://127.0.0.1:${port}${pathname}`);
+    response.writeHead(reply.status).end(Buffer.from(await reply.arrayBuffer()));
+  });
+  server.on("connect", (request, client: Socket) => {
+    sockets.add(client);
+    if (!note(request.method, request.url, request.headers["proxy-authorization"])) {
+      client.end("HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 0\r\n\r\n");
+      return;
+    }
+    const upstream = connect(port, "127.0.0.1", () => {
+      client.write("HTTP/1.1 200 Connection established\r\n\r\n");
+      client.pipe(upstream).pipe(client);
+    });
+    for (const socket of [client, upstream]) socket.on("error", () => socket.destroy());
+    sockets.add(upstream);
+  });
+  await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
+  onTestFinished(async () => {
+    for (const socket of sockets) socket.destroy();
+    server.closeAllConnections();
+    await new Promise((done) => server.close(done));
+  });
+  const host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  return { url: `http://${host}`, host, seen };
+}
+
+/** A registry over TLS that has one manifest. */
+async function secureRegistry(): Promise<number> {
+  const server = createHttps({ cert, key }, (_request, response) => response.end(manifestBytes));
+  await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
+  onTestFinished(async () => {
+    server.closeAllConnections();
+    await new Promise((done) => server.close(done));
+  });
+  return (server.address() as AddressInfo).port;
+}
+
+async function digestAt(host: string, options: RegistryClientOptions): Promise<string> {
+  const repository = new RemoteRepository(testClient(options), host, "app");
+  return (await repository.fetchReference("v1")).descriptor.digest;
+}
+
+describe("a proxy", () => {
+  test("is asked for a plain registry, by the full URL and with its own credentials", async () => {
+    const registry = await scriptedServer((_request, response) => response.end(manifestBytes));
+    const proxy = await proxyTo(Number(registry.host.split(":")[1]));
+    const hosts = { "registry.test": { scheme: "http" as const } };
+    const httpProxy = proxy.url.replace("http://", "http://ann:s3cret@");
+    expect(await digestAt("registry.test", { hosts, proxy: { httpProxy } })).toBe(root.digest);
+    const basic = Buffer.from("ann:s3cret").toString("base64");
+    expect(proxy.seen).toEqual([`GET http://registry.test/v2/app/manifests/v1 Basic ${basic}`]);
+    expect(registry.seen[0]?.headers["proxy-authorization"]).toBeUndefined();
+  });
+
+  test("makes a tunnel to a secure registry, whose certificate is still checked", async () => {
+    const proxy = await proxyTo(await secureRegistry());
+    const options = { proxy: { httpsProxy: proxy.url } };
+    await expectCode(digestAt("registry.test", options), "ORAS_TLS");
+    const hosts = { "registry.test": { ca: cert } };
+    expect(await digestAt("registry.test", { ...options, hosts })).toBe(root.digest);
+    expect(await digestAt("registry.test", { ...options, ca: cert })).toBe(root.digest);
+    expect(proxy.seen).toEqual(Array(3).fill("CONNECT registry.test:443"));
+  });
+
+  test("that wants to know who asks is ORAS_PROXY, with a tunnel and without", async () => {
+    const proxy = await proxyTo(1, () => false);
+    const hosts = { "plain.test": { scheme: "http" as const } };
+    for (const host of ["plain.test", "registry.test"]) {
+      const options = { hosts, proxy: { httpProxy: proxy.url } };
+      const error = await expectCode(digestAt(host, options), "ORAS_PROXY");
+      expect(error.hint).toContain("USER:PASSWORD");
+    }
+    expect(proxy.seen).toHaveLength(2);
+  });
+
+  test("that is not there is a failure of the network", async () => {
+    const options = { proxy: { httpsProxy: "http://127.0.0.1:9" }, retry: { attempts: 2 } };
+    await expectCode(digestAt("registry.test", options), "ORAS_NETWORK");
+  });
+
+  test("is left out for loopback and for the named exceptions", async () => {
+    const registry = await scriptedServer((_request, response) => response.end(manifestBytes));
+    const proxy = await proxyTo(1);
+    const options = { proxy: { httpProxy: proxy.url, noProxy: "invalid" }, retry: { attempts: 1 } };
+    expect(await digestAt(registry.host, options)).toBe(root.digest);
+    await expectCode(digestAt("nowhere.invalid", options), "ORAS_NETWORK");
+    expect(proxy.seen).toEqual([]);
+  });
+
+  test("of the environment is nobody's business", async () => {
+    const proxy = await proxyTo(1);
+    vi.stubEnv("HTTPS_PROXY", proxy.url);
+    vi.stubEnv("HTTP_PROXY", proxy.url);
+    const options = { proxy: { noProxy: "other.invalid" }, retry: { attempts: 1 } };
+    await expectCode(digestAt("nowhere.invalid", options), "ORAS_NETWORK");
+    expect(proxy.seen).toEqual([]);
+  });
+
+  test.each(["socks5://127.0.0.1:1", "127.0.0.1:3128", "nonsense"])(
+    "may not be %s",
+    async (url) => {
+      const error = await expectCode(
+        () => new RegistryClient({ proxy: { httpProxy: url } }),
+        "ORAS_PROXY",
+      );
+      expect(error.message).not.toContain(url);
+    },
+  );
+});
+
+describe("a registry with a certificate of its own", () => {
+  test("is refused, unless its authority is given for it or for all, or it is not checked", async () => {
+    const host = `127.0.0.1:${await secureRegistry()}`;
+    const with_ = (options: object): RegistryClientOptions => ({
+      hosts: { [host]: { scheme: "https", ...options } },
+    });
+    await expectCode(digestAt(host, with_({})), "ORAS_TLS");
+    await expectCode(digestAt(host, with_({ ca: selfSigned().cert })), "ORAS_TLS");
+    expect(await digestAt(host, with_({ ca: cert }))).toBe(root.digest);
+    expect(await digestAt(host, { ...with_({}), ca: cert })).toBe(root.digest);
+    expect(await digestAt(host, with_({ scheme: "skip-verify" }))).toBe(root.digest);
+  });
+});
