@@ -13,6 +13,10 @@ export interface RegistryCall {
   readonly query: URLSearchParams;
   /** Where content is kept. */
   readonly storage: RegistryStorage;
+  /** The most bytes of one blob. */
+  readonly maxBlobBytes: number;
+  /** Uploads that a request is writing to. */
+  readonly busyUploads: Set<string>;
 }
 
 /** Reads, describes or deletes a blob. */

@@ -29,12 +29,28 @@ export async function handleReferrers(
   requireMethod(call.request, ["GET"]);
   const all = await call.storage.referrers(repository, requireDigest(digestText));
   const artifactType = call.query.get("artifactType");
-  const manifests = all.filter((one) => artifactType === null || one.artifactType === artifactType);
-  const headers: Record<string, string> =
-    artifactType === null ? {} : { "oci-filters-applied": "artifactType" };
+  const fitting = all.filter((one) => artifactType === null || one.artifactType === artifactType);
+  const last = call.query.get("last");
+  const start = last === null ? 0 : fitting.findIndex(({ digest }) => digest === last) + 1;
+  const manifests = fitting.slice(start, start + maxReferrers);
+  const end = manifests.at(-1);
+  const isMore = end !== undefined && start + maxReferrers < fitting.length;
+  const filter = artifactType === null ? {} : { artifactType };
+  const headers: Record<string, string> = {
+    ...(artifactType === null ? {} : { "oci-filters-applied": "artifactType" }),
+    ...(isMore
+      ? linkTo(
+          `/v2/${repository}/referrers/${digestText}`,
+          new URLSearchParams({ ...filter, last: end.digest }),
+        )
+      : {}),
+  };
   const index = { schemaVersion: 2, mediaType: mediaTypes.ociIndex, manifests };
   sendJson(call.response, 200, index, headers, mediaTypes.ociIndex);
 }
+
+/** Entries of one page of referrers: far below the 4 MiB that clients take. */
+const maxReferrers = 100;
 
 interface Page {
   readonly items: readonly string[];

@@ -1,4 +1,5 @@
 import { isRepository } from "../content/reference.ts";
+import type { NeededAccess } from "./access.ts";
 import { RegistryFailure } from "./reply.ts";
 
 /** What a path below `/v2/` names. */
@@ -34,6 +35,25 @@ export function parseRoute(path: string): Route {
   if (verb === "tags" && last === "list") return { type: "tags", repository };
   if (verb === "referrers") return { type: "referrers", repository, digest: last };
   throw unknown();
+}
+
+/** What a request to a path needs; a mount also reads from another repository. */
+export function neededAccess(
+  route: Route,
+  method: string,
+  query: URLSearchParams,
+): readonly NeededAccess[] {
+  if (!("repository" in route)) return [];
+  const { repository } = route;
+  const isUpload = route.type === "uploads" || route.type === "upload";
+  if (isUpload) {
+    const from = query.get("from");
+    const source = query.has("mount") && from !== null && isRepository(from) ? [from] : [];
+    const reads = source.map((name): NeededAccess => ({ repository: name, action: "pull" }));
+    return [{ repository, action: "push" }, ...reads];
+  }
+  if (method === "GET" || method === "HEAD") return [{ repository, action: "pull" }];
+  return [{ repository, action: method === "DELETE" ? "delete" : "push" }];
 }
 
 function nameOf(parts: readonly string[]): string {

@@ -1,12 +1,15 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { createServer as createSecureServer } from "node:https";
 import type { AddressInfo } from "node:net";
+import { type AccessControl, basicAccess, openAccess, type RegistryAuth } from "./access.ts";
 import { handleBlob, type RegistryCall, requireMethod } from "./blobs.ts";
 import { handleCatalog, handleReferrers, handleTags } from "./listings.ts";
 import { handleManifest } from "./manifests.ts";
 import { MemoryRegistryStorage } from "./memory-storage.ts";
 import { RegistryFailure, sendFailure, sendJson } from "./reply.ts";
-import { parseRoute } from "./route.ts";
+import { neededAccess, parseRoute } from "./route.ts";
 import type { RegistryStorage } from "./storage.ts";
+import { tokenAccess } from "./token-access.ts";
 import { handleUpload, startUpload } from "./uploads.ts";
 
 /** Options of {@link serveRegistry}. */
@@ -17,46 +20,96 @@ export interface ServeRegistryOptions {
   readonly host?: string;
   /** Where content is kept; in memory unless given. */
   readonly storage?: RegistryStorage;
+  /** Who may use it; everybody unless given. */
+  readonly auth?: RegistryAuth;
+  /** Certificate and key in PEM, to serve https. */
+  readonly tls?: { readonly cert: string; readonly key: string };
+  /** The most bytes of one blob; 64 GiB unless given. */
+  readonly maxBlobBytes?: number;
+  /** The clock of tokens, in milliseconds since the epoch; the system's unless given. */
+  readonly now?: () => number;
   /** Told about failures of the server itself. */
   readonly onError?: (error: unknown) => void;
+  /** Told about every request, when it has been answered. */
+  readonly onRequest?: (request: ServedRequest) => void;
+}
+
+/** A request that was answered. */
+export interface ServedRequest {
+  /** HTTP method. */
+  readonly method: string;
+  /** The path without its query, which may hold secrets. */
+  readonly path: string;
+  /** HTTP status. */
+  readonly status: number;
 }
 
 /** A registry that is being served. */
 export interface ServedRegistry extends AsyncDisposable {
-  /** Its URL: `http://127.0.0.1:PORT`. */
+  /** Its URL: `http://127.0.0.1:PORT`, or https. */
   readonly origin: string;
   /** Its host as references name it: `127.0.0.1:PORT`. */
   readonly host: string;
   /** Where its content is kept. */
   readonly storage: RegistryStorage;
-  /** Stops serving and closes all connections. */
+  /** Stops serving, closes all connections and the storage. */
   close(): Promise<void>;
 }
 
-/** Serves a registry by the OCI distribution specification 1.1 over plain HTTP. */
+/** Serves a registry by the OCI distribution specification 1.1. */
 export async function serveRegistry(options: ServeRegistryOptions = {}): Promise<ServedRegistry> {
-  const storage = options.storage ?? new MemoryRegistryStorage();
-  const server = createServer((request, response) => {
-    void answer(request, response, storage, options);
-  });
+  const storage: RegistryStorage = options.storage ?? new MemoryRegistryStorage();
+  let origin = "";
+  const access = createAccess(options, () => origin);
+  const context: ServerContext = { storage, access, options, busyUploads: new Set() };
+  const onRequest = (request: IncomingMessage, response: ServerResponse): void => {
+    void answer(request, response, context);
+  };
+  const { tls } = options;
+  const server = tls === undefined ? createServer(onRequest) : createSecureServer(tls, onRequest);
+  // Large blobs over slow lines take longer than the default of five minutes.
+  server.requestTimeout = 0;
   const address = await listen(server, options.port ?? 0, options.host ?? "127.0.0.1");
   const name = address.family === "IPv6" ? `[${address.address}]` : address.address;
   const host = `${name}:${address.port}`;
-  const close = (): Promise<void> => closeServer(server);
-  return { origin: `http://${host}`, host, storage, close, [Symbol.asyncDispose]: close };
+  origin = `${tls === undefined ? "http" : "https"}://${host}`;
+  const close = async (): Promise<void> => {
+    await closeServer(server);
+    await storage.close?.();
+  };
+  return { origin, host, storage, close, [Symbol.asyncDispose]: close };
+}
+
+interface ServerContext {
+  readonly storage: RegistryStorage;
+  readonly access: AccessControl;
+  readonly options: ServeRegistryOptions;
+  readonly busyUploads: Set<string>;
+}
+
+function createAccess({ auth, now }: ServeRegistryOptions, origin: () => string): AccessControl {
+  if (auth === undefined) return openAccess;
+  return auth.scheme === "basic" ? basicAccess(auth) : tokenAccess(auth, origin, now ?? Date.now);
 }
 
 async function answer(
   request: IncomingMessage,
   response: ServerResponse,
-  storage: RegistryStorage,
-  options: ServeRegistryOptions,
+  context: ServerContext,
 ): Promise<void> {
+  const { options } = context;
   response.setHeader("docker-distribution-api-version", "registry/2.0");
   try {
     const url = URL.parse(request.url ?? "/", "http://registry.invalid");
     if (url === null) throw new RegistryFailure(400, "UNSUPPORTED", "malformed request target");
-    await route({ request, response, query: url.searchParams, storage }, url.pathname);
+    const { method = "" } = request;
+    response.on("close", () => {
+      options.onRequest?.({ method, path: url.pathname, status: response.statusCode });
+    });
+    const isToken = url.pathname === "/token";
+    if (isToken && (await context.access.answerTokenRequest(request, response))) return;
+    const call = { ...context, request, response, query: url.searchParams };
+    await route({ ...call, maxBlobBytes: options.maxBlobBytes ?? 64 * 1024 ** 3 }, url.pathname);
   } catch (error) {
     if (!(error instanceof RegistryFailure)) options.onError?.(error);
     if (response.headersSent) {
@@ -74,8 +127,12 @@ async function answer(
   }
 }
 
-async function route(call: RegistryCall, path: string): Promise<void> {
+async function route(
+  call: RegistryCall & Pick<ServerContext, "access">,
+  path: string,
+): Promise<void> {
   const found = parseRoute(path);
+  call.access.require(call.request, neededAccess(found, call.request.method ?? "", call.query));
   switch (found.type) {
     case "base":
       requireMethod(call.request, ["GET", "HEAD"]);

@@ -57,6 +57,8 @@ export interface RegistryStorage {
   deleteTag(repository: string, tag: string): Promise<boolean>;
   /** The tags of a repository, sorted; nothing for an unknown repository. */
   tags(repository: string): Promise<readonly string[] | undefined>;
+  /** Lets go of what is open; uploads that are under way are lost. */
+  close?(): Promise<void>;
   /** The manifests about a manifest. */
   referrers(repository: string, subject: Digest): Promise<readonly Descriptor[]>;
 }

@@ -25,7 +25,7 @@ export async function startUpload(call: RegistryCall, repository: string): Promi
     sendUpload(response, 202, upload);
     return;
   }
-  await receive(request, upload);
+  await receive(call, upload);
   await finish(call, upload, expected);
 }
 
@@ -58,19 +58,35 @@ export async function handleUpload(
 }
 
 async function continueUpload(call: RegistryCall, upload: Upload): Promise<void> {
-  const { request, response, query } = call;
+  const { request, response, query, busyUploads } = call;
   const digest = request.method === "PUT" ? requireDigest(query.get("digest") ?? "") : undefined;
+  if (busyUploads.has(upload.id)) {
+    throw new RegistryFailure(409, "BLOB_UPLOAD_INVALID", "another request writes to this upload");
+  }
   if (!isInOrder(request, upload)) {
     sendUpload(response, 416, upload);
     return;
   }
-  await receive(request, upload);
+  await receive(call, upload);
   if (digest === undefined) sendUpload(response, 202, upload);
   else await finish(call, upload, digest);
 }
 
-async function receive(request: IncomingMessage, upload: Upload): Promise<void> {
-  for await (const chunk of request) await upload.append(chunk as Uint8Array);
+async function receive(call: RegistryCall, upload: Upload): Promise<void> {
+  const { request, busyUploads, maxBlobBytes, storage } = call;
+  busyUploads.add(upload.id);
+  try {
+    for await (const chunk of request) {
+      const bytes = chunk as Uint8Array;
+      if (upload.size + bytes.byteLength > maxBlobBytes) {
+        await storage.cancelUpload(upload);
+        throw new RegistryFailure(413, "SIZE_INVALID", `blobs end at ${maxBlobBytes} bytes`);
+      }
+      await upload.append(bytes);
+    }
+  } finally {
+    busyUploads.delete(upload.id);
+  }
 }
 
 async function finish(call: RegistryCall, upload: Upload, digest: Digest): Promise<void> {

@@ -171,7 +171,8 @@ export class RegistryClient implements AsyncDisposable {
     const counter = this.retryCounter();
     for (;;) {
       try {
-        const response = await this.#exchange(request, {});
+        const host = this.#options.hosts?.[request.url.host] ?? {};
+        const response = await this.#exchange(request, host);
         if (!retryableStatuses.has(response.status)) return response;
         throw await toStatusError(response, request.method, what);
       } catch (error) {

@@ -1,17 +1,35 @@
-import { digestOf, mediaTypes } from "@box/oras";
+import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import {
+  copy,
+  describe as describeContent,
+  digestOf,
+  MemoryTarget,
+  mediaTypes,
+  RemoteRepository,
+} from "@box/oras";
+import {
+  FolderRegistryStorage,
   MemoryRegistryStorage,
+  type RegistryStorage,
   type ServedRegistry,
   serveRegistry,
 } from "@box/oras/registry-server";
 import { describe, expect, onTestFinished, test } from "vitest";
+import { collect } from "../collect.ts";
 import { encodeJson, noise, sampleImage } from "../sample-image.ts";
+import { temporaryFolder } from "../temporary-folder.ts";
+import { testClient } from "../test-client.ts";
 import { pushSample } from "./seed.ts";
 
-async function registry(): Promise<ServedRegistry> {
-  const served = await serveRegistry();
-  onTestFinished(() => served.close());
-  return served;
+const storages: Record<string, () => Promise<RegistryStorage>> = {
+  memory: async () => new MemoryRegistryStorage(),
+  "a folder": async () => FolderRegistryStorage.open(await temporaryFolder(), Date.now()),
+};
+
+async function addBlob(origin: string, repository: string): Promise<void> {
+  const url = `${origin}/v2/${repository}/blobs/uploads/?digest=${digest}`;
+  expect((await fetch(url, { method: "POST", body })).status).toBe(201);
 }
 
 async function errorCode(response: Response): Promise<string> {
@@ -19,11 +37,18 @@ async function errorCode(response: Response): Promise<string> {
   return `${response.status} ${body.errors[0]?.code}`;
 }
 
+const image = await sampleImage();
 const bytes = noise(1000);
 const digest = digestOf(bytes);
 const body = bytes as Uint8Array<ArrayBuffer>;
 
-describe("the registry", () => {
+describe.each(Object.entries(storages))("the registry in %s", (_name, createStorage) => {
+  async function registry(): Promise<ServedRegistry> {
+    const served = await serveRegistry({ storage: await createStorage() });
+    onTestFinished(() => served.close());
+    return served;
+  }
+
   test("listens on loopback and answers the base endpoint", async () => {
     const { origin, host } = await registry();
     expect(origin).toBe(`http://${host}`);
@@ -35,7 +60,6 @@ describe("the registry", () => {
 
   test("keeps manifests byte for byte", async () => {
     const { origin } = await registry();
-    const image = await sampleImage();
     await pushSample(origin, "a/b", "v1", image);
     for (const reference of ["v1", image.root.digest]) {
       const response = await fetch(`${origin}/v2/a/b/manifests/${reference}`);
@@ -93,8 +117,8 @@ describe("the registry", () => {
   });
 
   test("mounts a blob from another repository, else begins an upload", async () => {
-    const { origin, storage } = await registry();
-    (storage as MemoryRegistryStorage).addBlob("from", bytes);
+    const { origin } = await registry();
+    await addBlob(origin, "from");
     const mount = (from: string) =>
       fetch(`${origin}/v2/to/blobs/uploads/?mount=${digest}&from=${from}`, { method: "POST" });
     expect((await mount("elsewhere")).status).toBe(202);
@@ -113,8 +137,8 @@ describe("the registry", () => {
     ["lines=1-2", 200, null, 1000],
     ["bytes=-", 200, null, 1000],
   ])("answers the range %s with %i", async (range, status, contentRange, length) => {
-    const { origin, storage } = await registry();
-    (storage as MemoryRegistryStorage).addBlob("a", bytes);
+    const { origin } = await registry();
+    await addBlob(origin, "a");
     const response = await fetch(`${origin}/v2/a/blobs/${digest}`, { headers: { range } });
     expect(response.status).toBe(status);
     expect(response.headers.get("content-range")).toBe(contentRange);
@@ -123,7 +147,6 @@ describe("the registry", () => {
 
   test("lists tags and repositories by pages", async () => {
     const { origin } = await registry();
-    const image = await sampleImage();
     for (const tag of ["c", "a", "b"]) await pushSample(origin, "repo", tag, image);
     await pushSample(origin, "another", "v", image);
     const first = await fetch(`${origin}/v2/repo/tags/list?n=2`);
@@ -142,7 +165,6 @@ describe("the registry", () => {
 
   test("lists referrers, filtered by type", async () => {
     const { origin } = await registry();
-    const image = await sampleImage();
     await pushSample(origin, "r", "v1", image);
     const artifact = encodeJson({
       schemaVersion: 2,
@@ -176,7 +198,6 @@ describe("the registry", () => {
 
   test("deletes tags, manifests and blobs", async () => {
     const { origin } = await registry();
-    const image = await sampleImage();
     for (const tag of ["v1", "v2"]) await pushSample(origin, "r", tag, image);
     const remove = async (path: string) =>
       (await fetch(`${origin}/v2/r/${path}`, { method: "DELETE" })).status;
@@ -191,7 +212,6 @@ describe("the registry", () => {
 
   test("refuses a manifest whose parts it does not have", async () => {
     const { origin } = await registry();
-    const image = await sampleImage();
     const put = (mediaType: string, manifest: Uint8Array, tag = "v1") =>
       fetch(`${origin}/v2/r/manifests/${tag}`, {
         method: "PUT",
@@ -239,11 +259,105 @@ describe("the registry", () => {
 
   test("reports its own failures and answers 500", async () => {
     const failures: unknown[] = [];
-    const storage = new MemoryRegistryStorage();
+    const storage = await createStorage();
     storage.tags = () => Promise.reject(new Error("the disk is gone"));
     const served = await serveRegistry({ storage, onError: (error) => failures.push(error) });
     onTestFinished(() => served.close());
     expect((await fetch(`${served.origin}/v2/a/tags/list`)).status).toBe(500);
     expect(failures).toEqual([new Error("the disk is gone")]);
+  });
+
+  test("lists many referrers by pages, each once", async () => {
+    const { origin, storage } = await registry();
+    const subject = digestOf(bytes);
+    for (let count = 0; count < 101; count++) {
+      const manifest = encodeJson({ count });
+      const listed = describeContent(mediaTypes.ociManifest, manifest);
+      await storage.putManifest("r", { ...listed, bytes: manifest, subject, listed });
+    }
+    const first = await fetch(`${origin}/v2/r/referrers/${subject}?artifactType=x`);
+    expect(await first.json()).toMatchObject({ manifests: [] });
+    const repository = new RemoteRepository(testClient(), new URL(origin).host, "r");
+    const found = await collect(repository.referrers({ ...image.root, digest: subject }));
+    expect(new Set(found.map((one) => one.digest)).size).toBe(101);
+    expect(found).toHaveLength(101);
+  });
+
+  test("stops a blob at the limit and forgets it, and takes one writer at a time", async () => {
+    const served = await serveRegistry({ storage: await createStorage(), maxBlobBytes: 1500 });
+    onTestFinished(() => served.close());
+    const { origin } = served;
+    await addBlob(origin, "a");
+    const begun = await fetch(`${origin}/v2/a/blobs/uploads/`, { method: "POST" });
+    const location = `${origin}${begun.headers.get("location")}`;
+    const slow = new ReadableStream({
+      start: (controller) => {
+        controller.enqueue(bytes);
+        setTimeout(() => controller.close(), 300);
+      },
+    });
+    const writing = fetch(location, { method: "PATCH", body: slow, duplex: "half" } as RequestInit);
+    let size = "";
+    for (let attempt = 0; size !== "0-999" && attempt < 1000; attempt++) {
+      size = (await fetch(location)).headers.get("range") ?? "";
+    }
+    expect(await errorCode(await fetch(location, { method: "PATCH", body }))).toBe(
+      "409 BLOB_UPLOAD_INVALID",
+    );
+    expect((await writing).status).toBe(202);
+    expect(await errorCode(await fetch(location, { method: "PATCH", body }))).toBe(
+      "413 SIZE_INVALID",
+    );
+    expect((await fetch(location)).status).toBe(404);
+  });
+});
+
+describe("a registry in a folder", () => {
+  test("is the same after a new start; half an upload is gone after a day", async () => {
+    const folder = await temporaryFolder();
+    const now = Date.now();
+    const first = await serveRegistry({ storage: await FolderRegistryStorage.open(folder, now) });
+    await pushSample(first.origin, "team/app", "v1", image);
+    await pushSample(first.origin, "team", "v2", image);
+    const begun = await fetch(`${first.origin}/v2/team/blobs/uploads/`, { method: "POST" });
+    expect(begun.status).toBe(202);
+    await first.close();
+    expect(await readdir(join(folder, "uploads"))).toHaveLength(1);
+    await FolderRegistryStorage.open(folder, now + 3_600_000);
+    expect(await readdir(join(folder, "uploads"))).toHaveLength(1);
+    const storage = await FolderRegistryStorage.open(folder, now + 25 * 3_600_000);
+    expect(await readdir(join(folder, "uploads"))).toEqual([]);
+    await using second = await serveRegistry({ storage });
+    expect(await storage.repositories()).toEqual(["team", "team/app"]);
+    const repository = new RemoteRepository(testClient(), second.host, "team/app");
+    expect(await copy(repository, "v1", new MemoryTarget())).toEqual(image.root);
+  });
+
+  test("shows nothing half-written as a tag, a blob or a referrer", async () => {
+    const folder = await temporaryFolder();
+    const storage = await FolderRegistryStorage.open(folder, Date.now());
+    await using served = await serveRegistry({ storage });
+    await pushSample(served.origin, "app", "v1", image);
+    const tags = join(folder, "repositories", "app", "_tags");
+    await writeFile(join(tags, ".tmp-1-2-3"), "half");
+    await writeFile(join(tags, "broken"), "half a digest");
+    expect(await storage.tags("app")).toEqual(["broken", "v1"]);
+    expect(await storage.findManifest("app", "broken")).toBeUndefined();
+    await rm(join(folder, "blobs"), { recursive: true });
+    expect(await storage.blobSize("app", image.config.digest)).toBeUndefined();
+    expect(await storage.findManifest("app", "v1")).toBeUndefined();
+  });
+
+  test("tells an I/O error from what is not there", async () => {
+    const folder = await temporaryFolder();
+    const failures: unknown[] = [];
+    const storage = await FolderRegistryStorage.open(folder, Date.now());
+    await using served = await serveRegistry({ storage, onError: (error) => failures.push(error) });
+    await pushSample(served.origin, "app", "v1", image);
+    const tag = join(folder, "repositories", "app", "_tags", "v1");
+    await rm(tag);
+    await mkdir(tag);
+    expect((await fetch(`${served.origin}/v2/app/manifests/v1`)).status).toBe(500);
+    expect(failures).toMatchObject([{ code: "IO_FAILED" }]);
   });
 });
