@@ -19,6 +19,7 @@ export type OrasErrorCode =
   | "OCI_SIZE_MISMATCH" // corrupt
   | "OCI_TOO_LARGE" // limit
   | "OCI_TOO_DEEP" // limit
+  | "OCI_UNSAFE_NAME" // denied
   | "ORAS_ABORTED" // aborted
   | "ORAS_AUTH_DENIED" // auth
   | "ORAS_AUTH_REQUIRED" // auth
@@ -54,6 +55,7 @@ export const orasErrorKinds: Readonly<Record<OrasErrorCode, ErrorKind>> = {
   OCI_SIZE_MISMATCH: "corrupt",
   OCI_TOO_LARGE: "limit",
   OCI_TOO_DEEP: "limit",
+  OCI_UNSAFE_NAME: "denied",
   ORAS_ABORTED: "aborted",
   ORAS_AUTH_DENIED: "auth",
   ORAS_AUTH_REQUIRED: "auth",

@@ -81,6 +81,14 @@ export {
 } from "./content/target.ts";
 export { readAll, verifyBytes, verifyContent } from "./content/verify.ts";
 export { OrasError, type OrasErrorCode, type OrasErrorOptions, orasErrorKinds } from "./errors.ts";
+export {
+  type ArtifactFile,
+  type PulledFile,
+  type PullFilesOptions,
+  pullFiles,
+  pushFiles,
+  type TransferFilesOptions,
+} from "./files/artifact-files.ts";
 export { type ParseJsonOptions, parseJson } from "./json/parse-json.ts";
 export { nameAnnotations, namesOf } from "./layout/index-file.ts";
 export { OciLayout, type OciLayoutOptions, type StoredBlob } from "./layout/oci-layout.ts";

@@ -15,9 +15,16 @@ import {
 import type { Descriptor } from "../content/descriptor.ts";
 import { type Digest, digestAlgorithm, digestHex, isDigest } from "../content/digest.ts";
 import { type Index, maxManifestBytes, parseManifest } from "../content/manifest.ts";
-import type { BlobSource, FetchOptions, OperationOptions, Target } from "../content/target.ts";
+import type {
+  BlobSource,
+  FetchOptions,
+  GraphTarget,
+  OperationOptions,
+  Target,
+} from "../content/target.ts";
 import { verifyContent, wrongSize } from "../content/verify.ts";
 import { OrasError } from "../errors.ts";
+import { findReferrers } from "./find-referrers.ts";
 import {
   annotationsFor,
   checkMarker,
@@ -54,7 +61,7 @@ const lockStripes = 64;
  * A blob is never visible under its digest before it is verified and synced; `index.json` changes under a lock by an
  * atomic rename. Partial downloads and locks are in the folder `ingest`, which other tools ignore.
  */
-export class OciLayout implements Target {
+export class OciLayout implements Target, GraphTarget {
   /** The layout's folder, absolute. */
   readonly directory: string;
   readonly #options: OciLayoutOptions;
@@ -216,6 +223,11 @@ export class OciLayout implements Target {
           yield { digest, size: Number(facts.size), changedMs: Number(facts.mtimeMs) };
       }
     }
+  }
+
+  /** {@inheritDoc GraphTarget.predecessors} */
+  predecessors(descriptor: Descriptor, options: OperationOptions = {}): AsyncIterable<Descriptor> {
+    return findReferrers(this, descriptor.digest, options);
   }
 
   /** Takes a blob away, whoever refers to it. @returns false when there was none. */

@@ -72,6 +72,10 @@ export const orasPages: CodePages = {
     meaning: "Indexes contain indexes, more levels than the limit.",
     advice: "The image cannot be used as it is: tell its publisher, or use another tag or digest.",
   },
+  OCI_UNSAFE_NAME: {
+    meaning: "An artifact names a file that would lie outside of the folder, or is no plain path.",
+    advice: "Nothing was written outside; do not trust the artifact, or pack it with plain names.",
+  },
   ORAS_ABORTED: {
     meaning: "The transfer was stopped. What was downloaded is kept and not downloaded again.",
     advice: "Run it again.",
