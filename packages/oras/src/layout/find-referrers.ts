@@ -2,18 +2,23 @@ import type { Descriptor } from "../content/descriptor.ts";
 import type { Digest } from "../content/digest.ts";
 import { maxManifestBytes, parseManifest } from "../content/manifest.ts";
 import { describeReferrer } from "../content/referrer.ts";
-import type { OperationOptions } from "../content/target.ts";
+import type { Fetcher, OperationOptions } from "../content/target.ts";
 import { readAll } from "../content/verify.ts";
 import { OrasError } from "../errors.ts";
 import { throwIfAborted } from "../transport/pacing.ts";
-import type { OciLayout } from "./oci-layout.ts";
+
+/** What referrers are found in. */
+interface BlobFolder extends Fetcher {
+  /** All blobs. */
+  blobs(): AsyncIterable<Pick<Descriptor, "digest" | "size">>;
+}
 
 /**
  * Finds the manifests of a layout that are about another one. A layout has no list of them, so every blob that may be
  * a manifest is looked into; those that are none are passed over.
  */
 export async function* findReferrers(
-  layout: OciLayout,
+  layout: BlobFolder,
   subject: Digest,
   options: OperationOptions = {},
 ): AsyncGenerator<Descriptor, void, undefined> {
@@ -26,7 +31,7 @@ export async function* findReferrers(
 }
 
 async function readReferrer(
-  layout: OciLayout,
+  layout: BlobFolder,
   blob: Pick<Descriptor, "digest" | "size">,
   subject: Digest,
 ): Promise<Descriptor | undefined> {
