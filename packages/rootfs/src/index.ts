@@ -32,7 +32,7 @@ export {
 } from "./guest/guest-rootfs.ts";
 export { guestImageOf, layersOfImage } from "./image/image-layers.ts";
 export type { LayerContents } from "./merge/content-index.ts";
-export type { LayerSource } from "./merge/layer-source.ts";
+export type { LayerSource, OpenLayerSourceOptions } from "./merge/layer-source.ts";
 export { defaultMergeLimits, type MergeLimits } from "./merge/limits.ts";
 export {
   type MergedLayers,

@@ -35,6 +35,12 @@ export interface OpenLayerOptions extends OperationOptions {
   readonly limits?: Partial<LayerLimits>;
   /** Told when the layer's media type claims another compression than its content has. */
   readonly onMislabelled?: (claimed: string, found: string) => void;
+  /** A chunk is of use only until the next one is asked for: its memory is then used again. Saves much of the time. */
+  readonly hasTransientChunks?: boolean;
+  /** The storage makes a chunk anew for each reading, as a layout does; its memory need not be kept. */
+  readonly ownsStoredChunks?: boolean;
+  /** This process has verified the blob before: only what it unpacks to is hashed. */
+  readonly isVerified?: boolean;
 }
 
 /**
@@ -57,9 +63,10 @@ export async function* openLayer(
   const claimed = claimedCompression(descriptor.mediaType);
   if (found !== claimed) options.onMislabelled?.(claimed, found);
   const digester = new Digester(digestAlgorithm(diffId));
+  const memory = { isTransient: options.hasTransientChunks, ownsInput: options.ownsStoredChunks };
   const guard = new ExpansionGuard(layer, { ...defaultLayerLimits, ...options.limits });
   try {
-    for await (const chunk of decompress(rejoin(start, chunks), found)) {
+    for await (const chunk of decompress(rejoin(start, chunks), found, memory)) {
       digester.update(chunk);
       guard.add(chunk.byteLength, input.size);
       yield chunk;
@@ -89,8 +96,9 @@ class LayerInput {
   }
 
   async *chunks(): AsyncGenerator<Uint8Array, void, undefined> {
-    const { signal } = this.#options;
-    for await (const chunk of await this.#storage.fetch(this.#layer.descriptor, { signal })) {
+    const { signal, isVerified } = this.#options;
+    const fetching = { signal, verify: isVerified !== true };
+    for await (const chunk of await this.#storage.fetch(this.#layer.descriptor, fetching)) {
       if (signal?.aborted) throw stopped(signal);
       this.size += chunk.byteLength;
       yield chunk;

@@ -201,6 +201,7 @@ export class ImageStore {
   /** Reads a layer's tar archive, verified at its end; see {@link openLayer}. */
   openLayer(layer: ImageLayer, options: OpenLayerOptions = {}): AsyncIterable<Uint8Array> {
     return openLayer(this.#layout, layer, {
+      ownsStoredChunks: true,
       ...options,
       limits: { ...this.#options.layerLimits, ...options.limits },
     });

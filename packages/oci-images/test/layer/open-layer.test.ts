@@ -95,6 +95,49 @@ describe("a layer is read when it is", () => {
     }
   });
 
+  test.each([
+    ["gzip", gzipSync],
+    ["zstd", zstdCompressSync],
+    ["none", (bytes: Uint8Array) => bytes],
+  ] as const)(
+    "%s, in chunks whose memory is given back at once: they are gone by the next one",
+    async (name, compress) => {
+      const large = noise(5 * 2 ** 20 + 3);
+      const blob = new Uint8Array(compress(large));
+      const { layer } = await stored(blob, mediaTypes.ociLayer, large);
+      const own = new MemoryTarget();
+      own.fetch = async () =>
+        (async function* () {
+          for (let at = 0; at < blob.byteLength; at += 2 ** 20) yield blob.slice(at, at + 2 ** 20);
+        })();
+      const options = { hasTransientChunks: true, ownsStoredChunks: true };
+      const copies: Uint8Array[] = [];
+      const chunks: Uint8Array[] = [];
+      for await (const chunk of openLayer(own, layer, options)) {
+        copies.push(new Uint8Array(chunk));
+        chunks.push(chunk);
+      }
+      expect(Buffer.compare(Buffer.concat(copies), large)).toBe(0);
+      const gone = chunks.filter((chunk) => chunk.byteLength === 0).length;
+      expect(gone >= 5).toBe(name !== "none");
+    },
+  );
+
+  test("verified before, without hashing its blob again: what it unpacks to is", async () => {
+    const { target, layer } = await stored(gzipSync(tar));
+    const asked: (boolean | undefined)[] = [];
+    const fetch = target.fetch.bind(target);
+    target.fetch = (descriptor, options) => {
+      asked.push(options?.verify);
+      return fetch(descriptor, options);
+    };
+    await drain(openLayer(target, layer, { isVerified: true }));
+    await drain(openLayer(target, layer));
+    expect(asked).toEqual([false, true]);
+    const other = { ...layer, diffId: digestOf(a) };
+    await expectCode(drain(openLayer(target, other, { isVerified: true })), "OCI_DIFF_ID_MISMATCH");
+  });
+
   test("empty", async () => {
     const empty = new Uint8Array(0);
     const { target, layer } = await stored(empty, mediaTypes.ociLayer, empty);

@@ -17,6 +17,8 @@ export class ContentWriter {
   #segmentStart = 0;
   #segmentEnd = 0;
   readonly #buffers: Uint8Array[] = [new Uint8Array(bufferBytes)];
+  /** Buffers that were written and are used again. */
+  readonly #spare: Uint8Array[] = [];
   readonly #segments: { readonly offset: number; readonly bytes: Uint8Array }[] = [];
   #writtenBytes = 0;
 
@@ -47,7 +49,7 @@ export class ContentWriter {
       await this.#sink.write?.(offset, bytes);
       this.#writtenBytes += bytes.byteLength;
     }
-    this.#buffers.splice(0, this.#buffers.length - 1);
+    this.#spare.push(...this.#buffers.splice(0, this.#buffers.length - 1));
   }
 
   /** Writes everything. */
@@ -66,6 +68,7 @@ export class ContentWriter {
       if (this.#segmentEnd + piece.byteLength > bufferBytes) this.#addBuffer();
       this.#imageOffset = offset;
     } else {
+      this.#buffer.fill(0, this.#segmentEnd, this.#segmentEnd + gap);
       this.#segmentEnd += gap;
     }
     this.#buffer.set(piece, this.#segmentEnd);
@@ -83,8 +86,7 @@ export class ContentWriter {
   }
 
   #addBuffer(): void {
-    // A new buffer is zero, as the gaps in a segment must be.
-    this.#buffers.push(new Uint8Array(bufferBytes));
+    this.#buffers.push(this.#spare.pop() ?? new Uint8Array(bufferBytes));
     this.#segmentStart = 0;
     this.#segmentEnd = 0;
   }

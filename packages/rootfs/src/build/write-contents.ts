@@ -49,7 +49,8 @@ async function writeLayer(
     entry: () => placer.nextEntry(),
     data: (chunk, fileOffset) => placer.data(chunk, fileOffset),
   });
-  for await (const chunk of layer.open(signal === undefined ? {} : { signal })) {
+  const stop = signal === undefined ? {} : { signal };
+  for await (const chunk of layer.open({ isSecondReading: true, ...stop })) {
     signal?.throwIfAborted();
     parser.push(chunk);
     await writer.flush();

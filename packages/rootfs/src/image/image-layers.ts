@@ -6,7 +6,12 @@ import type { LayerSource } from "../merge/layer-source.ts";
 export function layersOfImage(store: Pick<ImageStore, "openLayer">, image: Image): LayerSource[] {
   return image.layers.map((layer) => ({
     diffId: layer.diffId,
-    open: (options) => store.openLayer(layer, options),
+    open: ({ isSecondReading = false, ...options }) =>
+      store.openLayer(layer, {
+        ...options,
+        hasTransientChunks: true,
+        isVerified: isSecondReading,
+      }),
   }));
 }
 

@@ -1,3 +1,11 @@
+/** How a {@link LayerSource} is read. */
+export interface OpenLayerSourceOptions {
+  /** Stops between two chunks. */
+  readonly signal?: AbortSignal;
+  /** It was read to its end before, by this process: what surrounds the archive need not be verified again. */
+  readonly isSecondReading?: boolean;
+}
+
 /** One layer of an image: an uncompressed tar archive that can be read more than once. */
 export interface LayerSource {
   /** Digest of the uncompressed archive, such as `sha256:...`: it names the content. */
@@ -6,5 +14,5 @@ export interface LayerSource {
    * Reads the archive from its start. Each call gives the same bytes; an implementation that checks `diffId` throws at
    * the end when they are others. A chunk stays valid until the next one is asked for.
    */
-  open(options: { readonly signal?: AbortSignal }): AsyncIterable<Uint8Array>;
+  open(options: OpenLayerSourceOptions): AsyncIterable<Uint8Array>;
 }

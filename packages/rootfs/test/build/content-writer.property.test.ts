@@ -80,6 +80,32 @@ describe("ContentWriter", () => {
     expect(writes).toBe(1);
   });
 
+  test("leaves nothing of what a buffer held before in the gaps of what it holds next", async () => {
+    const sink = new MemoryFile();
+    const writer = new ContentWriter(sink);
+    for (let round = 0; round < 6; round++) {
+      // Three buffers' worth, so that buffers are used again.
+      for (let index = 0; index < 400; index++) {
+        const at = (round * 400 + index) * block;
+        if (round % 2 === 0) writer.add(at, Buffer.alloc(2 * block, 0xee).subarray(block));
+        else {
+          writer.add(at, Buffer.from("start"));
+          writer.add(at + 1000, Buffer.from("end"));
+        }
+      }
+      await writer.flush();
+    }
+    await writer.finish();
+    const bytes = Buffer.from(sink.toBytes());
+    const expected = Buffer.alloc(block);
+    expected.write("start", 0);
+    expected.write("end", 1000);
+    for (let index = 400; index < 800; index++) {
+      const found = bytes.subarray(index * block, (index + 1) * block);
+      expect(found.equals(expected.subarray(0, found.byteLength))).toBe(true);
+    }
+  });
+
   test("writes nothing for nothing", async () => {
     const sink = new MemoryFile();
     await new ContentWriter(sink).finish();
