@@ -5,7 +5,12 @@ export {
   imageErrorKinds,
 } from "./errors.ts";
 export { type HistoryEntry, type ImageConfig, parseImageConfig } from "./image/config.ts";
-export type { Image, ImageLayer } from "./image/image.ts";
+export {
+  defaultImageLimits,
+  type Image,
+  type ImageLayer,
+  type ImageLimits,
+} from "./image/image.ts";
 export {
   defaultLayerLimits,
   type LayerLimits,

@@ -35,7 +35,7 @@ export {
   isDigest,
   parseDigest,
 } from "./content/digest.ts";
-export { discover, extendedCopy, type Referrer } from "./content/discover.ts";
+export { type DiscoverOptions, discover, extendedCopy, type Referrer } from "./content/discover.ts";
 export {
   type Index,
   type Manifest,

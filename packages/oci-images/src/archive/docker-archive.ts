@@ -14,7 +14,7 @@ const manifestSchema = z
     z.looseObject({
       Config: z.string().min(1),
       RepoTags: z.array(z.string()).nullish(),
-      Layers: z.array(z.string()).max(1000).nullish(),
+      Layers: z.array(z.string()).nullish(),
     }),
   )
   .min(1)

@@ -38,8 +38,16 @@ export interface Image {
 }
 
 const configTypes: ReadonlySet<string> = new Set([mediaTypes.ociConfig, mediaTypes.dockerConfig]);
-/** More layers than this are refused; real images have fewer than 128. */
-const maxLayers = 1000;
+/** How large an image may be before it is refused. */
+export interface ImageLimits {
+  /** The most layers of an image; 1,000 unless given. Real images have fewer than 128. */
+  readonly maxLayers: number;
+  /** The most indexes on the way to an image's manifest; 8 unless given. */
+  readonly maxIndexDepth: number;
+}
+
+/** What {@link ImageLimits} are unless given. */
+export const defaultImageLimits: ImageLimits = { maxLayers: 1_000, maxIndexDepth: 8 };
 
 /**
  * Refuses manifests that are not those of an image that box can use, before anything else is fetched.
@@ -47,7 +55,12 @@ const maxLayers = 1000;
  * @param what - The reference, for messages.
  * @throws {@link ImageError} `OCI_NOT_AN_IMAGE`, `OCI_TOO_MANY_LAYERS`, `OCI_FOREIGN_LAYER`, `OCI_ENCRYPTED_LAYER`.
  */
-export function validateImageManifest(manifest: Manifest, what: string): void {
+export function validateImageManifest(
+  manifest: Manifest,
+  what: string,
+  limits: Partial<ImageLimits> = {},
+): void {
+  const { maxLayers } = { ...defaultImageLimits, ...limits };
   if (!configTypes.has(manifest.config.mediaType)) {
     const type = manifest.artifactType ?? manifest.config.mediaType;
     throw new ImageError({
@@ -60,6 +73,7 @@ export function validateImageManifest(manifest: Manifest, what: string): void {
     throw new ImageError({
       code: "OCI_TOO_MANY_LAYERS",
       message: `cannot use ${what}: it has ${manifest.layers.length} layers, the limit is ${maxLayers}`,
+      details: { layers: manifest.layers.length, limit: maxLayers },
     });
   }
   for (const layer of manifest.layers) validateLayer(layer, what);

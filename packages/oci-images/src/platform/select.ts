@@ -14,6 +14,7 @@ import {
 } from "@box/oras";
 import { ImageError } from "../errors.ts";
 import { parseImageConfig } from "../image/config.ts";
+import { defaultImageLimits, type ImageLimits } from "../image/image.ts";
 import { formatPlatform } from "./platform.ts";
 import { type RankPlatformOptions, rankPlatform } from "./rank.ts";
 import { noPlatformMatch } from "./require.ts";
@@ -34,9 +35,9 @@ export interface SelectManifestOptions extends OperationOptions, RankPlatformOpt
   readonly platform: Platform;
   /** The reference, for messages. */
   readonly what: string;
+  /** How deep indexes may be nested. */
+  readonly limits?: Partial<ImageLimits>;
 }
-
-const maxDepth = 8;
 
 interface Candidate {
   readonly path: readonly ManifestNode[];
@@ -90,7 +91,8 @@ async function collect(
   const node = path.at(-1);
   if (node?.document.type !== "index" || visited.has(node.descriptor.digest)) return [];
   visited.add(node.descriptor.digest);
-  if (path.length > maxDepth) throw tooDeep(options.what);
+  const { maxIndexDepth } = { ...defaultImageLimits, ...options.limits };
+  if (path.length > maxIndexDepth) throw tooDeep(options.what, maxIndexDepth);
   const found: Candidate[] = [];
   for (const descriptor of node.document.index.manifests) {
     if (isAttestation(descriptor)) continue;
@@ -139,9 +141,10 @@ function noMatch(candidates: readonly Candidate[], options: SelectManifestOption
   return noPlatformMatch(available, options);
 }
 
-function tooDeep(what: string): ImageError {
+function tooDeep(what: string, maxDepth: number): ImageError {
   return new ImageError({
     code: "OCI_INDEX_TOO_DEEP",
     message: `cannot use ${what}: indexes are nested deeper than ${maxDepth} levels`,
+    details: { reference: what, limit: maxDepth },
   });
 }

@@ -13,7 +13,7 @@ import {
   type ReadonlyStorage,
   readAll,
 } from "@box/oras";
-import { parseConfigOf, validateImageManifest } from "../image/image.ts";
+import { type ImageLimits, parseConfigOf, validateImageManifest } from "../image/image.ts";
 import { requirePlatform } from "../platform/require.ts";
 import { type ManifestNode, selectManifest } from "../platform/select.ts";
 import type { PullEvent } from "./events.ts";
@@ -25,6 +25,8 @@ export interface FetchImageOptions extends OperationOptions {
   readonly platform: Platform;
   /** Whether 32-bit images do for a 64-bit CPU. */
   readonly allow32Bit?: boolean;
+  /** How large the image may be. */
+  readonly limits?: Partial<ImageLimits>;
   /** How many layers are fetched at once. */
   readonly concurrency?: number;
   /** Told what happens. */
@@ -49,7 +51,7 @@ export async function fetchImage(
   if (chosen?.document.type !== "manifest")
     throw new Error("a platform was chosen without a manifest");
   const { manifest } = chosen.document;
-  validateImageManifest(manifest, source.name);
+  validateImageManifest(manifest, source.name, options.limits);
   await fetchConfig(source, layout, manifest, options);
   await copyGraph(withManifest(source.target, chosen), chosen.descriptor, layout, {
     signal,

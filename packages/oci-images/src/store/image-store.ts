@@ -18,6 +18,7 @@ import { ImageError } from "../errors.ts";
 import {
   type Image,
   type ImageLayer,
+  type ImageLimits,
   pairLayers,
   parseConfigOf,
   validateImageManifest,
@@ -52,6 +53,8 @@ export interface ImageStoreOptions extends Pick<OciLayoutOptions, "fs"> {
   readonly platform?: Platform;
   /** Whether 32-bit images do for a 64-bit CPU. */
   readonly allow32Bit?: boolean;
+  /** How large images may be. */
+  readonly limits?: Partial<ImageLimits>;
   /** How far layers may expand. */
   readonly layerLimits?: Partial<LayerLimits>;
 }
@@ -240,7 +243,7 @@ export class ImageStore {
     const node = (await selectManifest(this.#layout, rootNode, selection)).at(-1);
     if (node?.document.type !== "manifest") throw new Error("no manifest was chosen");
     const { manifest } = node.document;
-    validateImageManifest(manifest, name);
+    validateImageManifest(manifest, name, this.#options.limits);
     const chunks = await this.#layout.fetch(manifest.config, options);
     const bytes = await readAll(chunks, maxManifestBytes, `config of ${name}`);
     const config = parseConfigOf(manifest, bytes, name);

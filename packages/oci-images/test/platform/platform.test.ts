@@ -1,4 +1,10 @@
-import { formatPlatform, parsePlatform, platformOfArch, rankPlatform } from "@box/oci-images";
+import {
+  formatPlatform,
+  type ImageLimits,
+  parsePlatform,
+  platformOfArch,
+  rankPlatform,
+} from "@box/oci-images";
 import { MemoryTarget } from "@box/oras";
 import { describe, expect, test } from "vitest";
 import { readNode, selectManifest } from "../../src/platform/select.ts";
@@ -57,8 +63,13 @@ describe("platforms", () => {
 describe("an index", () => {
   const wanted = { platform: parsePlatform("linux/arm/v7"), what: "the image" };
 
-  async function chosen(target: MemoryTarget, root: Awaited<ReturnType<typeof addImage>>) {
-    const path = await selectManifest(target, await readNode(target, root), wanted);
+  async function chosen(
+    target: MemoryTarget,
+    root: Awaited<ReturnType<typeof addImage>>,
+    limits: Partial<ImageLimits> = {},
+  ) {
+    const options = { ...wanted, limits };
+    const path = await selectManifest(target, await readNode(target, root), options);
     return path.map((node) => node.descriptor.digest);
   }
 
@@ -121,6 +132,12 @@ describe("an index", () => {
     expect(await chosen(target, root)).toHaveLength(9);
     root = await addIndex(target, [root]);
     await expectCode(chosen(target, root), "OCI_INDEX_TOO_DEEP");
+    expect(await chosen(target, root, { maxIndexDepth: 9 })).toHaveLength(10);
+    const error = await expectCode(
+      chosen(target, root, { maxIndexDepth: 2 }),
+      "OCI_INDEX_TOO_DEEP",
+    );
+    expect(error.message).toContain("deeper than 2 levels");
   });
 
   test("that lists an index many times reads it once", async () => {

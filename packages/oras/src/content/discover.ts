@@ -11,13 +11,17 @@ export interface Referrer {
   readonly referrers: readonly Referrer[];
 }
 
-const maxDepth = 8;
+/** Options of {@link discover}. */
+export interface DiscoverOptions extends OperationOptions {
+  /** How far from the content it looks; 8 unless given. What is farther away is left out. */
+  readonly maxDepth?: number;
+}
 
 /** Finds what is attached to content, and to that, and so on; each manifest once. */
 export async function discover(
   target: GraphTarget,
   subject: Descriptor,
-  options: OperationOptions = {},
+  options: DiscoverOptions = {},
 ): Promise<readonly Referrer[]> {
   return discoverBelow(target, subject, options, new Set([subject.digest]), 0);
 }
@@ -45,12 +49,12 @@ export async function extendedCopy(
 async function discoverBelow(
   target: GraphTarget,
   subject: Descriptor,
-  options: OperationOptions,
+  options: DiscoverOptions,
   visited: Set<Digest>,
   depth: number,
 ): Promise<Referrer[]> {
   const found: Referrer[] = [];
-  if (depth >= maxDepth) return found;
+  if (depth >= (options.maxDepth ?? 8)) return found;
   for await (const descriptor of target.predecessors(subject, options)) {
     if (visited.has(descriptor.digest)) continue;
     visited.add(descriptor.digest);

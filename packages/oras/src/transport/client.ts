@@ -29,6 +29,8 @@ export interface RegistryClientOptions extends ConnectionsOptions {
   readonly retry?: Partial<RetryLimits>;
   /** Time and chance; the system's unless given. */
   readonly pacing?: Pacing;
+  /** The most redirects that one request follows; 10 unless given. */
+  readonly maxRedirects?: number;
   /** Sent with every request; `box` unless given. */
   readonly userAgent?: string;
   /** Told about every failure that will be tried again. */
@@ -54,8 +56,6 @@ export interface RegistryRequest extends Omit<ExchangeRequest, "url" | "originHe
   /** Counts tries across several requests; a fresh one unless given. */
   readonly counter?: RetryCounter;
 }
-
-const maxRedirects = 10;
 
 /**
  * The one way to registries: authorization, redirects, retries and time-outs for every request. Holds connections
@@ -183,7 +183,7 @@ export class RegistryClient implements AsyncDisposable {
   }
 
   #exchange(request: ExchangeRequest, host: HostOptions): Promise<RegistryResponse> {
-    const userAgent = this.#options.userAgent ?? "box";
+    const { userAgent = "box", maxRedirects = 10 } = this.#options;
     return exchange(
       { ...request, headers: { "user-agent": userAgent, ...request.headers } },
       { maxRedirects, dispatcherFor: (url) => this.#connections.for(url, request.url, host) },

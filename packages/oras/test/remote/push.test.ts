@@ -301,6 +301,8 @@ describe("artifacts", () => {
     const copyOf = new MemoryTarget();
     await extendedCopy(repository, "v1", copyOf);
     expect(await discover(copyOf, image.root)).toHaveLength(1);
+    expect(await discover(copyOf, image.root, { maxDepth: 0 })).toEqual([]);
+    expect(await discover(copyOf, image.root, { maxDepth: 1 })).toMatchObject([{ referrers: [] }]);
     expect(await copyOf.exists(signature)).toBe(true);
   });
 

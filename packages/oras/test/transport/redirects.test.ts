@@ -33,8 +33,12 @@ async function redirecting(
   });
 }
 
-async function pull(server: ScriptedServer): Promise<Uint8Array> {
-  return drain(new RemoteRepository(testClient(withPassword), server.host, "app").fetch(blob));
+async function pull(
+  server: ScriptedServer,
+  options: RegistryClientOptions = {},
+): Promise<Uint8Array> {
+  const client = testClient({ ...withPassword, ...options });
+  return drain(new RemoteRepository(client, server.host, "app").fetch(blob));
 }
 
 describe("a redirect", () => {
@@ -81,6 +85,12 @@ describe("a redirect", () => {
     const server = await redirecting(() => "/again");
     await expectCode(pull(server), "ORAS_REDIRECT_REFUSED");
     expect(server.seen).toHaveLength(1 + 11);
+  });
+
+  test.each([0, 1, 12])("without end stops after %i when the client says so", async (limit) => {
+    const server = await redirecting(() => "/again");
+    await expectCode(pull(server, { maxRedirects: limit }), "ORAS_REDIRECT_REFUSED");
+    expect(server.seen).toHaveLength(1 + limit + 1);
   });
 
   test.each([
