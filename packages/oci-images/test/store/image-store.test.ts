@@ -130,6 +130,17 @@ describe("pulling from an image layout", () => {
     expect(error.kind).toBe("not-found");
   });
 
+  test("fails for a layer that is missing and leaves nothing of it", async () => {
+    const store = await openStore();
+    const { folder, root } = await layoutWith();
+    const layout = await OciLayout.open(folder);
+    const manifest = JSON.parse(await readFile(layout.blobPath(root.digest), "utf8"));
+    await rm(layout.blobPath(manifest.layers[1].digest));
+    await expectCode(store.pull(`oci:${folder}:v1`), "OCI_NOT_FOUND");
+    const left = await readdir(join(store.layout.directory, "ingest"));
+    expect(left.filter((name) => !name.endsWith(".lock"))).toEqual([]);
+  });
+
   test("fails for a damaged layer and leaves no trace of the image", async () => {
     const store = await openStore();
     const { folder, root } = await layoutWith();
@@ -163,6 +174,18 @@ describe("an image is refused", () => {
     const { folder } = await layoutWith(parts as ImageParts);
     await expectCode(store.pull(`oci:${folder}:v1`), code);
     expect(await store.list()).toEqual([]);
+  });
+
+  test("with more layers than the store's limit, and not with as many", async () => {
+    const { folder } = await layoutWith({ tars: [1, 2, 3].map((size) => new Uint8Array(size)) });
+    const open = async (maxLayers: number) =>
+      ImageStore.open(join(await temporaryFolder(), "images"), {
+        platform: amd64,
+        limits: { maxLayers },
+      });
+    const error = await expectCode((await open(2)).pull(`oci:${folder}:v1`), "OCI_TOO_MANY_LAYERS");
+    expect(error.message).toContain("it has 3 layers, the limit is 2");
+    expect((await (await open(3)).pull(`oci:${folder}:v1`)).layers).toHaveLength(3);
   });
 
   test("when it is an artifact", async () => {

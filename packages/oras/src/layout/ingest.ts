@@ -27,8 +27,8 @@ const wrongCodes: ReadonlySet<string> = new Set(["OCI_DIGEST_MISMATCH", "OCI_SIZ
  * Collects a blob in a partial file and gives it its final name once size and digest are right. The caller holds the
  * blob's lock.
  *
- * A partial file that an earlier process left is hashed again and continued. It is kept when the source fails and
- * removed when the storage does. Wrong content is thrown away and fetched once more, whole.
+ * A partial file that an earlier process left is hashed again and continued. It is kept when the source fails, unless
+ * nothing has arrived yet, and removed when the storage does. Wrong content is thrown away and fetched once more, whole.
  */
 export async function ingestBlob(
   descriptor: Descriptor,
@@ -37,17 +37,23 @@ export async function ingestBlob(
 ): Promise<void> {
   const path = join(options.folder, partialName(descriptor));
   const io = options.fs === undefined ? {} : { fs: options.fs };
+  let isEmpty = false;
   try {
     const file = await openPartial(path, options.fs);
     try {
       await collect(file, descriptor, source, options);
       await file.flush?.();
+    } catch (error) {
+      isEmpty = (await file.size().catch(() => 1)) === 0;
+      throw error;
     } finally {
       await file.close();
     }
     await renameDurably(path, options.destination, io);
   } catch (error) {
-    if (isBoxError(error) && (error.code.startsWith("IO_") || wrongCodes.has(error.code))) {
+    const isUseless =
+      isBoxError(error) && (error.code.startsWith("IO_") || wrongCodes.has(error.code));
+    if (isEmpty || isUseless) {
       await removeFileDurably(path, io).catch(() => {});
     }
     throw error;
