@@ -75,6 +75,28 @@ test.for([0, 64, 256, 1024])(
   },
 );
 
+test("a home without space is told as such when it is opened, and opens once there is space", async ({
+  skip,
+}) => {
+  const folder = await mountSmall();
+  if (folder === undefined) return skip("needs the right to mount a tmpfs");
+  const home = join(folder, "home");
+  const open = () => Runtime.open({ home, images: new FakeImages() });
+  const runtime = await open();
+  const { box } = await runtime.boxes.create({ image: "app", name: "web" });
+  await runtime.close();
+  await fill(join(folder, "filler"), 0);
+  await expect(open()).rejects.toMatchObject({
+    code: "STATE_NO_SPACE",
+    kind: "no-space",
+    hint: expect.stringContaining("free space"),
+  });
+  await rm(join(folder, "filler"));
+  await using again = await open();
+  expect(await again.boxes.list()).toMatchObject([{ id: box.id, state: "created" }]);
+  return undefined;
+});
+
 test("a home on a read-only file system is told as such", async ({ skip }) => {
   const folder = await mountSmall("ro");
   if (folder === undefined) return skip("needs the right to mount a tmpfs");

@@ -118,6 +118,18 @@ describe("a home is refused, and not changed,", () => {
     expect(await readFile(join(folder, "file"), "utf8")).toBe("precious");
   });
 
+  test("when it is a symbolic link that leads nowhere, or below one", async () => {
+    const folder = await temporaryFolder();
+    await symlink(join(folder, "nowhere"), join(folder, "link"));
+    for (const home of [join(folder, "link"), join(folder, "link", "home")]) {
+      await expect(open(home)).rejects.toMatchObject({
+        code: "HOME_NOT_A_FOLDER",
+        hint: expect.any(String),
+      });
+    }
+    expect(await readdir(folder)).toEqual(["link"]);
+  });
+
   test("when it has other things in it", async () => {
     const home = await temporaryFolder();
     await writeFile(join(home, "thesis.txt"), "");

@@ -67,7 +67,8 @@ async function makeRoot(path: string): Promise<string> {
     return await realpath(path);
   } catch (error) {
     const errno = errnoOf(error instanceof IoError ? error.cause : error);
-    if (errno === "ENOTDIR") {
+    // EEXIST: a symbolic link that leads nowhere.
+    if (errno === "ENOTDIR" || errno === "EEXIST") {
       throw new RuntimeError({
         code: "HOME_NOT_A_FOLDER",
         message: `cannot use ${path} as home: it, or a part of its path, is not a folder`,

@@ -1,4 +1,4 @@
-import { accessSync, constants } from "node:fs";
+import { accessSync, constants, statfsSync } from "node:fs";
 import { dirname } from "node:path";
 import { isBoxError } from "@box/errors";
 import { errnoOf } from "@box/io/node";
@@ -14,6 +14,7 @@ const codes: Readonly<Record<number, RuntimeErrorCode>> = {
 };
 
 const cannotOpen = 14; // SQLITE_CANTOPEN
+const cannotGrowIndex = 4874; // SQLITE_IOERR_SHMSIZE: the index of the write-ahead log, which reading needs too
 
 const hints: Readonly<Partial<Record<RuntimeErrorCode, string>>> = {
   STATE_BUSY: "another process keeps the state busy: try again",
@@ -29,17 +30,36 @@ export function toStateError(error: unknown, path: string): Error {
   const { errcode, message } = error as { errcode?: number; message?: string };
   // Anything that SQLite did not throw is a bug, and stays as it is.
   if (typeof errcode !== "number") return error as Error;
-  const primary = errcode & 0xff;
-  const code = primary === cannotOpen ? codeOfUnopened(path) : (codes[primary] ?? "STATE_FAILED");
+  const code = codeOf(errcode, path);
   const hint = hints[code];
+  const isIndex = code === "STATE_NO_SPACE" && errcode === cannotGrowIndex;
+  const reason = isIndex ? "there is no room for the index of its log" : message;
   return new RuntimeError({
     code,
-    message: `cannot use the state ${path}: ${message ?? "unknown failure"}`,
+    message: `cannot use the state ${path}: ${reason ?? "unknown failure"}`,
     details: { path, sqlite: errcode },
     ...(hint === undefined ? {} : { hint }),
     retryable: code === "STATE_BUSY",
     cause: error,
   });
+}
+
+function codeOf(errcode: number, path: string): RuntimeErrorCode {
+  if (errcode === cannotGrowIndex && isFull(dirname(path))) return "STATE_NO_SPACE";
+  const primary = errcode & 0xff;
+  return primary === cannotOpen ? codeOfUnopened(path) : (codes[primary] ?? "STATE_FAILED");
+}
+
+const indexBytes = 32 * 1024;
+
+/** Whether the file system of a folder has no room for the index of a write-ahead log. */
+function isFull(folder: string): boolean {
+  try {
+    const { bavail, bsize } = statfsSync(folder);
+    return bavail * bsize < indexBytes;
+  } catch {
+    return false;
+  }
 }
 
 /** SQLite does not say why it could not open a file; a file system that is read-only is the cause worth telling. */
