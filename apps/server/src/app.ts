@@ -11,6 +11,7 @@ import { ServerError } from "./errors.ts";
 import { answerClientErrors } from "./net/client-error.ts";
 import type { Guard } from "./net/guard.ts";
 import { namedSchemas } from "./openapi/schemas.ts";
+import { withoutUnusedSchemas } from "./openapi/used-components.ts";
 import type { LiveOperations } from "./operations/live-operations.ts";
 import type { OperationLauncher } from "./operations/operation-launcher.ts";
 import type { Operations } from "./operations/operations.ts";
@@ -105,6 +106,7 @@ async function addDocument(
   app: FastifyInstance,
   { version, hasApiKey }: AppOptions,
 ): Promise<void> {
+  const nameSchemas = createJsonSchemaTransformObject({ schemaRegistry: namedSchemas });
   await app.register(swagger, {
     openapi: {
       openapi: "3.1.1",
@@ -120,6 +122,6 @@ async function addDocument(
       security: hasApiKey ? [{ key: [] }] : [],
     },
     transform: createJsonSchemaTransform({ schemaRegistry: namedSchemas }),
-    transformObject: createJsonSchemaTransformObject({ schemaRegistry: namedSchemas }),
+    transformObject: (document) => withoutUnusedSchemas(nameSchemas(document)),
   });
 }

@@ -1,4 +1,5 @@
 import { connect, type Socket } from "node:net";
+import { Validator } from "@seriousme/openapi-schema-validator";
 import { describe, expect, test } from "vitest";
 import { type Json, send } from "./support/request.ts";
 import { startServer } from "./support/server.ts";
@@ -149,6 +150,29 @@ describe("openapi.json", () => {
         $ref: "#/components/schemas/Problem",
       });
     }
+  });
+
+  test.each([undefined, "k".repeat(16)])(
+    "is valid by OpenAPI's own schema (key %s)",
+    async (key) => {
+      const result = await new Validator().validate(await load(key));
+      expect(result).toEqual({ valid: true });
+    },
+  );
+
+  test("is refused by that schema once it is damaged", async () => {
+    const document = await load();
+    document.paths["/v1/boxes"].get.responses = 1;
+    expect(await new Validator().validate(document)).toMatchObject({ valid: false });
+  });
+
+  test("defines no schema that nothing uses", async () => {
+    const document = await load();
+    const uses = (name: string) =>
+      JSON.stringify(document).includes(`"$ref":"#/components/schemas/${name}"`);
+    const names = Object.keys(document.components.schemas);
+    expect(names.length).toBeGreaterThan(5);
+    expect(names.filter((name) => !uses(name))).toEqual([]);
   });
 
   test("has no reference that leads nowhere, and names the shapes", async () => {
