@@ -92,7 +92,7 @@ export class Qcow2Image implements RandomAccess, AsyncDisposable {
 
   /** Makes a range read as zeros and gives its clusters back. Errors as {@link Qcow2Image.write}. */
   async writeZeroes(offset: number, length: number): Promise<void> {
-    await this.#requireWriter(offset, length).zero(offset, length, false);
+    await this.#requireWriter(offset, length).zero(offset, length, "zero");
   }
 
   /**
@@ -100,7 +100,7 @@ export class Qcow2Image implements RandomAccess, AsyncDisposable {
    * the rest stays as it is, and so does all of it where a raw data file or a version 2 backing file stands against it.
    */
   async discard(offset: number, length: number): Promise<void> {
-    await this.#requireWriter(offset, length).zero(offset, length, true);
+    await this.#requireWriter(offset, length).zero(offset, length, "hint");
   }
 
   /**

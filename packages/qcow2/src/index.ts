@@ -73,3 +73,8 @@ export {
 export { toQemuMeasure } from "./measure/to-qemu-measure.ts";
 export type { Extent } from "./read/disk-layer.ts";
 export type { RunKind } from "./read/run.ts";
+export {
+  type RebaseImageOptions,
+  type RebaseReport,
+  rebaseImage,
+} from "./rebase/rebase-image.ts";

@@ -29,10 +29,30 @@ const defaultMetadataBytes = 64 * 2 ** 20;
 
 /** A qcow2 image that was opened, with everything below it. */
 interface OpenedLayer {
+  /** Its disk. */
   readonly layer: Qcow2Layer;
+  /** What the header says. */
   readonly info: ImageInfo;
+  /** The header. */
   readonly area: HeaderArea;
+  /** The image file. */
   readonly reader: SourceReader;
+}
+
+/** A qcow2 image that was opened by itself or as a part of an operation. */
+export interface OpenedImage extends OpenedLayer {
+  /** Changes the disk; absent when the image is open for reading. */
+  readonly writer: ImageWriter | undefined;
+}
+
+/** How {@link openParts} opens an image that an operation works on. */
+export interface OpenPartsOptions extends OpenImageOptions {
+  /** Knows the files of the chain that are above the image. */
+  readonly guard?: ChainGuard;
+  /** How deep the image is in its chain: 0 for the top. */
+  readonly depth?: number;
+  /** Whether the image is opened as if it had no backing file: what it does not store itself reads as unallocated. */
+  readonly standsAlone?: boolean;
 }
 
 /**
@@ -64,18 +84,40 @@ async function openTop(
   owned: readonly ResolvedFile[],
   options: OpenImageOptions,
 ): Promise<Qcow2Image> {
-  const { limits, location } = options;
-  const guard = new ChainGuard(limits?.maxChainDepth ?? defaultChainDepth);
-  guard.enter(source, "the image");
+  const { layer, info, area, reader, writer } = await openParts(source, owned, options);
+  return new Qcow2Image(layer, info, area, reader, options, writer);
+}
+
+/**
+ * Opens an image for an operation that needs more than {@link Qcow2Image} shows. Errors as {@link openImage}.
+ *
+ * @param owned - Files that are closed with the layer, and when opening fails.
+ */
+export async function openParts(
+  source: RandomAccess,
+  owned: readonly ResolvedFile[],
+  options: OpenPartsOptions,
+): Promise<OpenedImage> {
+  const { location, depth = 0, guard = guardOf(options) } = options;
   const file = { source, ...(location !== undefined && { location }) };
-  const opened = await openLayer(file, owned, 0, guard, options);
-  const { layer, info, area, reader } = opened;
   try {
-    return new Qcow2Image(layer, info, area, reader, options, writerOf(opened, options));
+    guard.enter(source, depth === 0 ? "the image" : (location ?? "the backing file"));
   } catch (error) {
-    await layer.close();
+    await closeAll(owned);
     throw error;
   }
+  const opened = await openLayer(file, owned, depth, guard, { ...options, depth });
+  try {
+    return { ...opened, writer: writerOf(opened, options) };
+  } catch (error) {
+    await opened.layer.close();
+    throw error;
+  }
+}
+
+/** A guard of the chain that the options allow. */
+export function guardOf({ limits }: OpenImageOptions): ChainGuard {
+  return new ChainGuard(limits?.maxChainDepth ?? defaultChainDepth);
 }
 
 function writerOf(
@@ -97,7 +139,7 @@ async function openLayer(
   owned: readonly ResolvedFile[],
   depth: number,
   guard: ChainGuard,
-  options: OpenImageOptions,
+  options: OpenPartsOptions,
 ): Promise<OpenedLayer> {
   const opened: ResolvedFile[] = [...owned];
   try {
@@ -107,12 +149,14 @@ async function openLayer(
     requireKnownFeatures(area);
     validateTables(area.header, isStrict ? reader.sizeBytes : undefined);
     const info = toImageInfo(area, reader.sizeBytes);
-    requireKey(info, options, depth === 0);
+    requireKey(info, options, depth === (options.depth ?? 0));
     const sizeBytes = requireReadable(info, options);
     const dataFile = await openDataFile(area, info, file, depth, options);
     if (dataFile) opened.push(dataFile);
     const dataReader = await openData(reader, dataFile?.source ?? file.source, info, options);
-    const backing = await openBacking(info, file, depth + 1, guard, options);
+    const backing = options.standsAlone
+      ? undefined
+      : await openBacking(info, file, depth + 1, guard, options);
     const format = l2FormatOf(info);
     const { codec = portableCodec, cacheBytes = defaultCacheBytes } = options;
     const clusterSize = info.clusterSizeBytes;
@@ -135,14 +179,14 @@ async function openLayer(
   }
 }
 
-async function openBacking(
-  info: ImageInfo,
-  from: ResolvedFile,
+/** Opens the disk below an image, with everything below that. */
+export async function openBacking(
+  { backing }: Pick<ImageInfo, "backing">,
+  from: Pick<ResolvedFile, "location">,
   depth: number,
   guard: ChainGuard,
-  options: OpenImageOptions,
+  options: OpenPartsOptions,
 ): Promise<DiskLayer | undefined> {
-  const { backing } = info;
   if (backing === undefined) return undefined;
   guard.requireDepth(depth);
   const request = requestFor("backing", backing.nameBytes, backing.displayName, {
@@ -162,7 +206,7 @@ async function openBackingFile(
   file: ResolvedFile,
   request: FileRequest,
   guard: ChainGuard,
-  options: OpenImageOptions,
+  options: OpenPartsOptions,
 ): Promise<DiskLayer> {
   const close = () => closeAll([file]);
   try {
@@ -182,7 +226,7 @@ async function openDataFile(
   info: ImageInfo,
   from: ResolvedFile,
   depth: number,
-  options: OpenImageOptions,
+  options: OpenPartsOptions,
 ): Promise<ResolvedFile | undefined> {
   if (info.dataFile === undefined) return undefined;
   const nameBytes = area.contents.dataFileName ?? new Uint8Array(0);
@@ -191,7 +235,7 @@ async function openDataFile(
     depth,
     format: "raw",
     fromLocation: from.location,
-    mode: depth === 0 ? options.mode : "r",
+    mode: depth === (options.depth ?? 0) ? options.mode : "r",
   });
   return resolveFile(options.dataFile ?? denyAll, request);
 }
@@ -220,7 +264,7 @@ function requireReadable(info: ImageInfo, options: OpenImageOptions): number {
 }
 
 /** Says which file of the chain an error is about. */
-function placed(error: unknown, depth: number, name: string): unknown {
+export function placed(error: unknown, depth: number, name: string): unknown {
   if (!(error instanceof Qcow2Error) || "depth" in error.details) return error;
   return new Qcow2Error({
     code: error.code,
@@ -233,6 +277,7 @@ function placed(error: unknown, depth: number, name: string): unknown {
   });
 }
 
-async function closeAll(files: readonly ResolvedFile[]): Promise<void> {
+/** Gives files back. */
+export async function closeAll(files: readonly ResolvedFile[]): Promise<void> {
   for (const { source } of files) await source.close?.();
 }

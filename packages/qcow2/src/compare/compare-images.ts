@@ -2,7 +2,7 @@ import type { RandomAccess } from "@box/io";
 import { throwIfAborted } from "../bytes/source-reader.ts";
 import { readPart, sizeOf } from "../convert/source-chunks.ts";
 import { firstDifference, firstNonZero } from "./compare-bytes.ts";
-import { type PairedPart, pairedParts } from "./paired-parts.ts";
+import { diskExtents, type PairedPart, pairedParts } from "./paired-parts.ts";
 
 /** How {@link compareImages} compares. */
 export interface CompareImagesOptions {
@@ -57,7 +57,14 @@ export async function compareImages(
     return { isIdentical: false, hasSameSize, difference: "size" };
   }
   const totalBytes = Math.max(...sizes);
-  const parts = pairedParts({ a, b, sizes, maxBytes: partBytes, isStrict: options.isStrict });
+  const parts = pairedParts({
+    a: diskExtents(a, sizes[0], totalBytes),
+    b: diskExtents(b, sizes[1], totalBytes),
+    start: 0,
+    end: totalBytes,
+    maxBytes: partBytes,
+    isStrict: options.isStrict,
+  });
   const look = (part: PairedPart) => comparePart(a, b, part);
   const found = await findFirst(parts, look, ({ start, length }) => {
     throwIfAborted(signal);

@@ -1,6 +1,6 @@
 import type { RandomAccess } from "@box/io";
 import { Qcow2Image } from "../image.ts";
-import type { Extent } from "../read/disk-layer.ts";
+import type { DiskLayer, Extent } from "../read/disk-layer.ts";
 
 /** A range that is of one kind in each of two disks. */
 export interface PairedPart {
@@ -18,27 +18,26 @@ export interface PairedPart {
 
 /** Two disks that are gone through together. */
 export interface PairRequest {
-  /** The first disk. */
-  readonly a: RandomAccess;
-  /** The second disk. */
-  readonly b: RandomAccess;
-  /** Their sizes in bytes. */
-  readonly sizes: readonly [number, number];
+  /** Where the first disk has its bytes, from `start` on. */
+  readonly a: AsyncGenerator<Extent>;
+  /** Where the second disk has its. */
+  readonly b: AsyncGenerator<Extent>;
+  /** First byte. */
+  readonly start: number;
+  /** End; the extents reach it. */
+  readonly end: number;
   /** Longest part that has to be read. */
   readonly maxBytes: number;
   /** Whether it matters how ranges are stored. */
-  readonly isStrict: boolean | undefined;
+  readonly isStrict?: boolean | undefined;
 }
 
-/** Goes through two disks at once, in order, up to the end of the larger one. */
+/** Goes through a range of two disks at once, in order. */
 export async function* pairedParts(request: PairRequest): AsyncGenerator<PairedPart> {
-  const { sizes, maxBytes, isStrict = false } = request;
-  const totalBytes = Math.max(...sizes);
-  const a = diskExtents(request.a, sizes[0], totalBytes);
-  const b = diskExtents(request.b, sizes[1], totalBytes);
+  const { a, b, maxBytes, isStrict = false } = request;
   let inA = await nextOf(a);
   let inB = await nextOf(b);
-  for (let at = 0; at < totalBytes && inA && inB; ) {
+  for (let at = request.start; at < request.end && inA && inB; ) {
     const end = Math.min(inA.start + inA.length, inB.start + inB.length);
     const readsA = hasData(inA);
     const readsB = hasData(inB);
@@ -63,6 +62,18 @@ export async function* diskExtents(
   }
   const rest = totalBytes - sizeBytes;
   if (rest > 0) yield { start: sizeBytes, length: rest, depth: 0, kind: "unallocated" };
+}
+
+/** Where a layer has the bytes of a range; nothing where there is no layer or it has ended. */
+export async function* layerExtents(
+  layer: DiskLayer | undefined,
+  start: number,
+  end: number,
+): AsyncGenerator<Extent> {
+  const inside = Math.max(0, Math.min(end, layer?.sizeBytes ?? 0) - start);
+  if (layer && inside > 0) yield* layer.extents(start, inside, 0);
+  const rest = end - start - inside;
+  if (rest > 0) yield { start: start + inside, length: rest, depth: 0, kind: "unallocated" };
 }
 
 function hasData({ kind }: Extent): boolean {

@@ -67,7 +67,12 @@ export function buildHeaderCluster(content: HeaderClusterContent): Uint8Array {
   return bytes;
 }
 
-function backingNameBytes(name: Uint8Array | string): Uint8Array {
+/**
+ * The bytes of a backing name that can be stored.
+ *
+ * @throws {@link Qcow2Error} `QCOW2_INVALID_ARGUMENT`.
+ */
+export function backingNameBytes(name: Uint8Array | string): Uint8Array {
   const bytes = toNameBytes(name);
   const { maxBackingNameBytes } = formatLimits;
   if (bytes.byteLength > 0 && bytes.byteLength <= maxBackingNameBytes && !bytes.includes(0)) {
@@ -81,7 +86,8 @@ function backingNameBytes(name: Uint8Array | string): Uint8Array {
   });
 }
 
-function backingFormat(format: string): ExtensionContent {
+/** The extension that states a backing file's format. Errors as {@link backingNameBytes}. */
+export function backingFormat(format: string): ExtensionContent {
   const data = toNameBytes(format);
   if (data.byteLength === 0 || data.byteLength > formatLimits.maxBackingFormatBytes) {
     throw new Qcow2Error({

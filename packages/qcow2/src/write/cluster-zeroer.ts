@@ -4,6 +4,12 @@ import type { L2Cursor } from "./l2-cursor.ts";
 
 const zeroBytes = 65536;
 
+/**
+ * How a range is zeroed: `zero` in the cheapest way, `hint` only as far as nothing has to be written for it, `hide` so
+ * that it stays zero whatever backing file the image gets.
+ */
+export type ZeroMode = "zero" | "hint" | "hide";
+
 /** Makes ranges of a disk read as zeros, without storing them where the format can say so. */
 export class ClusterZeroer {
   readonly #parts: ClusterWriterParts;
@@ -20,13 +26,10 @@ export class ClusterZeroer {
     this.#unitSize = this.#clusterSize / unitsPerCluster(parts.format);
   }
 
-  /**
-   * Zeroes what one step can of a range and says how many bytes that was.
-   *
-   * @param isHint - Whether what would have to be written as zeros is left as it is.
-   */
-  async zeroSome(start: number, length: number, isHint: boolean): Promise<number> {
-    const skipped = await this.#skipEmptyTable(start, length);
+  /** Zeroes what one step can of a range and says how many bytes that was. */
+  async zeroSome(start: number, length: number, mode: ZeroMode): Promise<number> {
+    const isHint = mode === "hint";
+    const skipped = mode === "hide" ? 0 : await this.#skipEmptyTable(start, length);
     if (skipped > 0) return skipped;
     const from = start % this.#clusterSize;
     const part = Math.min(length, this.#clusterSize - from);
@@ -40,7 +43,7 @@ export class ClusterZeroer {
     }
     const head = Math.min(part, first * this.#unitSize - from);
     if (head > 0 && !isHint) await this.#writeZeros(start, head);
-    await this.#zeroUnits(start - from, first, last, isHint);
+    await this.#zeroUnits(start - from, first, last, mode);
     const covered = (last + 1) * this.#unitSize;
     if (covered < end && !isHint) await this.#writeZeros(start - from + covered, end - covered);
     return part;
@@ -60,7 +63,7 @@ export class ClusterZeroer {
     clusterStart: number,
     first: number,
     last: number,
-    isHint: boolean,
+    mode: ZeroMode,
   ): Promise<void> {
     const { finder, store, format } = this.#parts;
     const cursor = await finder.open(clusterStart / this.#clusterSize, store);
@@ -68,11 +71,11 @@ export class ClusterZeroer {
     const isWhole = last - first + 1 === unitsPerCluster(format);
     if (!isWhole && entry.compressed) {
       const bytes = (last - first + 1) * this.#unitSize;
-      if (!isHint) await this.#writeZeros(clusterStart + first * this.#unitSize, bytes);
+      if (mode !== "hint") await this.#writeZeros(clusterStart + first * this.#unitSize, bytes);
       return;
     }
     if (format.version === 2) {
-      await this.#zeroWithoutFlag(cursor, entry, clusterStart, isHint);
+      await this.#zeroWithoutFlag(cursor, entry, clusterStart, mode);
       return;
     }
     const mask = unitMask(first, last);
@@ -93,11 +96,16 @@ export class ClusterZeroer {
     cursor: L2Cursor,
     entry: ClusterEntry,
     clusterStart: number,
-    isHint: boolean,
+    mode: ZeroMode,
   ): Promise<void> {
-    const { backing } = this.#parts;
+    const { backing, layer } = this.#parts;
+    if (mode === "hide") {
+      const length = Math.min(this.#clusterSize, layer().sizeBytes - clusterStart);
+      await this.#writer.writeSome(clusterStart, new Uint8Array(length));
+      return;
+    }
     if (backing && backing.sizeBytes > clusterStart) {
-      if (!isHint) await this.#writeZeros(clusterStart, this.#clusterSize);
+      if (mode !== "hint") await this.#writeZeros(clusterStart, this.#clusterSize);
       return;
     }
     if (entry.host < 0 && !entry.compressed) return;

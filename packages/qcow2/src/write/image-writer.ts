@@ -4,7 +4,7 @@ import { headerFields } from "../header/layout.ts";
 import type { ImageInfo } from "../inspect/image-info.ts";
 import type { Qcow2Layer } from "../read/qcow2-layer.ts";
 import { ClusterWriter } from "./cluster-writer.ts";
-import { ClusterZeroer } from "./cluster-zeroer.ts";
+import { ClusterZeroer, type ZeroMode } from "./cluster-zeroer.ts";
 import { HostFile } from "./host-file.ts";
 import { ImageStore, type ImageStoreParts } from "./image-store.ts";
 import { L2Finder } from "./l2-cursor.ts";
@@ -54,9 +54,9 @@ export class ImageWriter {
     });
   }
 
-  /** Makes a range inside the disk read as zeros; with `isHint` only as far as that takes no writing. */
-  zero(start: number, length: number, isHint: boolean): Promise<void> {
-    return this.#change((open) => this.#zeroRange(open, start, length, isHint));
+  /** Makes a range inside the disk read as zeros; see {@link ZeroMode}. */
+  zero(start: number, length: number, mode: ZeroMode): Promise<void> {
+    return this.#change((open) => this.#zeroRange(open, start, length, mode));
   }
 
   /** Makes the disk larger; see {@link growDisk}. */
@@ -72,7 +72,7 @@ export class ImageWriter {
     if (sizeBytes <= layer.sizeBytes) return;
     await commitAll(open);
     const zero = async (start: number, length: number): Promise<void> => {
-      await this.#zeroRange(open, start, length, false);
+      await this.#zeroRange(open, start, length, "zero");
       await commitAll(open);
     };
     await growDisk({ store: open.store, layer, info, zero }, sizeBytes);
@@ -82,13 +82,13 @@ export class ImageWriter {
     { zeroer, store, data }: OpenWriter,
     start: number,
     length: number,
-    isHint: boolean,
+    mode: ZeroMode,
   ): Promise<void> {
     for (let done = 0; done < length; ) {
       const step = Math.min(length - done, zeroStepBytes);
       await this.#requireSound(start + done, step);
       for (let part = 0; part < step; ) {
-        part += await zeroer.zeroSome(start + done + part, step - part, isHint);
+        part += await zeroer.zeroSome(start + done + part, step - part, mode);
       }
       done += step;
       if (store.isFull) await commitAll({ store, data });
