@@ -24,6 +24,7 @@ export type { Finding } from "./check/finding.ts";
 export { toQemuCheck } from "./check/to-qemu-check.ts";
 export type { Codec, CompressionType, DecompressOptions } from "./codec/codec.ts";
 export { portableCodec } from "./codec/portable-codec.ts";
+export { type CommitImageOptions, type CommitReport, commitImage } from "./commit/commit-image.ts";
 export {
   type CompareImagesOptions,
   compareImages,

@@ -128,6 +128,14 @@ export class ImageStore {
     await this.#punch(holes);
   }
 
+  /** Cuts off what nothing uses at the end of the file, with nothing waiting. */
+  async trim(): Promise<void> {
+    await this.host.flush();
+    const usedBytes = await this.refcounts.usedBytes();
+    if (usedBytes < this.host.sizeBytes) await this.host.truncate(usedBytes);
+    await this.host.flush();
+  }
+
   async #writeRefcounts(): Promise<void> {
     const { clusterBits } = this.#parts.area.header;
     for (const { offset, clusters } of await this.refcounts.write()) {

@@ -5,6 +5,7 @@ import type { ImageInfo } from "../inspect/image-info.ts";
 import type { Qcow2Layer } from "../read/qcow2-layer.ts";
 import { ClusterWriter } from "./cluster-writer.ts";
 import { ClusterZeroer, type ZeroMode } from "./cluster-zeroer.ts";
+import { dropTables, type EmptyParts } from "./empty-disk.ts";
 import { HostFile } from "./host-file.ts";
 import { ImageStore, type ImageStoreParts } from "./image-store.ts";
 import { L2Finder } from "./l2-cursor.ts";
@@ -65,6 +66,20 @@ export class ImageWriter {
     return this.#queue
       .run(async () => requireResizable(info, layer.sizeBytes, sizeBytes))
       .then(() => this.#change((open) => this.#grow(open, sizeBytes)));
+  }
+
+  /** Takes everything away that the image stores of the disk: its backing file shows through everywhere. */
+  empty(): Promise<void> {
+    return this.#change(async (open) => {
+      await commitAll(open);
+      await dropTables(this.#emptyParts(open), 0);
+      await open.store.trim();
+    });
+  }
+
+  #emptyParts(open: OpenWriter): EmptyParts {
+    const { store, writer } = open;
+    return { store, writer, layer: this.#parts.layer, commit: () => commitAll(open) };
   }
 
   async #grow(open: OpenWriter, sizeBytes: number): Promise<void> {

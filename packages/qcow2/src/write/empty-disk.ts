@@ -1,0 +1,62 @@
+import type { Qcow2Layer } from "../read/qcow2-layer.ts";
+import { entryOffset } from "../tables/l1-entry.ts";
+import { decodeEntry } from "./cluster-entry.ts";
+import type { ClusterWriter } from "./cluster-writer.ts";
+import type { ImageStore } from "./image-store.ts";
+
+/** What taking clusters away from a disk needs. */
+export interface EmptyParts {
+  /** Clusters and tables of the image, with nothing waiting. */
+  readonly store: ImageStore;
+  /** The disk. */
+  readonly layer: Qcow2Layer;
+  /** Knows what an entry uses. */
+  readonly writer: ClusterWriter;
+  /** Puts what is waiting into the file. */
+  readonly commit: () => Promise<void>;
+}
+
+/**
+ * Takes every L2 table from `firstTable` on away from the disk, with all that it maps: the backing file shows through
+ * there. References are gone from the file before the refcounts are lowered.
+ */
+export async function dropTables(parts: EmptyParts, firstTable: number): Promise<void> {
+  const { store, layer } = parts;
+  const { l1Offset, l1Entries } = layer.view;
+  const { cache, format } = layer.parts;
+  const clusterSize = 2 ** format.clusterBits;
+  for (let index = firstTable; index < l1Entries; index++) {
+    const at = l1Offset + index * 8;
+    const slice = cache.peek(at) ?? (await cache.load(at, "L1 table"));
+    const within = at % cache.sliceBytes;
+    const table = entryOffset(slice.getUint32(within), slice.getUint32(within + 4));
+    if (table === 0) continue;
+    await releaseEntries(parts, index, table);
+    if (cache.peek(at) === undefined) await cache.load(at, "L1 table");
+    const l1 = cache.edit(at, 8, "L1 table");
+    l1.setUint32(within, 0);
+    l1.setUint32(within + 4, 0);
+    cache.forget(table, clusterSize);
+    store.metadata.release(table, clusterSize);
+    store.free(table, clusterSize);
+    if (store.isFull) await parts.commit();
+  }
+  await parts.commit();
+}
+
+/** Gives back what the entries of a table use, once reading has accepted all of them. */
+async function releaseEntries(
+  { layer, writer }: EmptyParts,
+  index: number,
+  table: number,
+): Promise<void> {
+  const { cache, format } = layer.parts;
+  const clusterSize = 2 ** format.clusterBits;
+  const entryBytes = format.hasExtendedL2 ? 16 : 8;
+  const mapped = (clusterSize / entryBytes) * clusterSize;
+  await layer.map.runs(index * mapped, mapped);
+  for (let at = table; at < table + clusterSize; at += entryBytes) {
+    const slice = cache.peek(at) ?? (await cache.load(at, "L2 table"));
+    writer.releaseEntry(decodeEntry(slice, at % cache.sliceBytes, format));
+  }
+}
