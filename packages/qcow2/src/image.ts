@@ -10,6 +10,7 @@ import type { HeaderArea } from "./inspect/read-header.ts";
 import type { Extent } from "./read/disk-layer.ts";
 import type { Qcow2Layer } from "./read/qcow2-layer.ts";
 import type { ImageWriter } from "./write/image-writer.ts";
+import type { ResizeOptions } from "./write/resize.ts";
 
 /** A range of a virtual disk. */
 export interface ExtentsOptions {
@@ -104,14 +105,16 @@ export class Qcow2Image implements RandomAccess, AsyncDisposable {
   }
 
   /**
-   * Makes the disk larger; the new part reads as zeros, also where a longer backing file would show through. A crash
-   * leaves the old size or the new one.
+   * Changes the size of the disk. A new part reads as zeros, also where a longer backing file would show through. A
+   * smaller size needs the option `shrink` and loses what lies behind it; snapshots keep theirs. A crash leaves the old
+   * size or the new one.
    *
-   * @throws {@link Qcow2Error} `QCOW2_UNSUPPORTED_FEATURE` for a smaller size, a raw data file, and version 2 with
-   * snapshots; `QCOW2_INVALID_ARGUMENT`, `QCOW2_IMAGE_TOO_LARGE`, or as {@link Qcow2Image.write}.
+   * @throws {@link Qcow2Error} `QCOW2_UNSUPPORTED_FEATURE` for a raw data file, version 2 with snapshots, a smaller size
+   * with bitmaps, and preallocation in a data file; `QCOW2_INVALID_ARGUMENT`, `QCOW2_IMAGE_TOO_LARGE`, or as
+   * {@link Qcow2Image.write}.
    */
-  async resize(sizeBytes: number): Promise<void> {
-    await this.#requireWriter(0, 0).resize(sizeBytes);
+  async resize(sizeBytes: number, options: ResizeOptions = {}): Promise<void> {
+    await this.#requireWriter(0, 0).resize(sizeBytes, options);
   }
 
   /** As {@link Qcow2Image.writeZeroes}, under the name that `RandomAccess` has for it. */

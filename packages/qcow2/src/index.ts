@@ -79,3 +79,4 @@ export {
   type RebaseReport,
   rebaseImage,
 } from "./rebase/rebase-image.ts";
+export type { ResizeOptions } from "./write/resize.ts";

@@ -5,12 +5,14 @@ import type { ImageInfo } from "../inspect/image-info.ts";
 import type { Qcow2Layer } from "../read/qcow2-layer.ts";
 import { ClusterWriter } from "./cluster-writer.ts";
 import { ClusterZeroer, type ZeroMode } from "./cluster-zeroer.ts";
-import { dropTables, type EmptyParts } from "./empty-disk.ts";
+import { dropTables } from "./empty-disk.ts";
 import { HostFile } from "./host-file.ts";
 import { ImageStore, type ImageStoreParts } from "./image-store.ts";
 import { L2Finder } from "./l2-cursor.ts";
 import { OperationQueue } from "./operation-queue.ts";
-import { growDisk, requireResizable } from "./resize.ts";
+import { preallocateRange } from "./preallocate.ts";
+import { growDisk, l1EntriesFor, type ResizeOptions, requireResizable } from "./resize.ts";
+import { dropPast, type ShrinkParts, shrinkDisk } from "./shrink.ts";
 
 /** Everything that {@link ImageWriter} writes with. */
 export interface ImageWriterParts extends Omit<ImageStoreParts, "queue"> {
@@ -27,6 +29,8 @@ interface OpenWriter {
   readonly data: HostFile;
   readonly writer: ClusterWriter;
   readonly zeroer: ClusterZeroer;
+  readonly finder: L2Finder;
+  readonly commit: () => Promise<void>;
 }
 
 /** Changes the active disk of an image. Changes run one after another; nothing is written before the first. */
@@ -60,37 +64,48 @@ export class ImageWriter {
     return this.#change((open) => this.#zeroRange(open, start, length, mode));
   }
 
-  /** Makes the disk larger; see {@link growDisk}. */
-  resize(sizeBytes: number): Promise<void> {
+  /** Changes the size of the disk; see {@link growDisk} and {@link shrinkDisk}. */
+  resize(sizeBytes: number, options: ResizeOptions = {}): Promise<void> {
     const { layer, info } = this.#parts;
     return this.#queue
-      .run(async () => requireResizable(info, layer.sizeBytes, sizeBytes))
-      .then(() => this.#change((open) => this.#grow(open, sizeBytes)));
+      .run(async () => requireResizable(info, layer.sizeBytes, sizeBytes, options))
+      .then(() => this.#change((open) => this.#resize(open, sizeBytes, options)));
   }
 
   /** Takes everything away that the image stores of the disk: its backing file shows through everywhere. */
   empty(): Promise<void> {
     return this.#change(async (open) => {
       await commitAll(open);
-      await dropTables(this.#emptyParts(open), 0);
+      await dropTables(this.#shrinkParts(open), 0);
       await open.store.trim();
     });
   }
 
-  #emptyParts(open: OpenWriter): EmptyParts {
-    const { store, writer } = open;
-    return { store, writer, layer: this.#parts.layer, commit: () => commitAll(open) };
+  #shrinkParts(open: OpenWriter): ShrinkParts {
+    return { ...open, layer: this.#parts.layer };
   }
 
-  async #grow(open: OpenWriter, sizeBytes: number): Promise<void> {
+  async #resize(open: OpenWriter, sizeBytes: number, options: ResizeOptions): Promise<void> {
     const { layer, info } = this.#parts;
-    if (sizeBytes <= layer.sizeBytes) return;
+    const { preallocation = "off" } = options;
+    if (sizeBytes === layer.sizeBytes) return;
     await commitAll(open);
+    const shrinking = this.#shrinkParts(open);
+    if (sizeBytes < layer.sizeBytes) {
+      await shrinkDisk(shrinking, sizeBytes, l1EntriesFor(info, sizeBytes));
+      return;
+    }
+    // A crash may have ended a shrink before it was done.
+    await dropPast(shrinking);
     const zero = async (start: number, length: number): Promise<void> => {
       await this.#zeroRange(open, start, length, "zero");
       await commitAll(open);
     };
-    await growDisk({ store: open.store, layer, info, zero }, sizeBytes);
+    const preallocate = async (start: number, end: number): Promise<void> => {
+      if (preallocation !== "off") await preallocateRange(open, start, end, preallocation);
+      await commitAll(open);
+    };
+    await growDisk({ store: open.store, layer, info, zero, preallocate }, sizeBytes);
   }
 
   async #zeroRange(
@@ -162,6 +177,8 @@ export class ImageWriter {
       store,
       data,
       writer,
+      finder,
+      commit: () => commitAll({ store, data }),
       zeroer: new ClusterZeroer(parts, writer, info.dataFile?.isRaw ?? false),
     };
   }

@@ -42,19 +42,25 @@ export class L2Cursor {
 
 /** Finds L2 entries, and makes the tables that hold them writable. */
 export class L2Finder {
+  /** How L2 entries are written. */
+  readonly format: L2Format;
   readonly #cache: TableCache;
-  readonly #format: L2Format;
   readonly #l1: () => L1Place;
 
   constructor(cache: TableCache, format: L2Format, l1: () => L1Place) {
     this.#cache = cache;
-    this.#format = format;
+    this.format = format;
     this.#l1 = l1;
+  }
+
+  /** Bytes of a cluster. */
+  get clusterSize(): number {
+    return 2 ** this.format.clusterBits;
   }
 
   /** Clusters of the disk that one L2 table maps. */
   get entriesPerTable(): number {
-    return 2 ** this.#format.clusterBits / entryBytes(this.#format);
+    return 2 ** this.format.clusterBits / entryBytes(this.format);
   }
 
   /** Whether the L2 table of a cluster of the disk exists. */
@@ -63,19 +69,26 @@ export class L2Finder {
     return entryOffset(high, low) !== 0;
   }
 
+  /** Where the entry of a cluster of the disk is in the image file; its L2 table exists. */
+  async entryAt(cluster: number): Promise<number> {
+    const { high, low } = await this.#l1Entry(cluster);
+    const within = (cluster % this.entriesPerTable) * entryBytes(this.format);
+    return entryOffset(high, low) + within;
+  }
+
   /** The entries from a cluster of the disk on, in a table that only the active disk uses; it is made where needed. */
   async open(cluster: number, store: ImageStore): Promise<L2Cursor> {
     const { high, low } = await this.#l1Entry(cluster);
     let table = entryOffset(high, low);
     const isOwn = table !== 0 && isCopied(high) && (await this.#isUsedOnce(table, store));
     if (!isOwn) table = await this.#makeTable(cluster, table, store);
-    const at = table + (cluster % this.entriesPerTable) * entryBytes(this.#format);
+    const at = table + (cluster % this.entriesPerTable) * entryBytes(this.format);
     if (this.#cache.peek(at) === undefined) await this.#cache.load(at, "L2 table");
-    return new L2Cursor(this.#cache, this.#format, at);
+    return new L2Cursor(this.#cache, this.format, at);
   }
 
   async #isUsedOnce(table: number, store: ImageStore): Promise<boolean> {
-    return (await store.refcounts.get(table / 2 ** this.#format.clusterBits)) === 1;
+    return (await store.refcounts.get(table / 2 ** this.format.clusterBits)) === 1;
   }
 
   async #l1Entry(cluster: number): Promise<{ at: number; high: number; low: number }> {
@@ -87,7 +100,7 @@ export class L2Finder {
 
   /** Makes an empty table, or a copy of one that a snapshot uses too. */
   async #makeTable(cluster: number, old: number, store: ImageStore): Promise<number> {
-    const clusterSize = 2 ** this.#format.clusterBits;
+    const clusterSize = 2 ** this.format.clusterBits;
     const bytes = new Uint8Array(clusterSize);
     if (old !== 0) await this.#copyTable(old, bytes);
     const { offset } = await store.allocate(1);

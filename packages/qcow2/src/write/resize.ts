@@ -5,6 +5,17 @@ import type { ImageInfo } from "../inspect/image-info.ts";
 import type { Qcow2Layer } from "../read/qcow2-layer.ts";
 import type { ImageStore } from "./image-store.ts";
 
+/** How the size of a disk is changed. */
+export interface ResizeOptions {
+  /** Allows a smaller size: what lies behind the new end is lost. */
+  readonly shrink?: boolean;
+  /**
+   * How much of the new part is made at once: `metadata` gives every cluster its place, which needs version 3, and
+   * `full` also writes zeros. `off` unless given.
+   */
+  readonly preallocation?: "off" | "metadata" | "full";
+}
+
 /** What growing a disk needs. */
 export interface GrowParts {
   /** Clusters and tables of the image, with nothing waiting. */
@@ -15,6 +26,8 @@ export interface GrowParts {
   readonly info: ImageInfo;
   /** Makes a range of the disk read as zeros, and puts it into the file. */
   readonly zero: (start: number, length: number) => Promise<void>;
+  /** Makes as much of a range as is asked for, and puts it into the file. */
+  readonly preallocate: (start: number, end: number) => Promise<void>;
 }
 
 /**
@@ -22,11 +35,16 @@ export interface GrowParts {
  *
  * @throws {@link Qcow2Error} `QCOW2_INVALID_ARGUMENT`, `QCOW2_UNSUPPORTED_FEATURE`, `QCOW2_IMAGE_TOO_LARGE`.
  */
-export function requireResizable(info: ImageInfo, from: number, to: number): void {
+export function requireResizable(
+  info: ImageInfo,
+  from: number,
+  to: number,
+  options: ResizeOptions,
+): void {
   if (!Number.isSafeInteger(to) || to < 0) {
     throw refusal("QCOW2_INVALID_ARGUMENT", `the new size must be a whole number, not ${to}`);
   }
-  if (to < from) throw refusal("QCOW2_UNSUPPORTED_FEATURE", "a disk cannot be made smaller here");
+  if (to < from) requireShrinkable(info, options);
   if (info.dataFile?.isRaw) {
     throw refusal("QCOW2_UNSUPPORTED_FEATURE", "a disk in a raw data file cannot be resized here");
   }
@@ -36,9 +54,47 @@ export function requireResizable(info: ImageInfo, from: number, to: number): voi
       "version 2 does not store the size of its snapshots, so that a disk with some cannot be resized",
     );
   }
+  requirePreallocatable(info, options);
   const lengthBytes = l1EntriesFor(info, to) * 8;
   if (lengthBytes > formatLimits.maxL1Bytes) {
     throw refusal("QCOW2_IMAGE_TOO_LARGE", `the disk needs an L1 table of ${lengthBytes} bytes`);
+  }
+}
+
+function requireShrinkable(
+  info: ImageInfo,
+  { shrink, preallocation = "off" }: ResizeOptions,
+): void {
+  if (!shrink) {
+    throw refusal(
+      "QCOW2_INVALID_ARGUMENT",
+      "a smaller size loses what lies behind it, and is only set with the option shrink",
+    );
+  }
+  if (preallocation !== "off") {
+    throw refusal("QCOW2_INVALID_ARGUMENT", "a smaller disk has nothing to preallocate");
+  }
+  if (info.bitmaps) {
+    throw refusal(
+      "QCOW2_UNSUPPORTED_FEATURE",
+      "a disk with bitmaps cannot be made smaller here: remove them first",
+    );
+  }
+}
+
+function requirePreallocatable(info: ImageInfo, { preallocation = "off" }: ResizeOptions): void {
+  if (preallocation === "off") return;
+  if (info.dataFile) {
+    throw refusal(
+      "QCOW2_UNSUPPORTED_FEATURE",
+      "an external data file cannot be preallocated when it grows",
+    );
+  }
+  if (preallocation === "metadata" && info.version === 2) {
+    throw refusal(
+      "QCOW2_UNSUPPORTED_FEATURE",
+      "version 2 cannot give a cluster its place without writing it: use full",
+    );
   }
 }
 
@@ -55,8 +111,11 @@ export async function growDisk(parts: GrowParts, sizeBytes: number): Promise<voi
   layer.moveTo({ ...old, sizeBytes });
   try {
     const { backing } = layer.parts;
-    const shown = Math.min(sizeBytes, backing?.sizeBytes ?? 0) - before;
-    if (shown > 0) await parts.zero(before, shown);
+    // A disk that was smaller may have left bytes in the rest of its last cluster.
+    const clusterEnd = Math.ceil(before / info.clusterSizeBytes) * info.clusterSizeBytes;
+    const end = Math.min(sizeBytes, Math.max(clusterEnd, backing?.sizeBytes ?? 0));
+    if (end > before) await parts.zero(before, end - before);
+    await parts.preallocate(before, sizeBytes);
     const field = new Uint8Array(8);
     writeU64(viewOf(field), 0, sizeBytes);
     await store.host.write(headerFields.size, field, "header");
@@ -93,7 +152,8 @@ async function moveL1({ store, layer, info }: GrowParts, entries: number): Promi
   await store.commit();
 }
 
-function l1EntriesFor(info: ImageInfo, sizeBytes: number): number {
+/** Entries of the L1 table of a disk. */
+export function l1EntriesFor(info: ImageInfo, sizeBytes: number): number {
   const perTable = info.clusterSizeBytes / (info.hasExtendedL2 ? 16 : 8);
   return Math.ceil(sizeBytes / (perTable * info.clusterSizeBytes));
 }

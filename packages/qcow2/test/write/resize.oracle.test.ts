@@ -9,12 +9,14 @@ import { recorded } from "../support/disk-script.ts";
 import { hasQemuImg, qemuImg, qemuVerdict, temporaryFolder } from "../support/qemu.ts";
 
 describe("Qcow2Image.resize", () => {
-  it("refuses a smaller disk, a raw data file and a disk that is too large, and changes nothing", async () => {
+  it("refuses a smaller disk without being told so, a raw data file and a disk that is too large, and changes nothing", async () => {
     const file = new MemoryFile();
     await createImage(file, { virtualSizeBytes: 2 ** 20, clusterSizeBytes: 512 });
     const before = file.toBytes();
     const image = await openImage(file, { mode: "rw" });
-    await expect(image.resize(1)).rejects.toMatchObject({ kind: "unsupported" });
+    await expect(image.resize(1)).rejects.toMatchObject({ code: "QCOW2_INVALID_ARGUMENT" });
+    const both = { shrink: true, preallocation: "full" } as const;
+    await expect(image.resize(1, both)).rejects.toMatchObject({ code: "QCOW2_INVALID_ARGUMENT" });
     await expect(image.resize(0.5)).rejects.toMatchObject({ code: "QCOW2_INVALID_ARGUMENT" });
     await expect(image.resize(2 ** 50)).rejects.toMatchObject({ code: "QCOW2_IMAGE_TOO_LARGE" });
     expect(Buffer.compare(file.toBytes(), before)).toBe(0);

@@ -1,0 +1,101 @@
+import { viewOf, writeU64 } from "../bytes/big-endian.ts";
+import { headerFields } from "../header/layout.ts";
+import { decodeEntry } from "./cluster-entry.ts";
+import { dropTables, type EmptyParts } from "./empty-disk.ts";
+import type { HostFile } from "./host-file.ts";
+import type { L2Finder } from "./l2-cursor.ts";
+
+/** What making a disk smaller needs. */
+export interface ShrinkParts extends EmptyParts {
+  /** Finds L2 entries. */
+  readonly finder: L2Finder;
+  /** Where data is: the image file or the external data file. */
+  readonly data: HostFile;
+}
+
+/**
+ * Makes a disk smaller: the new size first, then what is behind the new end is given back, so that a crash leaves the
+ * old disk or the new one. Clusters that such a crash leaves behind are found when the disk grows.
+ */
+export async function shrinkDisk(
+  parts: ShrinkParts,
+  sizeBytes: number,
+  l1Entries: number,
+): Promise<void> {
+  const { store, layer } = parts;
+  const field = new Uint8Array(8);
+  writeU64(viewOf(field), 0, sizeBytes);
+  await store.host.write(headerFields.size, field, "header");
+  layer.moveTo({ ...layer.view, sizeBytes });
+  await store.host.flush();
+  await zeroTail(parts);
+  await dropPast(parts);
+  if (l1Entries < layer.view.l1Entries) await cutL1(parts, Math.max(1, l1Entries));
+  await store.trim();
+}
+
+/** Takes away what the tables have behind the end of the disk. */
+export async function dropPast(parts: ShrinkParts): Promise<void> {
+  const { layer, finder, store, writer } = parts;
+  const { format } = layer.parts;
+  const clusterSize = 2 ** format.clusterBits;
+  const end = Math.ceil(layer.sizeBytes / clusterSize);
+  const inTable = end % finder.entriesPerTable;
+  if (inTable > 0 && (await hasEntriesFrom(parts, end))) {
+    let count = finder.entriesPerTable - inTable;
+    for (let cluster = end; count > 0; ) {
+      const cursor = await finder.open(cluster, store);
+      const here = Math.min(count, cursor.count);
+      for (let index = 0; index < here; index++) {
+        writer.releaseEntry(cursor.get(index));
+        cursor.set(index, { host: -1, isCopied: false, allocated: 0, zero: 0 });
+      }
+      cluster += here;
+      count -= here;
+    }
+  }
+  await dropTables(parts, Math.ceil(end / finder.entriesPerTable));
+}
+
+/** Whether the table of a cluster has anything from that cluster on. */
+async function hasEntriesFrom({ layer, finder }: ShrinkParts, cluster: number): Promise<boolean> {
+  if (!(await finder.hasTable(cluster))) return false;
+  const clusterSize = 2 ** layer.parts.format.clusterBits;
+  const rest = finder.entriesPerTable - (cluster % finder.entriesPerTable);
+  // What reading would not accept is refused here, before anything is built on it.
+  const runs = await layer.map.runs(cluster * clusterSize, rest * clusterSize);
+  return runs.some(({ kind, hostOffset }) => kind !== "unallocated" || hostOffset >= 0);
+}
+
+/** Zeroes what the last cluster holds behind the end of the disk, where nothing else uses it. */
+async function zeroTail({ layer, finder, writer, data }: ShrinkParts): Promise<void> {
+  const { cache, format } = layer.parts;
+  const clusterSize = 2 ** format.clusterBits;
+  const within = layer.sizeBytes % clusterSize;
+  const cluster = Math.floor(layer.sizeBytes / clusterSize);
+  if (within === 0 || !(await finder.hasTable(cluster))) return;
+  const at = await finder.entryAt(cluster);
+  const slice = cache.peek(at) ?? (await cache.load(at, "L2 table"));
+  const entry = decodeEntry(slice, at % cache.sliceBytes, format);
+  if (entry.allocated === 0 || !(await writer.isOwn(entry))) return;
+  await data.write(entry.host + within, new Uint8Array(clusterSize - within), "data cluster");
+}
+
+/** Gives the end of the L1 table back, whose entries are all empty. */
+async function cutL1({ layer, store, commit }: ShrinkParts, entries: number): Promise<void> {
+  const { l1Offset, l1Entries } = layer.view;
+  const { cache, format } = layer.parts;
+  const clusterSize = 2 ** format.clusterBits;
+  const field = new Uint8Array(4);
+  viewOf(field).setUint32(0, entries);
+  await store.host.write(headerFields.l1Size, field, "header");
+  layer.moveTo({ ...layer.view, l1Entries: entries });
+  await store.host.flush();
+  const keptEnd = l1Offset + Math.ceil((entries * 8) / clusterSize) * clusterSize;
+  const end = l1Offset + Math.ceil((l1Entries * 8) / clusterSize) * clusterSize;
+  if (end === keptEnd) return;
+  cache.forget(keptEnd, end - keptEnd);
+  store.metadata.release(keptEnd, end - keptEnd);
+  store.free(keptEnd, end - keptEnd);
+  await commit();
+}
