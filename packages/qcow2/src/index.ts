@@ -1,4 +1,6 @@
 export type { RandomAccess } from "@box/io";
+export { amendImage } from "./amend/amend-image.ts";
+export type { AmendImageOptions } from "./amend/amend-options.ts";
 export { openImage } from "./chain/open-image.ts";
 export type { ImageLimits, OpenImageOptions } from "./chain/open-options.ts";
 export {

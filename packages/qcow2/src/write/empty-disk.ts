@@ -3,9 +3,12 @@ import { entryOffset } from "../tables/l1-entry.ts";
 import { decodeEntry } from "./cluster-entry.ts";
 import type { ClusterWriter } from "./cluster-writer.ts";
 import type { ImageStore } from "./image-store.ts";
+import type { L2Finder } from "./l2-cursor.ts";
 
 /** What taking clusters away from a disk needs. */
 export interface EmptyParts {
+  /** Finds L2 entries. */
+  readonly finder: L2Finder;
   /** Clusters and tables of the image, with nothing waiting. */
   readonly store: ImageStore;
   /** The disk. */
@@ -42,6 +45,24 @@ export async function dropTables(parts: EmptyParts, firstTable: number): Promise
     if (store.isFull) await parts.commit();
   }
   await parts.commit();
+}
+
+/** Takes clusters away from the disk: the backing file shows through there. */
+export async function dropClusters(
+  { finder, store, writer }: EmptyParts,
+  first: number,
+  end: number,
+): Promise<void> {
+  const none = { host: -1, isCopied: false, allocated: 0, zero: 0 };
+  for (let cluster = first; cluster < end; ) {
+    const cursor = await finder.open(cluster, store);
+    const count = Math.min(end - cluster, cursor.count);
+    for (let index = 0; index < count; index++) {
+      writer.releaseEntry(cursor.get(index));
+      cursor.set(index, none);
+    }
+    cluster += count;
+  }
 }
 
 /** Gives back what the entries of a table use, once reading has accepted all of them. */

@@ -5,7 +5,7 @@ import type { ImageInfo } from "../inspect/image-info.ts";
 import type { Qcow2Layer } from "../read/qcow2-layer.ts";
 import { ClusterWriter } from "./cluster-writer.ts";
 import { ClusterZeroer, type ZeroMode } from "./cluster-zeroer.ts";
-import { dropTables } from "./empty-disk.ts";
+import { dropClusters, dropTables } from "./empty-disk.ts";
 import { HostFile } from "./host-file.ts";
 import { ImageStore, type ImageStoreParts } from "./image-store.ts";
 import { L2Finder } from "./l2-cursor.ts";
@@ -78,6 +78,20 @@ export class ImageWriter {
       await commitAll(open);
       await dropTables(this.#shrinkParts(open), 0);
       await open.store.trim();
+    });
+  }
+
+  /** Takes away what the tables have behind the end of the disk. */
+  dropPast(): Promise<void> {
+    return this.#change((open) => dropPast(this.#shrinkParts(open)));
+  }
+
+  /** Takes clusters away from the disk, whole ones or up to its end: its backing file shows through there. */
+  forget(start: number, length: number): Promise<void> {
+    return this.#change(async (open) => {
+      const { clusterSize } = open.finder;
+      const end = Math.ceil((start + length) / clusterSize);
+      await dropClusters(this.#shrinkParts(open), Math.floor(start / clusterSize), end);
     });
   }
 

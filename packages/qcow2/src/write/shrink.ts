@@ -1,14 +1,11 @@
 import { viewOf, writeU64 } from "../bytes/big-endian.ts";
 import { headerFields } from "../header/layout.ts";
 import { decodeEntry } from "./cluster-entry.ts";
-import { dropTables, type EmptyParts } from "./empty-disk.ts";
+import { dropClusters, dropTables, type EmptyParts } from "./empty-disk.ts";
 import type { HostFile } from "./host-file.ts";
-import type { L2Finder } from "./l2-cursor.ts";
 
 /** What making a disk smaller needs. */
 export interface ShrinkParts extends EmptyParts {
-  /** Finds L2 entries. */
-  readonly finder: L2Finder;
   /** Where data is: the image file or the external data file. */
   readonly data: HostFile;
 }
@@ -36,25 +33,14 @@ export async function shrinkDisk(
 
 /** Takes away what the tables have behind the end of the disk. */
 export async function dropPast(parts: ShrinkParts): Promise<void> {
-  const { layer, finder, store, writer } = parts;
-  const { format } = layer.parts;
-  const clusterSize = 2 ** format.clusterBits;
+  const { layer, finder } = parts;
+  const { entriesPerTable, clusterSize } = finder;
   const end = Math.ceil(layer.sizeBytes / clusterSize);
-  const inTable = end % finder.entriesPerTable;
-  if (inTable > 0 && (await hasEntriesFrom(parts, end))) {
-    let count = finder.entriesPerTable - inTable;
-    for (let cluster = end; count > 0; ) {
-      const cursor = await finder.open(cluster, store);
-      const here = Math.min(count, cursor.count);
-      for (let index = 0; index < here; index++) {
-        writer.releaseEntry(cursor.get(index));
-        cursor.set(index, { host: -1, isCopied: false, allocated: 0, zero: 0 });
-      }
-      cluster += here;
-      count -= here;
-    }
+  const isInTable = end % entriesPerTable > 0;
+  if (isInTable && (await hasEntriesFrom(parts, end))) {
+    await dropClusters(parts, end, Math.ceil(end / entriesPerTable) * entriesPerTable);
   }
-  await dropTables(parts, Math.ceil(end / finder.entriesPerTable));
+  await dropTables(parts, Math.ceil(end / entriesPerTable));
 }
 
 /** Whether the table of a cluster has anything from that cluster on. */

@@ -1,6 +1,7 @@
 import { viewOf, writeU64 } from "../../bytes/big-endian.ts";
 import { Qcow2Error } from "../../errors.ts";
 import { formatLimits, headerFields } from "../../header/layout.ts";
+import { serializeHeader } from "../../header/serialize.ts";
 import { refcountsPerBlock, writeRefcount } from "../../refcount/refcount-block.ts";
 import type { HostFile } from "../../write/host-file.ts";
 import { pageClusters } from "../reference-map.ts";
@@ -21,11 +22,16 @@ interface RebuildPlan {
  * old ones took is free afterwards. Until the header is written the image is as it was.
  *
  * @param context - Has counted every reference, without the refcount structures themselves.
+ * @param refcountOrder - Width of the new refcounts; the image's own unless given.
  */
-export async function rebuildRefcounts(context: WalkContext, host: HostFile): Promise<void> {
-  const plan = planRebuild(context);
+export async function rebuildRefcounts(
+  context: WalkContext,
+  host: HostFile,
+  refcountOrder: number = context.area.header.refcountOrder,
+): Promise<void> {
   const { clusterSize, format, area } = context;
-  const perBlock = refcountsPerBlock(format.clusterBits, area.header.refcountOrder);
+  const perBlock = refcountsPerBlock(format.clusterBits, refcountOrder);
+  const plan = planRebuild(context, perBlock);
   const table = new Uint8Array(plan.tableClusters * clusterSize);
   const firstBlock = plan.firstCluster + plan.tableClusters;
   const end = firstBlock + plan.blocks.length;
@@ -33,21 +39,28 @@ export async function rebuildRefcounts(context: WalkContext, host: HostFile): Pr
     context.pause();
     const offset = (firstBlock + position) * clusterSize;
     writeU64(viewOf(table), index * 8, offset);
-    const block = blockOf(context, index * perBlock, perBlock, plan.firstCluster, end);
+    const own = { start: plan.firstCluster, end };
+    const block = blockOf(context, { first: index * perBlock, perBlock, refcountOrder }, own);
     await host.write(offset, block, "refcount block");
   }
   await host.write(plan.firstCluster * clusterSize, table, "refcount table");
   await host.flush();
-  const fields = new Uint8Array(12);
-  writeU64(viewOf(fields), 0, plan.firstCluster * clusterSize);
-  viewOf(fields).setUint32(8, plan.tableClusters);
-  await host.write(headerFields.refcountTableOffset, fields, "header");
+  const header = serializeHeader({
+    ...area.header,
+    refcountTableOffset: plan.firstCluster * clusterSize,
+    refcountTableClusters: plan.tableClusters,
+    refcountOrder,
+  });
+  // Where the width changes, it changes in the same write.
+  const from = headerFields.refcountTableOffset;
+  const isSameWidth = refcountOrder === area.header.refcountOrder;
+  const to = isSameWidth ? headerFields.snapshotCount : headerFields.headerLength;
+  await host.write(from, header.subarray(from, to), "header");
   await host.flush();
 }
 
-function planRebuild(context: WalkContext): RebuildPlan {
-  const { clusterSize, format, area, references, reader } = context;
-  const perBlock = refcountsPerBlock(format.clusterBits, area.header.refcountOrder);
+function planRebuild(context: WalkContext, perBlock: number): RebuildPlan {
+  const { clusterSize, references, reader } = context;
   const firstCluster = Math.ceil(reader.sizeBytes / clusterSize) + 1;
   const blocks = new Set<number>();
   for (const pageIndex of references.pageIndexes()) {
@@ -75,17 +88,14 @@ function planRebuild(context: WalkContext): RebuildPlan {
 
 function blockOf(
   context: WalkContext,
-  first: number,
-  perBlock: number,
-  ownStart: number,
-  ownEnd: number,
+  { first, perBlock, refcountOrder }: { first: number; perBlock: number; refcountOrder: number },
+  own: { start: number; end: number },
 ): Uint8Array {
-  const { refcountOrder } = context.area.header;
   const maxRefcount = 2 ** (2 ** refcountOrder) - 1;
   const bytes = new Uint8Array(context.clusterSize);
   for (let index = 0; index < perBlock; index++) {
     const cluster = first + index;
-    const isOwn = cluster >= ownStart && cluster < ownEnd;
+    const isOwn = cluster >= own.start && cluster < own.end;
     const count = isOwn ? 1 : Math.min(context.references.countAt(cluster), maxRefcount);
     if (count > 0) writeRefcount(bytes, index, refcountOrder, count);
   }
