@@ -174,12 +174,10 @@ describe.each(changes)("amendImage of an image %s", (_, made, options) => {
     const before = await contentOf(new MemoryFile(start));
     const recorded = recordedFiles({ disk: start });
     await amendImage(recorded.files["disk"] as RandomAccess, options);
-    for (let end = 0; end <= recorded.log.length; end++) {
-      for (const chance of [0, end + 1, end + 1000]) {
-        const file = recorded.after(end, chance)["disk"] as MemoryFile;
-        await checkStructure(file);
-        expect(Buffer.compare(await contentOf(file), before)).toBe(0);
-      }
+    for (const crashed of recorded.crashes()) {
+      const file = crashed["disk"] as MemoryFile;
+      await checkStructure(file);
+      expect(Buffer.compare(await contentOf(file), before)).toBe(0);
     }
   });
 

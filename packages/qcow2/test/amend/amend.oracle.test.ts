@@ -26,7 +26,12 @@ const cases: readonly Case[] = [
     ours: { version: 3, hasLazyRefcounts: true, refcountBits: 8 },
   },
   { from: "compat=1.1", to: "refcount_bits=64", ours: { refcountBits: 64 }, hasSnapshot: true },
-  { from: "cluster_size=512", to: "refcount_bits=32", ours: { refcountBits: 32 }, hasSnapshot: true },
+  {
+    from: "cluster_size=512",
+    to: "refcount_bits=32",
+    ours: { refcountBits: 32 },
+    hasSnapshot: true,
+  },
   {
     from: "refcount_bits=1,cluster_size=4k",
     to: "refcount_bits=16,compat=0.10",

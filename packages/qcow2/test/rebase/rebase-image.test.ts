@@ -191,13 +191,11 @@ describe.each(["clusters of 4 KiB and refcounts of 8 bits", "version 2", "extend
       const top = recorded.files["top"] as MemoryFile;
       await rebaseImage(top, { newBacking: raw("new"), backing: memoryChain(chainFiles()) });
       const seen = new Set<string | undefined>();
-      for (let end = 0; end <= recorded.log.length; end++) {
-        for (const chance of [0, end + 1, end + 1000]) {
-          const file = recorded.after(end, chance)["top"] as MemoryFile;
-          await checkStructure(file);
-          expect(Buffer.compare(await contentOf(file), before)).toBe(0);
-          seen.add((await inspectImage(file)).backing?.name);
-        }
+      for (const crashed of recorded.crashes()) {
+        const file = crashed["top"] as MemoryFile;
+        await checkStructure(file);
+        expect(Buffer.compare(await contentOf(file), before)).toBe(0);
+        seen.add((await inspectImage(file)).backing?.name);
       }
       expect([...seen]).toEqual(["old", "new"]);
     });

@@ -26,8 +26,13 @@ export interface RecordedFiles {
   readonly files: Readonly<Record<string, RandomAccess>>;
   /** What happened to them. */
   readonly log: ChainChange[];
-  /** All files after the first `end` changes; of those after a file's last flush each one or not, as `chance` says. */
-  after(end: number, chance?: number): Record<string, MemoryFile>;
+  /**
+   * The files after a crash behind every change: with all that was written, with each single change lost that no flush
+   * of its file had made safe, and with some of them lost.
+   */
+  crashes(): Generator<Record<string, MemoryFile>>;
+  /** The files as they are in the end. */
+  finished(): Record<string, MemoryFile>;
 }
 
 /** Records the changes of files, so that a crash after any of them can be looked at. */
@@ -44,30 +49,50 @@ export function recordedFiles(start: Readonly<Record<string, Uint8Array>>): Reco
     const { punchHole: _, ...rest } = observed;
     files[file] = rest;
   }
-  return { files, log, after: (end, chance = 0) => replay(start, log.slice(0, end), chance) };
+  return {
+    files,
+    log,
+    finished: () => replay(start, log),
+    *crashes() {
+      for (let end = 0; end <= log.length; end++) {
+        const changes = log.slice(0, end);
+        const unsafe = unsafeChanges(changes);
+        yield replay(start, changes);
+        for (const lost of unsafe) yield replay(start, without(changes, [lost]));
+        for (const third of [0, 1, 2]) {
+          yield replay(
+            start,
+            without(
+              changes,
+              unsafe.filter((_, index) => index % 3 === third),
+            ),
+          );
+        }
+      }
+    },
+  };
+}
+
+/** The changes that a crash may lose. */
+function unsafeChanges(changes: readonly ChainChange[]): ChainChange[] {
+  const isFlushed = ({ file }: ChainChange, at: number): boolean =>
+    changes.slice(at).some((later) => later.kind === "flush" && later.file === file);
+  return changes.filter((change, at) => change.kind !== "flush" && !isFlushed(change, at));
+}
+
+function without(changes: readonly ChainChange[], lost: readonly ChainChange[]): ChainChange[] {
+  return changes.filter((change) => !lost.includes(change));
 }
 
 function replay(
   start: Readonly<Record<string, Uint8Array>>,
   changes: readonly ChainChange[],
-  chance: number,
 ): Record<string, MemoryFile> {
-  const files: Record<string, MemoryFile> = {};
-  for (const [name, content] of Object.entries(start)) {
+  const files = Object.entries(start).map(([name, content]) => {
     const own = changes.filter(({ file }) => file === name);
-    const lastFlush = own.findLastIndex(({ kind }) => kind === "flush");
-    let state = chance;
-    const survives = (index: number): boolean => {
-      if (index < lastFlush || chance === 0) return true;
-      state = (state * 1103515245 + 12345) % 2 ** 31;
-      return state % 3 !== 0;
-    };
-    files[name] = applied(
-      content,
-      own.filter((_, index) => survives(index)),
-    );
-  }
-  return files;
+    return [name, applied(content, own)] as const;
+  });
+  return Object.fromEntries(files);
 }
 
 function applied(content: Uint8Array, changes: readonly ChainChange[]): MemoryFile {
