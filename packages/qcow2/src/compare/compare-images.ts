@@ -65,7 +65,8 @@ export async function compareImages(
     maxBytes: partBytes,
     isStrict: options.isStrict,
   });
-  const look = (part: PairedPart) => comparePart(a, b, part);
+  const free: Uint8Array[] = [];
+  const look = (part: PairedPart) => comparePart(a, b, part, free);
   const found = await findFirst(parts, look, ({ start, length }) => {
     throwIfAborted(signal);
     onProgress?.({ doneBytes: start + length, totalBytes });
@@ -79,21 +80,31 @@ interface Difference {
   readonly offset: number;
 }
 
+/** @param free - Buffers that nothing uses. */
 async function comparePart(
   a: RandomAccess,
   b: RandomAccess,
   part: PairedPart,
+  free: Uint8Array[],
 ): Promise<Difference | undefined> {
   const { start, length } = part;
   if (part.differsInAllocation) return { difference: "allocation", offset: start };
   if (!part.readsA && !part.readsB) return undefined;
-  const read = (source: RandomAccess) => readPart(source, start, new Uint8Array(length));
-  const [bytesA, bytesB] = await Promise.all([part.readsA && read(a), part.readsB && read(b)]);
+  const buffers = [a, b].map(() => free.pop() ?? new Uint8Array(partBytes));
+  const [bytesA, bytesB] = await Promise.all([
+    part.readsA ? readPart(a, start, toLength(buffers[0], length)) : undefined,
+    part.readsB ? readPart(b, start, toLength(buffers[1], length)) : undefined,
+  ]);
   const at =
     bytesA && bytesB
       ? firstDifference(bytesA, bytesB)
-      : firstNonZero(bytesA || bytesB || new Uint8Array(0));
+      : firstNonZero(bytesA ?? bytesB ?? new Uint8Array(0));
+  free.push(...buffers);
   return at < 0 ? undefined : { difference: "content", offset: start + at };
+}
+
+function toLength(buffer: Uint8Array | undefined, length: number): Uint8Array {
+  return buffer?.subarray(0, length) ?? new Uint8Array(length);
 }
 
 /**
