@@ -1,6 +1,7 @@
 import type { RandomAccess } from "@box/io";
 import { throwIfAborted } from "../bytes/source-reader.ts";
 import { checkStructure } from "../check/check-structure.ts";
+import { Qcow2Error } from "../errors.ts";
 import type { AmendImageOptions } from "./amend-options.ts";
 import { changeRefcountBits } from "./change-refcount-bits.ts";
 import { changedHeader } from "./changed-header.ts";
@@ -30,7 +31,10 @@ export async function amendImage(source: RandomAccess, options: AmendImageOption
   const memory =
     limits?.maxMetadataBytes === undefined ? {} : { maxMetadataBytes: limits.maxMetadataBytes };
   const how = { ...memory, ...(signal && { signal }) };
-  if (plan.isUpgrade || plan.refcountBits !== undefined) await checkStructure(source, how);
+  if (plan.isUpgrade || plan.refcountBits !== undefined) {
+    const { leaks } = await checkStructure(source, how);
+    if (plan.refcountBits !== undefined) requireExactRefcounts(leaks);
+  }
   if (plan.isUpgrade) await requireSnapshotSizes(source, area, how);
   if (plan.refcountBits !== undefined && !plan.isUpgrade) {
     await changeRefcountBits(source, plan.refcountBits, how);
@@ -41,6 +45,17 @@ export async function amendImage(source: RandomAccess, options: AmendImageOption
   if (plan.refcountBits !== undefined && plan.isUpgrade) {
     await changeRefcountBits(source, plan.refcountBits, how);
   }
+}
+
+/** Counting anew would lower refcounts that are too high, and copied bits would not agree with them any more. */
+function requireExactRefcounts(leaks: number): void {
+  if (leaks === 0) return;
+  throw new Qcow2Error({
+    code: "QCOW2_UNSUPPORTED_FEATURE",
+    message: `the refcounts of an image with ${leaks} leaked clusters cannot be counted anew`,
+    structure: "refcount block",
+    hint: "repair the leaks first",
+  });
 }
 
 async function writeChange(

@@ -9,6 +9,7 @@ import {
   openImage,
   Qcow2Error,
 } from "@box/qcow2";
+import { fixtures } from "@box/qcow2/fixtures";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { diskSteps, runStep } from "../support/disk-script.ts";
@@ -144,6 +145,17 @@ describe("amendImage", () => {
     await expect(amendImage(dirty, { version: 2 })).rejects.toMatchObject({ code: "QCOW2_DIRTY" });
     const aborted = amendImage(await makeDisk({}), { version: 2, signal: AbortSignal.abort() });
     await expect(aborted).rejects.toMatchObject({ code: "QCOW2_ABORTED" });
+  });
+
+  it("counts no refcounts anew while clusters are leaked", async () => {
+    const build = fixtures.find(({ name }) => name === "valid/refcount-too-high")?.build;
+    const file = new MemoryFile((await build?.()) as Uint8Array);
+    const before = file.toBytes();
+    await expect(amendImage(file, { refcountBits: 8 })).rejects.toMatchObject({
+      code: "QCOW2_UNSUPPORTED_FEATURE",
+      hint: "repair the leaks first",
+    });
+    expect(Buffer.compare(file.toBytes(), before)).toBe(0);
   });
 
   it("does not make version 3 of an image whose reserved bits would mean something then", async () => {
