@@ -18,7 +18,7 @@ export interface PreallocateParts {
 const zeroBytes = 2 ** 21;
 
 /**
- * Gives every cluster of a range that has none its place. The range reads as zeros before and after: `metadata` sets
+ * Gives every cluster of a range its place, where none has one yet. The range reads as zeros before and after: `metadata` sets
  * the zero flag, because a freed cluster may hold old bytes, and `full` writes zeros.
  */
 export async function preallocateRange(
@@ -38,7 +38,7 @@ export async function preallocateRange(
   }
 }
 
-/** Places clusters whose entries lie in one slice, and says how many that were. */
+/** Places clusters whose entries lie in one slice, and says how many that were. None of them has a place yet. */
 async function placeSome(
   { store, finder }: PreallocateParts,
   cluster: number,
@@ -49,13 +49,7 @@ async function placeSome(
   const count = Math.min(cursor.count, endCluster - cluster);
   const zero = unitMask(0, unitsPerCluster(format) - 1);
   for (let index = 0; index < count; ) {
-    if (cursor.get(index).host >= 0) {
-      index++;
-      continue;
-    }
-    let wanted = 1;
-    while (index + wanted < count && cursor.get(index + wanted).host < 0) wanted++;
-    const { offset, clusters } = await store.allocate(wanted);
+    const { offset, clusters } = await store.allocate(count - index);
     const end = offset + clusters * clusterSize;
     // A cluster that has its place lies inside the file.
     if (end > store.host.sizeBytes) {

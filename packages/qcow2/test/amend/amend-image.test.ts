@@ -158,6 +158,19 @@ describe("amendImage", () => {
     expect(Buffer.compare(file.toBytes(), before)).toBe(0);
   });
 
+  it("does not make version 3 of an image with snapshots of a size that is not stated", async () => {
+    const build = fixtures.find(({ name }) => name === "valid/snapshot-without-extra")?.build;
+    const file = new MemoryFile((await build?.()) as Uint8Array);
+    await file.write(7, Uint8Array.of(2));
+    const before = file.toBytes();
+    const limits = { maxMetadataBytes: 2 ** 20 };
+    await expect(amendImage(file, { version: 3, limits })).rejects.toMatchObject({
+      code: "QCOW2_UNSUPPORTED_FEATURE",
+      structure: "snapshot table",
+    });
+    expect(Buffer.compare(file.toBytes(), before)).toBe(0);
+  });
+
   it("does not make version 3 of an image whose reserved bits would mean something then", async () => {
     const file = await makeDisk({ version: 2 }, [
       { kind: "write", offset: 0, length: 9, value: 1 },
