@@ -11,18 +11,19 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { RandomAccess } from "@box/io";
-import { afterAll } from "vitest";
+import { onTestFinished } from "vitest";
 
-const folder: string = mkdtempSync(join(tmpdir(), "box-ext4-"));
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
-let count = 0;
-
-/** A sparse file in a folder of its own, which goes away after the tests of the file that imports this. */
+/** A sparse file, in a folder of its own that goes away with the test unless one is given. */
 export class DiskFile implements RandomAccess {
-  readonly path: string = join(folder, `disk-${count++}.img`);
-  readonly #descriptor: number = openSync(this.path, "w+");
+  readonly path: string;
+  readonly #descriptor: number;
   /** How many bytes were written. */
   written = 0;
+
+  constructor(folder: string = temporaryFolder()) {
+    this.path = join(folder, "disk.img");
+    this.#descriptor = openSync(this.path, "w+");
+  }
 
   async size(): Promise<number> {
     return fstatSync(this.#descriptor).size;
@@ -45,4 +46,10 @@ export class DiskFile implements RandomAccess {
   close(): void {
     closeSync(this.#descriptor);
   }
+}
+
+function temporaryFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), "box-ext4-"));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
 }

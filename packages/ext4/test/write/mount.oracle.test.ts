@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import {
   lstatSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -19,13 +20,15 @@ import { checkImage, cleanReport, hasE2fsprogs, run } from "../images/oracles.ts
 import { sampleTree } from "../images/sample-tree.ts";
 import { bytes, directory, file } from "../tree/nodes.ts";
 
-const point = mkdtempSync(join(tmpdir(), "box-mount-"));
-afterAll(() => rmSync(point, { recursive: true, force: true }));
+const folder = mkdtempSync(join(tmpdir(), "box-mount-"));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const point = join(folder, "mounted");
+mkdirSync(point);
 
 /** Whether this process may mount images: root, with loop devices and ext4 in the kernel. */
 async function canMount(): Promise<boolean> {
   if (!hasE2fsprogs || process.getuid?.() !== 0) return false;
-  const disk = new DiskFile();
+  const disk = new DiskFile(folder);
   await disk.truncate(2 ** 24);
   run("mke2fs", ["-q", "-F", "-t", "ext4", disk.path]);
   const mounted = run("mount", ["-o", "loop,ro", disk.path, point]).status === 0;
