@@ -8,7 +8,7 @@ import { FakeImages } from "./fake-images.ts";
 import { type Child, killChild, startChild } from "./run-child.ts";
 import { openTestRuntime, temporaryFolder } from "./test-home.ts";
 
-const timeout = 60_000;
+const timeout = 180_000;
 
 async function open(home: string): Promise<Runtime> {
   const runtime = await Runtime.open({ home, images: new FakeImages() });
