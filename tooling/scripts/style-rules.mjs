@@ -12,6 +12,9 @@ const ambient = /\bprocess\.(env|cwd\(|argv|exit\(|std(in|out|err)\b)/;
 /** Ways to a network that need no import. */
 const networkGlobal = /\b(fetch\(|new (WebSocket|EventSource|XMLHttpRequest|WebTransport)\b)/;
 
+/** A hook of a whole file, in a module that several test files import: it would run after the first of them only. */
+const sharedHook = /^(after|before)(All|Each)\(/;
+
 /** Words for work that is put off; one with the number of its issue is fine. */
 const looseEnd = /(\/\/|^\s*\/?\*+|^\s*#)\s*(TODO|FIXME|XXX|HACK)\b(?!.*#\d+)/;
 
@@ -52,6 +55,11 @@ function faultsOfLine(path, line) {
     faults.push("put off without the number of an issue");
   }
   if (/\/\/\s*@ts-(ignore|nocheck)/.test(line)) faults.push("a type error that is hidden");
+  if (/\/test\/(?!.*\.test\.ts$)/.test(path) && sharedHook.test(line)) {
+    faults.push(
+      "test files share their modules: call the hook in the test file, or onTestFinished",
+    );
+  }
   const isComment = /^\s*(\/\/|\/?\*)/.test(line);
   if (isComment || !/^packages\/[^/]+\/src\//.test(path)) return faults;
   if (ambient.test(line)) faults.push("library code takes the environment as options");

@@ -37,6 +37,13 @@ describe("style", () => {
     },
   );
 
+  it("refuses a hook of a whole file in a module that test files share", () => {
+    const hook = "afterAll(() => rm(folder));";
+    expect(faults("packages/a/test/support/disk.ts", hook)).toHaveLength(1);
+    expect(faults("packages/a/test/support/disk.ts", `  ${hook}`)).toEqual([]);
+    expect(faults("packages/a/test/disk.test.ts", hook)).toEqual([]);
+  });
+
   it("refuses a way to a network in packages that have none", () => {
     expect(faults("packages/qcow2/src/node/a.ts", "await fetch(url);")).toHaveLength(1);
     expect(faults("packages/oras/src/a.ts", "await fetch(url);")).toEqual([]);
