@@ -11,13 +11,18 @@ import {
 } from "@box/qcow2";
 import { type Fixture, fixtures } from "@box/qcow2/fixtures";
 import { describe, expect, it } from "vitest";
+import expectations from "../fixtures/boundary/expect.json" with { type: "json" };
+import { boundaryNames } from "../fixtures/boundary/list.ts";
+import { checkOutcome } from "./support/check-outcome.ts";
 
 const root = new URL("../fixtures/", import.meta.url);
 
 describe("every fixture comes out as its expect.json says", { timeout: 60_000 }, () => {
   for (const fixture of fixtures) {
     it(`${fixture.name}: ${fixture.title}`, async () => {
-      expect(await outcome(fixture)).toEqual(withoutQemu(fixture.expectation));
+      const { qemu: _, check, ...expectation } = fixture.expectation;
+      expect(await outcome(fixture)).toEqual(expectation);
+      expect(await checkOutcome(fixture)).toEqual(check);
     });
   }
 });
@@ -26,8 +31,17 @@ describe("the fixture suite", { timeout: 60_000 }, () => {
   it("lists every fixture folder", () => {
     const folders = readdirSync(root, { recursive: true, encoding: "utf8" })
       .filter((path) => path.endsWith("recipe.ts"))
-      .map((path) => path.slice(0, -"/recipe.ts".length));
-    expect(fixtures.map(({ name }) => name).toSorted()).toEqual(folders.toSorted());
+      .map((path) => path.slice(0, -"/recipe.ts".length))
+      .filter((path) => path !== "boundary");
+    const listed = fixtures.map(({ name }) => name).filter((name) => !isRow(name));
+    expect(listed.toSorted()).toEqual(folders.toSorted());
+  });
+
+  it("has one expectation for each row of a table, and no other", () => {
+    const rows = fixtures.map(({ name }) => name).filter(isRow);
+    const expected = Object.keys(expectations).map((name) => `boundary/${name}`);
+    expect(rows.toSorted()).toEqual(expected.toSorted());
+    expect(boundaryNames.length).toBe(new Set(boundaryNames).size);
   });
 
   it("has a fixture for every error code", () => {
@@ -52,6 +66,10 @@ describe("the fixture suite", { timeout: 60_000 }, () => {
     }
   });
 });
+
+function isRow(name: string): boolean {
+  return name.startsWith("boundary/");
+}
 
 async function outcome(fixture: Fixture): Promise<Record<string, unknown>> {
   const source = toSource(fixture);
@@ -96,9 +114,4 @@ async function run(fixture: Fixture, source: RandomAccess): Promise<Record<strin
 function toSource(fixture: Fixture): RandomAccess {
   const built = fixture.build();
   return built instanceof Uint8Array ? new MemoryFile(built) : built;
-}
-
-function withoutQemu(expectation: Fixture["expectation"]): Record<string, unknown> {
-  const { qemu: _, ...rest } = expectation;
-  return rest;
 }

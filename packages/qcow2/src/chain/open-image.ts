@@ -147,7 +147,7 @@ async function openLayer(
     const reader = await SourceReader.open(file.source, options.signal);
     const area = await readHeaderArea(reader, options.compat ?? "strict");
     requireKnownFeatures(area);
-    validateTables(area.header, isStrict ? reader.sizeBytes : undefined);
+    validateTables(area.header, isStrict ? { fileSizeBytes: reader.sizeBytes } : {});
     const info = toImageInfo(area, reader.sizeBytes);
     requireKey(info, options, depth === (options.depth ?? 0));
     const sizeBytes = requireReadable(info, options);

@@ -4,7 +4,8 @@ export interface CheckImageOptions {
    * Repairs what can be repaired without losing data; the source must be writable.
    *
    * `leaks` lowers refcounts that are too high, when nothing else is wrong. `all` also raises those that are too low,
-   * writes the refcount structures anew when they cannot be used, and corrects copied bits. Pointers are never changed.
+   * writes the refcount structures anew when they cannot be used, corrects copied bits, and completes the extra data of
+   * snapshots. No pointer is changed but those of clusters that read as zeros.
    */
   readonly repair?: "leaks" | "all";
   /** Aborts the check. */

@@ -11,8 +11,7 @@ import { l2FormatOf } from "../tables/l2-format.ts";
 import type { CheckImageOptions } from "./check-options.ts";
 import { CollectingSink } from "./collecting-sink.ts";
 import { reportError } from "./finding.ts";
-import type { WrongCopiedBit } from "./report-copied-bits.ts";
-import { WalkContext } from "./walk-context.ts";
+import { type RepairHooks, WalkContext } from "./walk-context.ts";
 import { type WalkResult, walkMetadata } from "./walk-metadata.ts";
 
 /** A check that is ready to walk. */
@@ -38,11 +37,11 @@ const defaultMaxFindings = 1_000;
 export async function runCheck(
   source: RandomAccess,
   options: CheckImageOptions,
-  onWrongCopiedBit?: WrongCopiedBit,
+  hooks: RepairHooks = {},
 ): Promise<CheckRun> {
-  const start = await startCheck(source, options);
+  const start = await startCheck(source, options, hooks);
   const how = { comparesRefcounts: true, requiresSnapshotExtra: true };
-  const walk = await walkMetadata(start.context, how, onWrongCopiedBit);
+  const walk = await walkMetadata(start.context, how);
   return { ...start, walk };
 }
 
@@ -50,6 +49,7 @@ export async function runCheck(
 export async function startCheck(
   source: RandomAccess,
   options: CheckImageOptions,
+  hooks: RepairHooks = {},
 ): Promise<CheckStart> {
   const reader = await SourceReader.open(source, options.signal);
   const area = await readHeaderArea(reader, "strict");
@@ -58,18 +58,19 @@ export async function startCheck(
   const info = toImageInfo(area, reader.sizeBytes);
   const sink = new CollectingSink(options.maxFindings ?? defaultMaxFindings, info.clusterSizeBytes);
   if (info.isMarkedCorrupt) reportMark(sink);
+  if (area.header.refcountTableClusters === 0) reportMissingRefcountTable(sink);
   const budget = new MemoryBudget(options.maxMetadataBytes ?? defaultMetadataBytes);
-  const context = new WalkContext(reader, area, l2FormatOf(info), budget, sink, options);
+  const context = new WalkContext(reader, area, l2FormatOf(info), budget, sink, options, hooks);
   return { info, context, sink };
 }
 
 /** Refuses tables over a limit or misaligned; one that only runs past the end of the file is a finding. */
 function validateTablesFor(header: Header, fileSizeBytes: number): void {
   try {
-    validateTables(header);
+    validateTables(header, { isForCheck: true });
   } catch (error) {
     // A table that the file cannot hold is damage, whatever limit it breaks as well.
-    validateTables(header, fileSizeBytes);
+    validateTables(header, { fileSizeBytes });
     throw error;
   }
 }
@@ -80,6 +81,16 @@ function reportMark(sink: CollectingSink): void {
     structure: "header",
     offset: headerFields.incompatibleFeatures,
     message: "the image is marked corrupt: a writer found damage in it and stopped",
+  } as const;
+  reportError(sink, problem, 0);
+}
+
+function reportMissingRefcountTable(sink: CollectingSink): void {
+  const problem = {
+    code: "QCOW2_REFCOUNT_TABLE_MISSING",
+    structure: "header",
+    offset: headerFields.refcountTableClusters,
+    message: "the image has no refcount table",
   } as const;
   reportError(sink, problem, 0);
 }

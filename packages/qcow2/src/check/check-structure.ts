@@ -50,7 +50,7 @@ export async function checkStructure(
   const reader = await SourceReader.open(source, options.signal);
   const area = await readHeaderArea(reader, "strict");
   requireKnownFeatures(area);
-  validateTables(area.header, reader.sizeBytes);
+  validateTables(area.header, { fileSizeBytes: reader.sizeBytes });
   const info = toImageInfo(area, reader.sizeBytes);
   if (info.isMarkedCorrupt) throw markedCorrupt();
   const budget = new MemoryBudget(options.maxMetadataBytes ?? defaultMetadataBytes);

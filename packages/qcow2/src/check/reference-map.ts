@@ -21,7 +21,8 @@ export const clusterUse = {
   claimedShared: 0x8000,
 } as const;
 
-const useMask = (1 << 14) - 1;
+/** The bits of {@link clusterUse} that say what a cluster is. */
+export const useMask: number = (1 << 14) - 1;
 
 /** Uses that may stand for the same cluster: tables and data shared with snapshots. */
 const sharable = [

@@ -10,9 +10,6 @@ import type { RefcountBlocks } from "./walk-refcounts.ts";
 
 const chunkBytes = 1 << 20;
 
-/** Told where an entry is whose copied bit is wrong. */
-export type WrongCopiedBit = (entryAt: number) => void;
-
 /**
  * Reports every entry of the active disk whose bit 63 does not say whether the refcount is exactly 1.
  *
@@ -22,9 +19,8 @@ export type WrongCopiedBit = (entryAt: number) => void;
 export async function reportCopiedBits(
   context: WalkContext,
   tables: { readonly l2Tables: L2Queue; readonly blocks: RefcountBlocks },
-  onWrong?: WrongCopiedBit,
 ): Promise<void> {
-  const judge = new CopiedBitJudge(context, tables.blocks, onWrong);
+  const judge = new CopiedBitJudge(context, tables.blocks);
   await reportL1Entries(context, judge);
   if (!context.format.hasDataFile) await reportL2Entries(context, tables.l2Tables, judge);
 }
@@ -39,7 +35,9 @@ async function reportL1Entries(context: WalkContext, judge: CopiedBitJudge): Pro
     for (let at = 0; at < length; at += 8) {
       const high = view.getUint32(at);
       const target = entryOffset(high, view.getUint32(at + 4));
-      if (target !== 0) await judge.entry(high, target, l1TableOffset + done + at, 1);
+      const entryAt = l1TableOffset + done + at;
+      if (target === 0) continue;
+      await judge.entry({ high, target, entryAt, tableOffset: l1TableOffset, weight: 1 });
     }
   }
 }
@@ -63,56 +61,66 @@ async function reportL2Entries(
         const low = view.getUint32(at + 4);
         const kind = l2EntryKind(high, low, format);
         if (kind !== "normal" && kind !== "zero-allocated") continue;
-        const pending = judge.entry(high, entryOffset(high, low), tableOffset + at, activeWeight);
+        const target = entryOffset(high, low);
+        const entryAt = tableOffset + at;
+        const pending = judge.entry({ high, target, entryAt, tableOffset, weight: activeWeight });
         if (pending !== undefined) await pending;
       }
     }
   }
 }
 
+/** An entry whose bit 63 claims something about its target's refcount. */
+interface ClaimingEntry {
+  /** The entry's high word. */
+  readonly high: number;
+  /** Where it points. */
+  readonly target: number;
+  /** Where it stands. */
+  readonly entryAt: number;
+  /** The table that it stands in. */
+  readonly tableOffset: number;
+  /** How often that table is referenced. */
+  readonly weight: number;
+}
+
 /** Compares what entries claim with what the comparison of refcounts has left in the reference map. */
 class CopiedBitJudge {
   readonly #context: WalkContext;
   readonly #refcounts: RefcountLookup;
-  readonly #onWrong: WrongCopiedBit | undefined;
 
-  constructor(context: WalkContext, blocks: RefcountBlocks, onWrong: WrongCopiedBit | undefined) {
+  constructor(context: WalkContext, blocks: RefcountBlocks) {
     this.#context = context;
-    this.#onWrong = onWrong;
     this.#refcounts = new RefcountLookup(context, blocks);
   }
 
   /** Judges one entry; a promise only when a refcount must be looked up. */
-  entry(high: number, target: number, entryAt: number, weight: number): Promise<void> | undefined {
+  entry(entry: ClaimingEntry): Promise<void> | undefined {
     const { references, clusterSize, reader } = this.#context;
+    const { target } = entry;
     const cluster = Math.floor(target / clusterSize);
-    const isSet = isCopied(high);
     const isCounted = target < reader.sizeBytes && references.countAt(cluster) > 0;
     if (!this.#refcounts.canRead(cluster)) return undefined;
-    if (!isCounted) return this.#uncounted(cluster, isSet, entryAt, weight);
-    const wrong = isSet ? clusterUse.claimedCopied : clusterUse.claimedShared;
-    if ((references.usesAt(cluster) & wrong) !== 0) this.#report(cluster, isSet, entryAt, weight);
+    if (!isCounted) return this.#uncounted(cluster, entry);
+    const wrong = isCopied(entry.high) ? clusterUse.claimedCopied : clusterUse.claimedShared;
+    if ((references.usesAt(cluster) & wrong) !== 0) this.#report(cluster, entry);
     return undefined;
   }
 
-  async #uncounted(
-    cluster: number,
-    isSet: boolean,
-    entryAt: number,
-    weight: number,
-  ): Promise<void> {
+  async #uncounted(cluster: number, entry: ClaimingEntry): Promise<void> {
     const stored = await this.#refcounts.at(cluster);
-    if (stored === undefined || (stored === 1) === isSet) return;
-    this.#report(cluster, isSet, entryAt, weight);
+    if (stored === undefined || (stored === 1) === isCopied(entry.high)) return;
+    this.#report(cluster, entry);
   }
 
-  #report(cluster: number, isSet: boolean, entryAt: number, weight: number): void {
-    const { references, clusterSize } = this.#context;
+  #report(cluster: number, { high, entryAt, tableOffset, weight }: ClaimingEntry): void {
+    const { references, clusterSize, hooks } = this.#context;
     const offset = cluster * clusterSize;
+    const isSet = isCopied(high);
     const problem = `has the copied bit ${isSet ? "set" : "clear"}, but the refcount is ${isSet ? "not " : ""}1`;
     const message = `the entry at byte ${entryAt} for the cluster at byte ${offset} ${problem}`;
     const structure = structureOfUse(references.usesAt(cluster));
     this.#context.report({ code: "QCOW2_COPIED_BIT_WRONG", structure, offset, message }, weight);
-    this.#onWrong?.(entryAt);
+    hooks.wrongCopiedBit?.(entryAt, tableOffset);
   }
 }

@@ -39,8 +39,9 @@ async function walkBitmapTable(
   from: number,
 ): Promise<void> {
   context.addRange(tableOffset, entries * 8, clusterUse.bitmapTable, 1, from);
-  const lengthBytes = Math.floor(context.insideFile(tableOffset, entries * 8) / 8) * 8;
-  if (lengthBytes < entries * 8) {
+  // An entry that the file cuts is padded with zeros.
+  const lengthBytes = Math.ceil(context.insideFile(tableOffset, entries * 8) / 8) * 8;
+  if (context.insideFile(tableOffset, entries * 8) < entries * 8) {
     context.outOfFile(clusterUse.bitmapTable, tableOffset, entries * 8, from, 0);
   }
   for (let done = 0; done < lengthBytes; done += chunkBytes) {

@@ -17,6 +17,14 @@ export interface WalkLimits {
   readonly onProgress?: ((readBytes: number) => void) | undefined;
 }
 
+/** Told during a walk where a repair may change one entry of a table. */
+export interface RepairHooks {
+  /** An entry of the active disk whose copied bit is wrong. */
+  wrongCopiedBit?(entryAt: number, tableOffset: number): void;
+  /** An L2 entry that reads as zeros whatever its pointer says, and whose pointer is damaged. */
+  uselessPointer?(entryAt: number, tableOffset: number): void;
+}
+
 /**
  * What every step of a walk over an image's metadata needs, and how it counts references.
  *
@@ -42,6 +50,8 @@ export class WalkContext {
   readonly tally: Tally = emptyTally();
   /** Whether any entry points past the end of the file: its copied bit is then compared with a refcount that is looked up. */
   hasPastEnd = false;
+  /** Told where a repair may change an entry. */
+  readonly hooks: RepairHooks;
   /** How often the table that is walked is referenced: what is found in it counts as often. */
   weight = 1;
   readonly #limits: WalkLimits;
@@ -54,6 +64,7 @@ export class WalkContext {
     budget: MemoryBudget,
     sink: FindingSink,
     limits: WalkLimits,
+    hooks: RepairHooks = {},
   ) {
     this.reader = reader;
     this.area = area;
@@ -63,6 +74,7 @@ export class WalkContext {
     this.sink = sink;
     this.references = new ReferenceMap(budget);
     this.#limits = limits;
+    this.hooks = hooks;
   }
 
   /** Ends the walk when its caller has given up or its time is over. */
@@ -102,7 +114,7 @@ export class WalkContext {
   addRange(offset: number, lengthBytes: number, use: number, weight: number, from: number): void {
     if (lengthBytes === 0) return;
     const { clusterSize } = this;
-    if (this.#isPastEnd(offset, lengthBytes)) {
+    if (this.isPastEnd(offset, lengthBytes)) {
       this.outOfFile(use, offset, lengthBytes, from, weight);
       return;
     }
@@ -116,7 +128,7 @@ export class WalkContext {
   /** Counts references to one aligned cluster. */
   addCluster(offset: number, use: number, weight: number, from: number): void {
     if (offset >= this.reader.sizeBytes) {
-      const isCut = !this.#isPastEnd(offset, this.clusterSize);
+      const isCut = !this.isPastEnd(offset, this.clusterSize);
       this.outOfFile(use, offset, this.clusterSize, from, isCut ? 0 : weight);
       if (!isCut) return;
     }
@@ -127,7 +139,7 @@ export class WalkContext {
   /** Counts a misaligned cluster: it touches two, and its entry makes a claim about the first. */
   addMisaligned(offset: number, use: number, weight: number, from: number): void {
     this.addRange(offset, this.clusterSize, use, weight, from);
-    if (!this.#isPastEnd(offset, this.clusterSize)) {
+    if (!this.isPastEnd(offset, this.clusterSize)) {
       this.references.add(Math.floor(offset / this.clusterSize), use, 0);
     }
   }
@@ -180,7 +192,7 @@ export class WalkContext {
   }
 
   /** Whether QEMU, which rounds the file's size up to 512 bytes, finds a range past the end of the file. */
-  #isPastEnd(offset: number, lengthBytes: number): boolean {
+  isPastEnd(offset: number, lengthBytes: number): boolean {
     const fileSize = Math.ceil(this.reader.sizeBytes / 512) * 512;
     return offset + lengthBytes - fileSize >= this.clusterSize;
   }

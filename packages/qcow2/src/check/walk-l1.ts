@@ -43,7 +43,7 @@ export async function walkSnapshotL1s(
 
 function isPossibleL1(context: WalkContext, entry: SnapshotEntry): boolean {
   const { l1Offset, l1Size, entryOffset: from } = entry;
-  if (l1Offset % context.clusterSize !== 0) {
+  if (entry.l1OffsetLow % context.clusterSize !== 0) {
     context.misaligned("snapshot L1 table", l1Offset, from);
     return false;
   }
@@ -69,7 +69,7 @@ async function walkL1Entries(
   queue: L2Queue,
 ): Promise<void> {
   const lengthBytes = context.insideFile(tableOffset, entries * 8);
-  if (lengthBytes > 0 && lengthBytes < entries * 8) {
+  if (lengthBytes < entries * 8 && !context.isPastEnd(tableOffset, entries * 8)) {
     const l1Use = use === clusterUse.l2 ? clusterUse.l1 : clusterUse.snapshotL1;
     context.outOfFile(l1Use, tableOffset, entries * 8, tableOffset, 0);
   }

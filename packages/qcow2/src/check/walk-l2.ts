@@ -108,8 +108,18 @@ class L2Walk {
     } else if (kind !== "zero") {
       const isWrong = (zeroBits & allocatedBits) !== 0;
       if (isWrong) this.#subclusterError(from, "subclusters that are allocated and zero at once");
+      if (kind === "zero-allocated" || (format.hasExtendedL2 && allocatedBits === 0)) {
+        this.#pointerOfZeros(entryOffset(high, low), from);
+      }
       this.#dataEntry(high, low, from);
     }
+  }
+
+  /** A cluster that reads as zeros loses nothing with a damaged pointer. */
+  #pointerOfZeros(offset: number, from: number): void {
+    const { clusterSize, reader, format, hooks } = this.#context;
+    if (format.hasDataFile || (offset % clusterSize === 0 && offset < reader.sizeBytes)) return;
+    hooks.uselessPointer?.(from, this.#table.offset);
   }
 
   #dataEntry(high: number, low: number, from: number): void {
@@ -141,6 +151,7 @@ class L2Walk {
       offset: from,
     } as const;
     this.#context.report({ ...problem, message }, this.#table.activeWeight);
+    this.#context.hooks.wrongCopiedBit?.(from, this.#table.offset);
   }
 
   #compressedEntry(high: number, low: number, hasBitmap: boolean, from: number): void {

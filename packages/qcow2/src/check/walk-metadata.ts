@@ -4,7 +4,7 @@ import { compareRefcounts } from "./compare-refcounts.ts";
 import { toErrorFinding } from "./finding-of-error.ts";
 import { L2Queue } from "./l2-queue.ts";
 import { clusterUse } from "./reference-map.ts";
-import { reportCopiedBits, type WrongCopiedBit } from "./report-copied-bits.ts";
+import { reportCopiedBits } from "./report-copied-bits.ts";
 import { walkBitmaps } from "./walk-bitmaps.ts";
 import type { WalkContext } from "./walk-context.ts";
 import { walkActiveL1, walkSnapshotL1s } from "./walk-l1.ts";
@@ -40,13 +40,12 @@ export interface WalkResult {
 export async function walkMetadata(
   context: WalkContext,
   options: WalkOptions,
-  onWrongCopiedBit?: WrongCopiedBit,
 ): Promise<WalkResult> {
   const result = await countReferences(context, options);
   if (!options.comparesRefcounts || !result.isComplete) return result;
   const hasWrongClaims = await compareRefcounts(context, result.blocks);
   if (hasWrongClaims || context.hasPastEnd) {
-    await reportCopiedBits(context, result, onWrongCopiedBit);
+    await reportCopiedBits(context, result);
   }
   return result;
 }

@@ -23,17 +23,22 @@ export function validateHeader(header: Header): void {
   validateBackingRange(header);
 }
 
+/** How strictly {@link validateTables} judges. */
+export interface ValidateTablesOptions {
+  /** When given, a table that does not fit into the file is refused before any limit is looked at. */
+  readonly fileSizeBytes?: number | undefined;
+  /** Lets pass what a check finds by itself and may repair: tables in the header's cluster, and no refcount table. */
+  readonly isForCheck?: boolean;
+}
+
 /**
  * Judges where the header says its tables are: aligned, within limits, large enough.
  *
- * @param fileSizeBytes - When given, a table that does not fit into the file is refused before any limit is looked at.
  * @throws {@link Qcow2Error} at the first table that breaks a rule.
  */
-export function validateTables(header: Header, fileSizeBytes?: number): void {
-  for (const table of headerTables(header)) {
-    validatePlacement(header, table, fileSizeBytes);
-  }
-  if (header.refcountTableClusters === 0) {
+export function validateTables(header: Header, options: ValidateTablesOptions = {}): void {
+  for (const table of headerTables(header)) validatePlacement(header, table, options);
+  if (header.refcountTableClusters === 0 && !options.isForCheck) {
     throw headerError(
       "QCOW2_REFCOUNT_TABLE_MISSING",
       "refcountTableClusters",
@@ -115,11 +120,12 @@ function headerTables(header: Header): HeaderTable[] {
 function validatePlacement(
   header: Header,
   table: HeaderTable,
-  fileSizeBytes: number | undefined,
+  { fileSizeBytes, isForCheck }: ValidateTablesOptions,
 ): void {
   const { structure, field, offset, lengthBytes, maxBytes, alignment } = table;
-  // A table without entries may be anywhere.
-  const maxOffset = lengthBytes === 0 ? maxTableOffset : Number.MAX_SAFE_INTEGER;
+  // A table without entries may be anywhere, and a check says itself that one is past the end.
+  const isAnywhere = lengthBytes === 0 || isForCheck;
+  const maxOffset = isAnywhere ? maxTableOffset : Number.MAX_SAFE_INTEGER;
   if (offset % alignment !== 0 || offset > maxOffset) {
     throw headerError(
       "QCOW2_MISALIGNED",
@@ -127,7 +133,7 @@ function validatePlacement(
       `the ${structure} at byte ${offset} does not start at a multiple of ${alignment}`,
     );
   }
-  if (lengthBytes > 0 && offset < 2 ** header.clusterBits) {
+  if (lengthBytes > 0 && offset < 2 ** header.clusterBits && !isForCheck) {
     throw headerError(
       "QCOW2_OVERLAP",
       field,

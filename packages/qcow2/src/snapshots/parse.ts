@@ -27,6 +27,8 @@ export interface SnapshotEntry {
   readonly name: Uint8Array;
   /** Where its L1 table is. */
   readonly l1Offset: number;
+  /** The low 32 bits of {@link SnapshotEntry.l1Offset}: above 2^53 it is rounded. */
+  readonly l1OffsetLow: number;
   /** Entries of its L1 table. */
   readonly l1Size: number;
   /** When it was taken: seconds since 1970. */
@@ -85,6 +87,7 @@ export function parseSnapshotEntry(
     id: bytes.slice(idStart, nameStart),
     name: bytes.slice(nameStart, nameStart + head.nameBytes),
     l1Offset: readU64(view, 0),
+    l1OffsetLow: view.getUint32(4),
     l1Size: view.getUint32(8),
     dateSeconds: view.getUint32(16),
     dateNanoseconds: view.getUint32(20),

@@ -32,6 +32,7 @@ export async function readSnapshotTable(
   budget: MemoryBudget,
 ): Promise<SnapshotTable> {
   const start = header.snapshotsOffset;
+  if (start >= reader.sizeBytes && header.snapshotCount > 0) throw pastEnd(start, reader.sizeBytes);
   const entries: SnapshotEntry[] = [];
   let window: Uint8Array = new Uint8Array(0);
   let windowStart = start;
@@ -62,4 +63,15 @@ export async function readSnapshotTable(
     }
   }
   return { entries, lengthBytes: end - start };
+}
+
+/** Nothing is asked of the source: the offset may be one that no file has. */
+function pastEnd(offset: number, fileSizeBytes: number): Qcow2Error {
+  return new Qcow2Error({
+    code: "QCOW2_TRUNCATED",
+    message: `the snapshot table at byte ${offset} starts past the end of the file (${fileSizeBytes})`,
+    offset,
+    structure: "snapshot table",
+    details: { fileSizeBytes },
+  });
 }

@@ -1,5 +1,5 @@
 import type { QemuCheck } from "../support/qemu.ts";
-import { type OurVerdict, theirVerdict } from "./verdict.ts";
+import { isCounted, type OurVerdict, theirVerdict } from "./verdict.ts";
 
 /** A kind of difference to QEMU that is on purpose; each has its paragraph in `docs/spec/qcow2.md`. */
 export interface DifferenceRule {
@@ -40,8 +40,32 @@ export const differenceRules: readonly DifferenceRule[] = [
       verdict !== "refused" && isRefused(theirs) && /Could not read bitmap '/.test(theirs.messages),
   },
   {
+    name: "bitmap-damage",
+    explains: ({ report }, { messages, json }) =>
+      json === undefined &&
+      /[Bb]itmap/.test(messages) &&
+      report?.findings.some(({ structure }) => structure.startsWith("bitmap")) === true,
+  },
+  {
     name: "backing-name",
     explains: ({ error }) => error?.code === "QCOW2_BACKING_NAME_INVALID",
+  },
+  {
+    name: "cut-header",
+    explains: ({ error }) =>
+      error?.code === "QCOW2_TRUNCATED" &&
+      ["header", "extension", "backing name"].includes(error.structure ?? ""),
+  },
+  {
+    name: "endless",
+    explains: ({ verdict }, { status }) => verdict === "corrupt" && status === null,
+  },
+  {
+    name: "far-offset",
+    explains: ({ report }, { json, messages }) =>
+      json === undefined &&
+      /Check failed: Input\/output error/.test(messages) &&
+      report?.findings.some(({ code }) => code === "QCOW2_OUT_OF_FILE") === true,
   },
   {
     name: "cut-snapshot-table",
@@ -49,6 +73,14 @@ export const differenceRules: readonly DifferenceRule[] = [
       report?.isComplete === false &&
       report.findings.some(
         ({ code, structure }) => code === "QCOW2_TRUNCATED" && structure === "snapshot table",
+      ),
+  },
+  {
+    name: "cut-bitmap-directory",
+    explains: ({ report }) =>
+      report?.isComplete === false &&
+      report.findings.some(
+        ({ code, structure }) => code === "QCOW2_OUT_OF_FILE" && structure === "bitmap directory",
       ),
   },
   { name: "cut-structure", explains: onlyFinds("QCOW2_OUT_OF_FILE", "QCOW2_TRUNCATED") },
@@ -64,6 +96,9 @@ export function differenceOf(ours: OurVerdict, theirs: QemuCheck): string | unde
   const theyAreSound = their === "clean" || their === "leaks";
   if (isSound !== theyAreSound || (isSound && ours.verdict !== their)) {
     return `we say ${ours.verdict}, QEMU says ${their}`;
+  }
+  if (isCounted(ours) !== (theirs.json !== undefined)) {
+    return `opening: we say ${ours.verdict}, QEMU says ${their}`;
   }
   if (ours.json === undefined || theirs.json === undefined) return undefined;
   const different = Object.keys({ ...ours.json, ...theirs.json }).filter(

@@ -1,10 +1,11 @@
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { qemuCheckLater, temporaryFolder } from "../support/qemu.ts";
+import { type QemuCheck, temporaryFolder } from "../support/qemu.ts";
+import { qemuCheckAll } from "../support/qemu-batch.ts";
 import { differenceOf, differenceRules } from "./differences.ts";
 import { mutate, seededRandom } from "./mutate.ts";
 import { makeSeedImages, type SeedImage } from "./seed-images.ts";
-import { ourVerdict } from "./verdict.ts";
+import { type OurVerdict, ourVerdict } from "./verdict.ts";
 
 /** What came of a run over mutants. */
 export interface MutantSummary {
@@ -32,9 +33,11 @@ export interface MutantOptions {
   readonly count: number;
   /** Chooses them; the same seed gives the same ones. */
   readonly seed: number;
-  /** Checks of QEMU that run at once. */
-  readonly parallel?: number;
 }
+
+/** Mutants that one process checks, so that starting it hardly counts. */
+const batchMutants = 50;
+const batchesAtOnce = 2;
 
 /** Makes mutants of every seed image in turn and compares what we say with what QEMU says. */
 export async function runMutants(options: MutantOptions): Promise<MutantSummary> {
@@ -53,34 +56,70 @@ export async function runMutants(options: MutantOptions): Promise<MutantSummary>
   let next = 0;
   const worker = async () => {
     while (next < options.count) {
-      const index = next++;
-      const seed = seeds[index % seeds.length] as SeedImage;
-      await runMutant(folder.path, seed, options.seed * 1_000_003 + index, summary);
+      const first = next;
+      next = Math.min(options.count, first + batchMutants);
+      const batch = Array.from({ length: next - first }, (_, position) => {
+        const index = first + position;
+        const image = seeds[index % seeds.length] as SeedImage;
+        return makeMutant(folder.path, image, options.seed * 1_000_003 + index);
+      });
+      await judgeBatch(folder.path, batch, summary);
     }
   };
-  await Promise.all(Array.from({ length: options.parallel ?? 4 }, worker));
+  await Promise.all(Array.from({ length: batchesAtOnce }, worker));
   return summary;
 }
 
-async function runMutant(
+/** A mutant that lies in the folder. */
+interface WrittenMutant {
+  readonly filename: string;
+  readonly bytes: Uint8Array;
+  /** Where it comes from and what was changed. */
+  readonly label: string;
+}
+
+function makeMutant(
   folder: string,
   { name, bytes: image }: SeedImage,
   seed: number,
-  summary: MutantSummary,
-): Promise<void> {
+): WrittenMutant {
   const { bytes, change } = mutate(image, seededRandom(seed));
   const filename = `mutant-${seed}.qcow2`;
   writeFileSync(join(folder, filename), bytes, { mode: 0o444 });
-  const running = qemuCheckLater(folder, ["-f", "qcow2", filename]);
+  return { filename, bytes, label: `seed ${seed}, ${name}, ${change}` };
+}
+
+async function judgeBatch(
+  folder: string,
+  batch: readonly WrittenMutant[],
+  summary: MutantSummary,
+): Promise<void> {
+  const filenames = batch.map(({ filename }) => filename);
+  const running = qemuCheckAll(folder, filenames);
+  const ours: OurVerdict[] = [];
+  for (const mutant of batch) ours.push(await timedVerdict(mutant, summary));
+  const theirs = await running;
+  for (const [index, { filename, label }] of batch.entries()) {
+    rmSync(join(folder, filename));
+    compare(label, ours[index] as OurVerdict, theirs[index] as QemuCheck, summary);
+  }
+}
+
+async function timedVerdict(
+  { bytes, filename, label }: WrittenMutant,
+  summary: MutantSummary,
+): Promise<OurVerdict> {
   const start = performance.now();
-  const ours = await ourVerdict(bytes, filename);
+  const verdict = await ourVerdict(bytes, filename);
   const elapsedMs = performance.now() - start;
   if (elapsedMs > summary.slowestMs) {
     summary.slowestMs = Math.round(elapsedMs);
-    summary.slowest = `seed ${seed}, ${name}, ${change}`;
+    summary.slowest = label;
   }
-  const theirs = await running;
-  rmSync(join(folder, filename));
+  return verdict;
+}
+
+function compare(label: string, ours: OurVerdict, theirs: QemuCheck, summary: MutantSummary): void {
   const difference = differenceOf(ours, theirs);
   summary.run++;
   if (ours.json !== undefined && theirs.json !== undefined) {
@@ -99,6 +138,6 @@ async function runMutant(
   const first = ours.error?.message ?? ours.report?.findings[0]?.message ?? "nothing";
   const codes = [...new Set(ours.report?.findings.map(({ code }) => code))].join(" ");
   summary.unexplained.push(
-    `seed ${seed}, ${name}, ${change}: ${difference}; we find: ${first} (${codes}); QEMU finds: ${theirs.messages.slice(0, 400)}`,
+    `${label}: ${difference}; we find: ${first} (${codes}); QEMU finds: ${theirs.messages.slice(0, 400)}`,
   );
 }

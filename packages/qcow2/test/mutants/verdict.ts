@@ -19,6 +19,11 @@ export interface OurVerdict {
   readonly structureError?: Qcow2Error;
 }
 
+/** Whether a check could count at all: ours lists what it cannot read and goes on, QEMU's gives up. */
+export function isCounted({ report }: OurVerdict): boolean {
+  return report?.isComplete === true;
+}
+
 /** Checks an image; an error that is not a Qcow2Error is thrown on. */
 export async function ourVerdict(bytes: Uint8Array, filename: string): Promise<OurVerdict> {
   const source = new MemoryFile(bytes);
@@ -35,8 +40,9 @@ export async function ourVerdict(bytes: Uint8Array, filename: string): Promise<O
   return { verdict, report, json: toQemuCheck(report, filename), ...refusal };
 }
 
-/** The verdict of `qemu-img check`. */
-export function theirVerdict({ status }: QemuCheck): Verdict | "died" {
+/** The verdict of `qemu-img check`. Status 1 with counters says that some refcounts could not be looked at. */
+export function theirVerdict({ status, json }: QemuCheck): Verdict | "died" {
+  if (status === 1 && json !== undefined) return "corrupt";
   const verdicts = { 0: "clean", 1: "refused", 2: "corrupt", 3: "leaks" } as const;
   return verdicts[status as keyof typeof verdicts] ?? "died";
 }

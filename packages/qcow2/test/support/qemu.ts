@@ -1,4 +1,4 @@
-import { execFile, execFileSync, spawnSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -64,23 +64,8 @@ export function qemuCheck(folder: string, openArguments: readonly string[]): Qem
   return toQemuCheck(status, stdout, stderr);
 }
 
-/** {@link qemuCheck} without waiting, so that several run at once. */
-export function qemuCheckLater(
-  folder: string,
-  openArguments: readonly string[],
-): Promise<QemuCheck> {
-  const command = ["qemu-img", "check", "--output=json", ...openArguments];
-  const [name, ...args] = withoutPrivileges(command);
-  const options = { cwd: folder, timeout: 20_000, maxBuffer: 2 ** 27 };
-  return new Promise((resolve) => {
-    execFile(name as string, args, options, (error, stdout, stderr) => {
-      const status = error === null ? 0 : typeof error.code === "number" ? error.code : null;
-      resolve(toQemuCheck(status, stdout, stderr));
-    });
-  });
-}
-
-function toQemuCheck(status: number | null, stdout: string, messages: string): QemuCheck {
+/** What the output of `qemu-img check --output=json` says. */
+export function toQemuCheck(status: number | null, stdout: string, messages: string): QemuCheck {
   const json: Record<string, unknown> | undefined = stdout.startsWith("{")
     ? JSON.parse(stdout)
     : undefined;
@@ -100,6 +85,7 @@ function runUnprivileged(folder: string, command: readonly string[]) {
   return spawnSync(name as string, args, options);
 }
 
-function withoutPrivileges(command: readonly string[]): readonly string[] {
+/** A command that runs as nobody where this process may choose, and can never gain rights. */
+export function withoutPrivileges(command: readonly string[]): readonly string[] {
   return process.getuid?.() === 0 ? ["setpriv", ...unprivileged, ...command] : command;
 }

@@ -61,7 +61,7 @@ export async function rebuildRefcounts(
 
 function planRebuild(context: WalkContext, perBlock: number): RebuildPlan {
   const { clusterSize, references, reader } = context;
-  const firstCluster = Math.ceil(reader.sizeBytes / clusterSize) + 1;
+  const firstCluster = Math.max(Math.ceil(reader.sizeBytes / clusterSize) + 1, endOfOld(context));
   const blocks = new Set<number>();
   for (const pageIndex of references.pageIndexes()) {
     for (let index = 0; index < pageClusters; index++) {
@@ -76,7 +76,7 @@ function planRebuild(context: WalkContext, perBlock: number): RebuildPlan {
     for (let index = Math.floor(firstCluster / perBlock); index * perBlock < end; index++) {
       blocks.add(index);
     }
-    const lastIndex = Math.max(...blocks);
+    const lastIndex = [...blocks].reduce((last, index) => Math.max(last, index), 0);
     const neededClusters = Math.ceil(((lastIndex + 1) * 8) / clusterSize);
     requireTableSize(neededClusters * clusterSize);
     if (blocks.size === before && neededClusters <= tableClusters) {
@@ -84,6 +84,13 @@ function planRebuild(context: WalkContext, perBlock: number): RebuildPlan {
     }
     tableClusters = Math.max(tableClusters, neededClusters);
   }
+}
+
+/** The old table may claim clusters behind the end of the file; it is in force until the header names the new one. */
+function endOfOld({ area, clusterSize, reader }: WalkContext): number {
+  const { refcountTableOffset, refcountTableClusters } = area.header;
+  const isNear = refcountTableOffset < reader.sizeBytes + formatLimits.maxRefcountTableBytes * 2;
+  return isNear ? refcountTableOffset / clusterSize + refcountTableClusters : 0;
 }
 
 function blockOf(
