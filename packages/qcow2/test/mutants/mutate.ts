@@ -22,10 +22,17 @@ export function seededRandom(seed: number): Random {
   };
 }
 
-/** Changes one field of an image to a boundary value, or cuts it where a structure begins or ends. */
-export function mutate(image: Uint8Array, random: Random): Mutant {
-  const fields = imageFields(image);
-  const clusterSize = 2 ** new DataView(image.buffer, image.byteOffset).getUint32(20);
+/**
+ * Changes one field of an image to a boundary value, or cuts it where a structure begins or ends.
+ *
+ * @param fields - The fields of the sound image, for one that has been changed before.
+ */
+export function mutate(
+  image: Uint8Array,
+  random: Random,
+  fields: readonly ImageField[] = imageFields(image),
+  clusterSize: number = 2 ** new DataView(image.buffer, image.byteOffset).getUint32(20),
+): Mutant {
   if (random(12) === 0) return cut(image, fields, clusterSize, random);
   const structures = [...new Set(fields.map(({ name }) => name))];
   const structure = structures[random(structures.length)];
@@ -70,8 +77,8 @@ function changed(
     size,
     size - (size % cluster),
     size + cluster,
-    BigInt(random(clusters) * clusterSize),
-    (before & (0xffn << 56n)) | BigInt(random(clusters) * clusterSize),
+    BigInt(random(Math.max(1, clusters)) * clusterSize),
+    (before & (0xffn << 56n)) | BigInt(random(Math.max(1, clusters)) * clusterSize),
     BigInt(random(256)),
     BigInt(random(2 ** 31)),
   ];
@@ -93,8 +100,8 @@ function cut(
     Math.ceil((field.offset + 1) / clusterSize) * clusterSize,
     image.byteLength - 1,
     image.byteLength - 512,
-    image.byteLength - random(Math.min(image.byteLength, clusterSize * 2)),
-    random(image.byteLength),
+    image.byteLength - random(Math.max(1, Math.min(image.byteLength, clusterSize * 2))),
+    random(Math.max(1, image.byteLength)),
   ];
   const length = Math.min(image.byteLength, borders[random(borders.length)] as number);
   return { bytes: image.slice(0, length), change: `cut to ${length} of ${image.byteLength} bytes` };
