@@ -21,7 +21,9 @@ const mutants = Array.from({ length: 250 }, (_, seed) => {
 const diskBytes = 131072;
 const maxFindings = 100_000;
 
-describe("a repair that is interrupted after any prefix of its writes", () => {
+describe("a repair that is interrupted after any prefix of its writes", {
+  timeout: 600_000,
+}, () => {
   it.for([["fixtures", inputs] as const, ["changed images", mutants] as const])(
     "loses nothing that could be read, and brings no error: %s",
     async ([, images]) => {

@@ -53,7 +53,7 @@ const randomMutant = fc
     ),
   );
 
-describe("looking at hostile images", () => {
+describe("looking at hostile images", { timeout: 600_000 }, () => {
   it.for([
     ["random bytes", randomImage] as const,
     ["an image changed in several places", randomMutant] as const,

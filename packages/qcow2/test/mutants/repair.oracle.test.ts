@@ -20,7 +20,7 @@ import { leavesMore, type RepairedTwice, repairRules } from "./repair-difference
 import { makeSeedImages, type SeedImage } from "./seed-images.ts";
 
 /** A tenth of the mutants that are only checked. */
-const count = Math.ceil(Number(process.env["MUTANTS"] ?? 1500) / 10);
+const count = Math.ceil(Number(process.env["MUTANTS"] ?? 600) / 10);
 const seed = Number(process.env["MUTANT_SEED"] ?? 1);
 const batch = 50;
 
