@@ -34,7 +34,7 @@ export async function readWritableHeader(
   const reader = await SourceReader.open(source, options.signal);
   const area = await readHeaderArea(reader, options.compat ?? "strict");
   requireKnownFeatures(area);
-  validateTables(area.header, reader.sizeBytes);
+  validateTables(area.header, { fileSizeBytes: reader.sizeBytes });
   const info = toImageInfo(area, reader.sizeBytes);
   requireWritableImage(info);
   requireWritable(source);
