@@ -17,36 +17,67 @@ import { portableCodec } from "../codec/portable-codec.ts";
 import { zstdFrameEnd } from "../codec/zstd/frame.ts";
 
 /** The calls of Node's zlib, in its thread pool or on the calling thread. */
-interface ZlibCalls {
+export interface ZlibCalls {
+  /** Raw deflate, decompressed. */
   readonly inflate: (input: Uint8Array, options: ZlibOptions) => Promise<Buffer> | Buffer;
+  /** Raw deflate. */
   readonly deflate: (input: Uint8Array, options: ZlibOptions) => Promise<Buffer> | Buffer;
+  /** A zstd frame, decompressed. */
   readonly zstdDecompress: (input: Uint8Array, options: ZstdOptions) => Promise<Buffer> | Buffer;
+  /** One zstd frame. */
   readonly zstdCompress: (input: Uint8Array, options: ZstdOptions) => Promise<Buffer> | Buffer;
 }
 
 /** Largest window that is accepted, as a power of two: the 8 MiB that RFC 8878 recommends. */
 const maxWindowLog = 23;
 
+/** Each call goes through Node's thread pool by itself. */
+export const threadPoolCalls: ZlibCalls = {
+  inflate: fewAtATime(promisify(inflateRaw)),
+  deflate: fewAtATime(promisify(deflateRaw)),
+  zstdDecompress: fewAtATime(promisify(zstdDecompress)),
+  zstdCompress: fewAtATime(promisify(zstdCompress)),
+};
+
 /** Decompresses and compresses with Node's zlib in its thread pool. What Node refuses is tried once more in plain TypeScript. */
-export const nodeCodec: Codec = codecOf({
-  inflate: promisify(inflateRaw),
-  deflate: promisify(deflateRaw),
-  zstdDecompress: promisify(zstdDecompress),
-  zstdCompress: promisify(zstdCompress),
-});
+export const nodeCodec: Required<Codec> = codecOf(threadPoolCalls);
 
 /**
  * As {@link nodeCodec}, but on the calling thread: half the work for decompressing, for programs in which nothing else
  * waits, such as a command line.
  */
-export const blockingNodeCodec: Codec = codecOf({
+export const blockingNodeCodec: Required<Codec> = codecOf({
   inflate: inflateRawSync,
   deflate: deflateRawSync,
   zstdDecompress: zstdDecompressSync,
   zstdCompress: zstdCompressSync,
 });
 
-function codecOf(calls: ZlibCalls): Codec {
+/** As many as the pool has threads unless a program asks for more, and the next ones ready. */
+const callsAtATime = 8;
+
+/** A call holds its tables, up to a megabyte, from when it is asked for; those that wait for a thread need none. */
+function fewAtATime<Options>(
+  call: (input: Uint8Array, options: Options) => Promise<Buffer>,
+): (input: Uint8Array, options: Options) => Promise<Buffer> {
+  let running = 0;
+  const waiting: (() => void)[] = [];
+  return async (input, options) => {
+    if (running >= callsAtATime) await new Promise<void>((resolve) => waiting.push(resolve));
+    else running++;
+    try {
+      return await call(input, options);
+    } finally {
+      // The place goes to the next one.
+      const next = waiting.shift();
+      if (next) next();
+      else running--;
+    }
+  };
+}
+
+/** A codec that does its work by the given calls. */
+export function codecOf(calls: ZlibCalls): Required<Codec> {
   return {
     async decompress(type, input, options) {
       const native =

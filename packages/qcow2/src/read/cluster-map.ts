@@ -26,6 +26,9 @@ interface MissingTable {
   readonly offset: number;
 }
 
+/** L2 tables that are loaded before they are needed. */
+const tablesAhead = 8;
+
 /** Finds where the virtual disk's bytes are stored. Reads L1 and L2 tables through the cache and changes nothing. */
 export class ClusterMap {
   readonly #cache: TableCache;
@@ -75,6 +78,26 @@ export class ClusterMap {
     }
   }
 
+  /** Starts loading the L2 tables of the parts of the disk behind `start`, so that they are there when they are asked for. */
+  loadAhead(start: number): void {
+    const tableBytes = this.#l2Entries * 2 ** this.#format.clusterBits;
+    const next = Math.floor(start / tableBytes) + 1;
+    // What is loaded must not push out what is needed first.
+    const most = Math.min(tablesAhead, this.#cache.maxSlices >> 2);
+    for (let l1Index = next; l1Index < next + most; l1Index++) {
+      if (l1Index >= this.#view.l1Entries) return;
+      const l1At = this.#view.l1Offset + l1Index * 8;
+      const l1 = this.#cache.peek(l1At);
+      if (l1 === undefined) return;
+      const within = l1At % this.#cache.sliceBytes;
+      const offset = entryOffset(l1.getUint32(within), l1.getUint32(within + 4));
+      if (offset === 0 || offset % 2 ** this.#format.clusterBits !== 0) continue;
+      if (this.#cache.has(offset)) continue;
+      // Whoever needs the table sees the failure.
+      this.#cache.load(offset, "L2 table").catch(() => {});
+    }
+  }
+
   /** Like {@link next}, without waiting: when a table is not in memory, says which. */
   peekNext(start: number, length: number): Run | MissingTable {
     const clusterSize = 2 ** this.#format.clusterBits;
@@ -107,17 +130,65 @@ export class ClusterMap {
   /** Goes on through the slice while entries say the same kind and contiguous places. */
   #scan(slice: DataView, entryAt: number, start: number, length: number): Run {
     const { sliceBytes } = this.#cache;
+    const clusterSize = 2 ** this.#format.clusterBits;
     const end = start + length;
     let run = this.#entryRun(slice, entryAt, start, end);
-    let at = entryAt + this.#entryBytes;
-    while (run.start + run.length < end && this.#endsCluster(run) && at % sliceBytes !== 0) {
-      const next = this.#entryRun(slice, at, run.start + run.length, end);
-      const joined = joinRuns(run, next);
+    const first = start - (start % clusterSize);
+    const isAhead = (): boolean => run.start + run.length < end && this.#endsCluster(run);
+    while (isAhead()) {
+      const done = Math.ceil((run.start + run.length - first) / clusterSize);
+      const at = entryAt + done * this.#entryBytes;
+      // A slice ends at a multiple of its length, and so does the part of a table that is in it.
+      const left = (sliceBytes - (entryAt % sliceBytes)) / this.#entryBytes - done;
+      if (left <= 0) break;
+      const wanted = Math.min(left, Math.ceil((end - run.start - run.length) / clusterSize));
+      const same = this.#countSame(slice, at % sliceBytes, run, wanted);
+      if (same > 0) {
+        const most = end - run.start;
+        run = { ...run, length: Math.min(most, run.length + same * clusterSize) };
+        continue;
+      }
+      const joined = joinRuns(run, this.#entryRun(slice, at, run.start + run.length, end));
       if (joined === undefined) break;
       run = joined;
-      at += this.#entryBytes;
     }
     return run;
+  }
+
+  /**
+   * How many entries plainly go on with a run: no flag that needs a look, no offset that needs a check. What it does not
+   * know is looked at one by one.
+   */
+  #countSame(slice: DataView, from: number, run: Run, wanted: number): number {
+    const { hasExtendedL2, hasDataFile, version, clusterBits } = this.#format;
+    if (hasExtendedL2 || hasDataFile || run.kind === "compressed") return 0;
+    let count = 0;
+    if (run.kind === "data") {
+      const clusterSize = 2 ** clusterBits;
+      let expected = run.hostOffset + run.length;
+      const inside = this.#isStrict
+        ? Math.ceil((this.#fileSize() - expected) / clusterSize)
+        : wanted;
+      const most = Math.min(wanted, inside);
+      for (; count < most; count++, expected += clusterSize) {
+        const high = slice.getUint32(from + count * 8);
+        // Bit 63 says nothing about the place.
+        if ((high & 0x7fffffff) * 2 ** 32 + slice.getUint32(from + count * 8 + 4) !== expected)
+          break;
+      }
+      return count;
+    }
+    if (run.hostOffset >= 0) return 0;
+    const low = run.kind === "zero" ? 1 : 0;
+    if (low === 1 && version === 2) return 0;
+    while (
+      count < wanted &&
+      slice.getUint32(from + count * 8 + 4) === low &&
+      slice.getUint32(from + count * 8) === 0
+    ) {
+      count++;
+    }
+    return count;
   }
 
   #endsCluster(run: Run): boolean {

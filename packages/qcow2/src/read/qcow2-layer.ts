@@ -97,7 +97,9 @@ export class Qcow2Layer implements DiskLayer {
     const end = Math.min(start + length, this.sizeBytes);
     const { backing } = this.parts;
     for (let at = start; at < end; ) {
-      const run = await this.map.next(at, end - at);
+      const found = this.map.peekNext(at, end - at);
+      if ("missing" in found) this.map.loadAhead(at);
+      const run = "missing" in found ? await this.map.next(at, end - at) : found;
       at += run.length;
       if (run.kind !== "unallocated" || backing === undefined) {
         yield toExtent(run, depth);

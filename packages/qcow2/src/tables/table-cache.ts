@@ -18,8 +18,15 @@ export interface TableEdit {
   readonly slice: DataView;
 }
 
+/** A slice in memory. */
+interface CachedSlice {
+  readonly view: DataView;
+  /** Whether it was used since it was last looked at for dropping: it gets another round then. */
+  isUsed: boolean;
+}
+
 /**
- * Keeps slices of L1 and L2 tables in memory, at most a given number of bytes, and drops those that were used longest ago.
+ * Keeps slices of L1 and L2 tables in memory, at most a given number of bytes, and drops those that were not used lately.
  *
  * A slice starts at a multiple of its length in the image file, so one offset is always in one slice.
  */
@@ -29,7 +36,7 @@ export class TableCache {
   readonly #reader: SourceReader;
   readonly #maxSlices: number;
   readonly #readsPastEnd: boolean;
-  readonly #slices = new Map<number, DataView>();
+  readonly #slices = new Map<number, CachedSlice>();
   readonly #loading = new Map<number, Promise<DataView>>();
   readonly #edits = new Map<number, TableEdit>();
   #lastOffset = -1;
@@ -56,17 +63,21 @@ export class TableCache {
     if (start === this.#lastOffset) return this.#last;
     const slice = this.#slices.get(start);
     if (slice === undefined) return undefined;
-    this.#slices.delete(start);
-    this.#slices.set(start, slice);
+    slice.isUsed = true;
     this.#lastOffset = start;
-    this.#last = slice;
-    return slice;
+    this.#last = slice.view;
+    return slice.view;
+  }
+
+  /** Whether the slice that starts at an offset is in memory or on its way. */
+  has(start: number): boolean {
+    return this.#slices.has(start) || this.#loading.has(start);
   }
 
   /** Brings the slice that holds a byte offset into memory. Loads that overlap in time share one read. */
   async load(offset: number, structure: Qcow2Structure): Promise<DataView> {
     const start = offset - (offset % this.sliceBytes);
-    const known = this.#slices.get(start) ?? this.#loading.get(start);
+    const known = this.#slices.get(start)?.view ?? this.#loading.get(start);
     if (known !== undefined) return known;
     const loading = this.#read(start, structure).finally(() => this.#loading.delete(start));
     this.#loading.set(start, loading);
@@ -103,10 +114,10 @@ export class TableCache {
   /** Puts a new table in place of whatever the file has there. All of it counts as changed. */
   adopt(offset: number, bytes: Uint8Array, structure: Qcow2Structure): void {
     for (let at = 0; at < bytes.byteLength; at += this.sliceBytes) {
-      const slice = viewOf(bytes.subarray(at, at + this.sliceBytes));
-      this.#slices.set(offset + at, slice);
+      const view = viewOf(bytes.subarray(at, at + this.sliceBytes));
+      this.#slices.set(offset + at, { view, isUsed: true });
       this.#lastOffset = -1;
-      this.edit(offset + at, slice.byteLength, structure);
+      this.edit(offset + at, view.byteLength, structure);
     }
   }
 
@@ -140,18 +151,23 @@ export class TableCache {
       bytes = new Uint8Array(this.sliceBytes);
       bytes.set(found);
     }
-    const slice = viewOf(bytes);
-    this.#slices.set(start, slice);
-    if (this.#slices.size > this.#maxSlices) this.#dropOldest();
-    return slice;
+    const view = viewOf(bytes);
+    if (this.#slices.size >= this.#maxSlices) this.#dropOne();
+    this.#slices.set(start, { view, isUsed: false });
+    return view;
   }
 
-  #dropOldest(): void {
-    for (const start of this.#slices.keys()) {
-      if (this.#edits.has(start)) continue;
+  /** Drops the first slice that was not used since the last time round; used ones go to the back. */
+  #dropOne(): void {
+    for (let left = this.#slices.size * 2; left > 0; left--) {
+      const [first] = this.#slices;
+      if (first === undefined) return;
+      const [start, slice] = first;
       this.#slices.delete(start);
       if (start === this.#lastOffset) this.#lastOffset = -1;
-      return;
+      if (!slice.isUsed && !this.#edits.has(start)) return;
+      slice.isUsed = false;
+      this.#slices.set(start, slice);
     }
   }
 }

@@ -1,0 +1,138 @@
+import { availableParallelism } from "node:os";
+import type { ZlibOptions, ZstdOptions } from "node:zlib";
+import type { Codec } from "../codec/codec.ts";
+import type { CodecCall, CodecResult } from "./codec-worker.ts";
+import { codecOf, threadPoolCalls } from "./node-codec.ts";
+import { WorkerPool } from "./worker-pool.ts";
+
+/** A codec that works in threads of its own. */
+export interface WorkerCodec extends Codec, AsyncDisposable {
+  /** Compresses one cluster. */
+  compress: NonNullable<Codec["compress"]>;
+  /** Waits for what is under way and ends the threads. Used after that, the codec works in Node's thread pool. */
+  close(): Promise<void>;
+}
+
+/** How {@link openWorkerCodec} works. */
+export interface OpenWorkerCodecOptions {
+  /** Most threads; as many as the process may use processors unless given. They start when they are needed. */
+  readonly threads?: number;
+}
+
+/**
+ * Makes a codec for much data at a time, such as converting or reading whole disks: clusters that are asked for together go
+ * to a worker thread together, for much less work than one by one through Node's thread pool, and this thread stays free.
+ *
+ * Threads that have nothing to do do not keep the process alive. Where none can be started, Node's thread pool is used.
+ */
+export function openWorkerCodec(options: OpenWorkerCodecOptions = {}): WorkerCodec {
+  const { threads = availableParallelism() } = options;
+  return workerCodecOn(new WorkerPool(Math.max(1, threads)));
+}
+
+/** {@link openWorkerCodec} on given threads. */
+export function workerCodecOn(pool: WorkerPool): WorkerCodec {
+  const batches = new Batches(pool);
+  const { inflate, deflate, zstdDecompress, zstdCompress } = threadPoolCalls;
+  const codec = codecOf({
+    inflate: batches.caller("inflateRawSync", inflate),
+    deflate: batches.caller("deflateRawSync", deflate),
+    zstdDecompress: batches.caller("zstdDecompressSync", zstdDecompress),
+    zstdCompress: batches.caller("zstdCompressSync", zstdCompress),
+  });
+  const close = (): Promise<void> => pool.close();
+  return { ...codec, close, [Symbol.asyncDispose]: close };
+}
+
+type CallOptions = ZlibOptions | ZstdOptions;
+type OneCall<Options> = (input: Uint8Array, options: Options) => Promise<Buffer> | Buffer;
+
+interface Batch {
+  readonly call: CodecCall;
+  readonly options: CallOptions;
+  readonly items: BatchItem[];
+  /** Bytes that go in or come out, whichever is more. */
+  weight: number;
+}
+
+interface BatchItem {
+  readonly input: Uint8Array;
+  /** `undefined` when the threads failed, not the input. */
+  readonly settle: (output: Uint8Array | "refused" | undefined) => void;
+}
+
+/** Few enough that several threads share the clusters of one read, many enough that a message costs little. */
+const maxBatchBytes = 2 ** 18;
+
+/** Puts calls of the same turn of the event loop together. */
+class Batches {
+  readonly #pool: WorkerPool;
+  readonly #open = new Map<string, Batch>();
+
+  constructor(pool: WorkerPool) {
+    this.#pool = pool;
+  }
+
+  /** A call that joins a batch; `instead` does it where the threads fail. */
+  caller<Options extends CallOptions>(
+    call: CodecCall,
+    instead: OneCall<Options>,
+  ): OneCall<Options> {
+    return async (input, options) => {
+      const output = await new Promise<Uint8Array | "refused" | undefined>((settle) =>
+        this.#add(call, options, { input, settle }),
+      );
+      if (output === "refused") throw new Error(`${call} refuses it`);
+      if (output === undefined) return instead(input, options);
+      return Buffer.from(output.buffer, output.byteOffset, output.byteLength);
+    };
+  }
+
+  #add(call: CodecCall, options: CallOptions, item: BatchItem): void {
+    const key = `${call} ${JSON.stringify(options)}`;
+    if (this.#open.size === 0) queueMicrotask(() => this.#flush());
+    let batch = this.#open.get(key);
+    if (batch === undefined) {
+      batch = { call, options, items: [], weight: 0 };
+      this.#open.set(key, batch);
+    }
+    batch.items.push(item);
+    batch.weight += Math.max(item.input.byteLength, options.chunkSize ?? 0);
+    if (batch.weight < maxBatchBytes) return;
+    // Stays open under its key for the microtask that is waiting already.
+    this.#open.set(key, { call, options, items: [], weight: 0 });
+    void this.#send(batch);
+  }
+
+  #flush(): void {
+    const batches = [...this.#open.values()];
+    this.#open.clear();
+    for (const batch of batches) if (batch.items.length > 0) void this.#send(batch);
+  }
+
+  async #send({ call, options, items }: Batch): Promise<void> {
+    const lengths = items.map(({ input }) => input.byteLength);
+    const bytes = Buffer.allocUnsafeSlow(lengths.reduce((sum, length) => sum + length, 0));
+    let at = 0;
+    for (const { input } of items) {
+      bytes.set(input, at);
+      at += input.byteLength;
+    }
+    let result: CodecResult | undefined;
+    try {
+      result = await this.#pool.run({ call, options, bytes, lengths });
+    } catch {
+      result = undefined;
+    }
+    let end = 0;
+    for (const [index, { settle }] of items.entries()) {
+      const length = result?.lengths[index];
+      if (result === undefined || length === undefined) settle(undefined);
+      else if (length < 0) settle("refused");
+      else {
+        settle(result.bytes.subarray(end, end + length));
+        end += length;
+      }
+    }
+  }
+}

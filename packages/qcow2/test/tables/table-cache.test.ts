@@ -1,0 +1,63 @@
+import { MemoryFile, observeFile } from "@box/io";
+import { describe, expect, it } from "vitest";
+import { SourceReader } from "../../src/bytes/source-reader.ts";
+import { TableCache } from "../../src/tables/table-cache.ts";
+
+const sliceBytes = 4096;
+
+/** A cache of four slices over a file whose slices begin with their number, and the offsets that it reads. */
+async function cacheOfFour(): Promise<{ cache: TableCache; reads: number[] }> {
+  const bytes = new Uint8Array(16 * sliceBytes).map((_, at) => Math.floor(at / sliceBytes));
+  const reads: number[] = [];
+  const file = observeFile(new MemoryFile(bytes), ({ kind, offset = -1 }) => {
+    if (kind === "read") reads.push(offset / sliceBytes);
+  });
+  const reader = await SourceReader.open(file);
+  return { cache: new TableCache(reader, sliceBytes, 4 * sliceBytes, false), reads };
+}
+
+const load = (cache: TableCache, slice: number): Promise<DataView> =>
+  cache.load(slice * sliceBytes, "L2 table");
+const has = (cache: TableCache, slice: number): boolean => cache.has(slice * sliceBytes);
+
+describe("TableCache", () => {
+  it("never holds more slices than its budget allows", async () => {
+    const { cache } = await cacheOfFour();
+    for (let slice = 0; slice < 16; slice++) {
+      expect((await load(cache, slice)).getUint8(0)).toBe(slice);
+      expect(cache.peek(slice * sliceBytes)?.getUint8(1)).toBe(slice);
+      const held = Array.from({ length: 16 }, (_, at) => at).filter((at) => has(cache, at));
+      expect(held.length).toBe(Math.min(4, slice + 1));
+    }
+  });
+
+  it("keeps what is used over what is not", async () => {
+    const { cache, reads } = await cacheOfFour();
+    for (let slice = 0; slice < 16; slice++) {
+      await load(cache, slice);
+      if (cache.peek(0) === undefined) await load(cache, 0);
+    }
+    expect(reads.filter((slice) => slice === 0).length).toBeLessThanOrEqual(2);
+  });
+
+  it("keeps changes until they are written", async () => {
+    const { cache } = await cacheOfFour();
+    await load(cache, 0);
+    cache.edit(8, 8, "L2 table").setUint8(8, 77);
+    for (let slice = 1; slice < 16; slice++) await load(cache, slice);
+    expect(cache.peek(0)?.getUint8(8)).toBe(77);
+    const [edit] = cache.edits("L2 table");
+    expect(edit).toMatchObject({ start: 0, from: 8, to: 16 });
+    if (edit) cache.wasWritten(edit);
+    for (let slice = 1; slice < 16; slice++) await load(cache, slice);
+    expect(has(cache, 0)).toBe(false);
+  });
+
+  it("reads a slice once for those who ask at the same time", async () => {
+    const { cache, reads } = await cacheOfFour();
+    const loads = [load(cache, 3), load(cache, 3)];
+    expect(has(cache, 3)).toBe(true);
+    await Promise.all(loads);
+    expect(reads).toEqual([3]);
+  });
+});
