@@ -11,6 +11,8 @@ export interface FileSystemHandle {
   readSync?(into: Uint8Array, position: number): number;
   /** Writes at a position; returns the number of bytes written, which may be fewer than given. */
   write(bytes: Uint8Array, position: number): Promise<number>;
+  /** {@link FileSystemHandle.write} without waiting, where the file system can: it blocks the calling thread. */
+  writeSync?(bytes: Uint8Array, position: number): number;
   /** Cuts or grows the file. */
   truncate(size: number): Promise<void>;
   /** Sets the permission bits, whatever the process's umask. */
@@ -19,6 +21,8 @@ export interface FileSystemHandle {
   sync(): Promise<void>;
   /** The file's facts. */
   stat(): Promise<BigIntStats>;
+  /** The size in bytes without waiting, where the file system can. */
+  sizeSync?(): number;
   /** Gives the handle back. */
   close(): Promise<void>;
 }

@@ -1,4 +1,4 @@
-import { constants, readSync } from "node:fs";
+import { constants, fstatSync, readSync, writeSync } from "node:fs";
 import {
   link,
   lstat,
@@ -48,10 +48,12 @@ async function openHandle(path: FilePath, flags: number, mode?: number): Promise
     readSync: (into, position) => readSync(handle.fd, into, 0, into.byteLength, position),
     write: async (bytes, position) =>
       (await handle.write(bytes, 0, bytes.byteLength, position)).bytesWritten,
+    writeSync: (bytes, position) => writeSync(handle.fd, bytes, 0, bytes.byteLength, position),
     truncate: (size) => handle.truncate(size),
     chmod: (mode) => handle.chmod(mode),
     sync: () => handle.sync(),
     stat: () => handle.stat({ bigint: true }),
+    sizeSync: () => fstatSync(handle.fd).size,
     close: () => handle.close(),
   };
 }

@@ -11,9 +11,9 @@ export interface OpenFileOptions {
   /** Whether a symbolic link as the last part of the path is followed; true unless said otherwise. */
   readonly followLink?: boolean;
   /**
-   * Whether reads of up to 64 KiB block the thread instead of going through Node's thread pool: several times faster where
-   * the file is in the page cache, as those of a local disk are, and a stall of everything else where it is not. False
-   * unless said otherwise.
+   * Whether reads and writes of up to 64 KiB, and asking for the size, block the thread instead of going through Node's thread pool: several times
+   * faster where the file is in the page cache, as those of a local disk are, and a stall of everything else where it is
+   * not. False unless said otherwise.
    */
   readonly blocking?: boolean;
   /** The file system calls; the host's unless given. */
@@ -66,6 +66,10 @@ export function fileOn(
 ): OpenFile {
   let closed: Promise<void> | undefined;
   const readSync = blocking ? handle.readSync : undefined;
+  const writeSync = blocking ? handle.writeSync : undefined;
+  const sizeSync = blocking ? handle.sizeSync : undefined;
+  // A closed handle has no descriptor of its own any more; its number may be another file's.
+  const isQuick = (length: number): boolean => length <= maxBlockingBytes && !closed;
   const attempt = async <T>(action: string, work: () => Promise<T>): Promise<T> => {
     try {
       return await work();
@@ -78,17 +82,23 @@ export function fileOn(
     return closed;
   };
   return {
-    size: () => attempt("cannot read the size of", async () => Number((await handle.stat()).size)),
+    size: () =>
+      attempt("cannot read the size of", async () =>
+        sizeSync && isQuick(0) ? sizeSync() : Number((await handle.stat()).size),
+      ),
     read: (offset, length, into = new Uint8Array(length)) =>
       attempt("cannot read", async () => {
         const part = into.subarray(0, length);
-        // A closed handle has no descriptor of its own any more; its number may be another file's.
-        const isQuick = readSync !== undefined && length <= maxBlockingBytes && !closed;
-        return isQuick ? readFullySync(readSync, offset, part) : readFully(handle, offset, part);
+        return readSync && isQuick(length)
+          ? readFullySync(readSync, offset, part)
+          : readFully(handle, offset, part);
       }),
     ...(writable && {
       write: (offset: number, bytes: Uint8Array) =>
-        attempt("cannot write", () => writeFully(handle, offset, bytes)),
+        attempt("cannot write", async () => {
+          if (writeSync && isQuick(bytes.byteLength)) writeFullySync(writeSync, offset, bytes);
+          else await writeFully(handle, offset, bytes);
+        }),
       truncate: (size: number) => attempt("cannot resize", () => handle.truncate(size)),
       flush: async () => {
         try {
@@ -130,6 +140,19 @@ async function readFully(
     done += read;
   }
   return into.subarray(0, done);
+}
+
+function writeFullySync(
+  writeSync: NonNullable<FileSystemHandle["writeSync"]>,
+  offset: number,
+  bytes: Uint8Array,
+): void {
+  let done = 0;
+  while (done < bytes.byteLength) {
+    const written = writeSync(bytes.subarray(done), offset + done);
+    if (written === 0) throw new Error("the system wrote no bytes");
+    done += written;
+  }
 }
 
 async function writeFully(

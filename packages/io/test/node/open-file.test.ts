@@ -56,11 +56,45 @@ describe("openFile", () => {
     expect(await file.read(100, 2500)).toEqual(content.slice(100, 2600));
     expect(calls).toEqual([100, 1100, 2100]);
     expect(await file.read(99_990, 4096)).toEqual(content.slice(99_990));
+    expect(await file.size()).toBe(100_000);
     calls.length = 0;
     expect(await file.read(0, 70_000)).toEqual(content.slice(0, 70_000));
     expect(calls).toEqual([]);
     await file.close();
     await expect(file.read(0, 10)).rejects.toEqual(failure("IO_FAILED"));
+    await expect(file.size()).rejects.toEqual(failure("IO_FAILED", "EBADF"));
+  });
+
+  test("with blocking writes writes all bytes, however few the system takes at a time", async () => {
+    const path = join(temporaryFolder(), "a");
+    const calls: number[] = [];
+    let taken = 1000;
+    const fs: FileSystem = {
+      ...nodeFileSystem,
+      open: async (...args) => {
+        const handle = await nodeFileSystem.open(...args);
+        return {
+          ...handle,
+          writeSync: (bytes, position) => {
+            calls.push(position);
+            return handle.writeSync?.(bytes.subarray(0, taken), position) ?? 0;
+          },
+        };
+      },
+    };
+    const content = Uint8Array.from({ length: 70_000 }, (_, index) => index % 251);
+    await using file = await openFile(path, { mode: "create", blocking: true, fs });
+    await file.write?.(100, content.subarray(0, 2500));
+    expect(calls).toEqual([100, 1100, 2100]);
+    expect(readFileSync(path).subarray(100)).toEqual(Buffer.from(content.subarray(0, 2500)));
+    await file.write?.(0, content);
+    expect(calls.length).toBe(3);
+    expect(readFileSync(path)).toEqual(Buffer.from(content));
+    taken = 0;
+    await expect(file.write?.(0, content.subarray(0, 10))).rejects.toEqual(failure("IO_FAILED"));
+    await file.close();
+    await expect(file.write?.(0, content.subarray(0, 10))).rejects.toEqual(failure("IO_FAILED"));
+    expect(readFileSync(path)).toEqual(Buffer.from(content));
   });
 
   test("closes once, and fails as IO_FAILED afterwards", async () => {
