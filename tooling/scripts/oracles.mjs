@@ -25,6 +25,7 @@ export const oraclePackages = new Map([
   ["bash", "bash"],
   ["zsh", "zsh"],
   ["fish", "fish"],
+  ["chromium", "chromium"],
 ]);
 
 /** Folders that an ordinary user's PATH may leave out. */

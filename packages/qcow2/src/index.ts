@@ -1,6 +1,7 @@
 export type { RandomAccess } from "@box/io";
 export { amendImage } from "./amend/amend-image.ts";
 export type { AmendImageOptions } from "./amend/amend-options.ts";
+export { blobSource } from "./bytes/blob-source.ts";
 export { openImage } from "./chain/open-image.ts";
 export type { ImageLimits, OpenImageOptions } from "./chain/open-options.ts";
 export {
