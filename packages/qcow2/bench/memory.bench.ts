@@ -7,6 +7,8 @@ import { print, printFigure } from "./support/report.ts";
 const { mib } = benchOptions({ mib: 1024 });
 using folder = benchFolder();
 const at = (name: string): string => folder.at(name);
+/** What the collector of Node.js may leave lying about. */
+const slackMegabytes = 64;
 const script = `${import.meta.dirname}/support/convert-once.ts`;
 
 writeMixedDisk(at("large.raw"), mib);
@@ -19,20 +21,17 @@ execFileSync("qemu-img", ["resize", "-q", "-f", "qcow2", at("sparse.qcow2"), "1T
 
 print(`input: ${mixedDiskText(mib)}; a tenth of it; and that tenth in a disk of 1 TiB`);
 print("peak memory of a process of its own, Node.js included");
-const empty = peakMegabytes([]);
-printFigure("nothing", `${empty.toFixed(0)} MB`);
-const qcow2 = ["small", "sparse", "large"].map((name) => [`${name}.qcow2`, "qcow2"] as const);
-for (const [from, to] of [
-  ...qcow2,
-  ["sparse.qcow2", "raw"],
-  ["large.qcow2", "raw"],
-  ["large.qcow2", "zstd"],
-] as const) {
-  const megabytes = peakMegabytes([at(from), at("out"), to]);
-  rmSync(at("out"), { force: true });
-  printFigure(`${from} -> ${to}`, `${megabytes.toFixed(0)} MB`, {
-    text: "flat, <= 150 MB",
-    isMet: megabytes <= 150,
+printFigure("nothing", `${peakMegabytes([]).toFixed(0)} MB`);
+for (const to of ["qcow2", "raw", "zstd"]) {
+  const [small = 0, sparse = 0, large = 0] = ["small", "sparse", "large"].map((name) => {
+    const megabytes = peakMegabytes([at(`${name}.qcow2`), at("out"), to]);
+    rmSync(at("out"), { force: true });
+    return megabytes;
+  });
+  const sizes = [small, sparse, large].map((megabytes) => megabytes.toFixed(0));
+  printFigure(`to ${to}: a tenth, in 1 TiB, all`, `${sizes.join(", ")} MB`, {
+    text: `flat: within ${slackMegabytes} MB`,
+    isMet: Math.max(sparse, large) <= small + slackMegabytes,
   });
 }
 

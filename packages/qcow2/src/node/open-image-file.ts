@@ -2,11 +2,14 @@ import { type FilePath, openFile } from "@box/io/node";
 import { openOwnedImage } from "../chain/open-image.ts";
 import type { OpenImageOptions } from "../chain/open-options.ts";
 import type { Qcow2Image } from "../image.ts";
-import { nodeCodec } from "./node-codec.ts";
+import { blockingNodeCodec, nodeCodec } from "./node-codec.ts";
 
 /** How {@link openImageFile} opens a file. */
 export interface OpenImageFileOptions extends Omit<OpenImageOptions, "location"> {
-  /** Whether reads of up to 64 KiB block the thread; see `openFile` of `@box/io/node`. */
+  /**
+   * Whether reads and writes of up to 64 KiB block the thread, see `openFile` of `@box/io/node`, and so does decompressing
+   * unless a codec is given.
+   */
   readonly blocking?: boolean;
 }
 
@@ -22,7 +25,7 @@ export async function openImageFile(
   const location = typeof path === "string" ? { location: path } : {};
   const { mode = "r", blocking = false } = options;
   return openOwnedImage(await openFile(path, { mode, blocking }), {
-    codec: nodeCodec,
+    codec: blocking ? blockingNodeCodec : nodeCodec,
     ...options,
     ...location,
   });

@@ -61,6 +61,8 @@ export class CompressedReader {
     const known = this.#recent.get(run.hostOffset);
     if (known !== undefined) return known;
     const cluster = this.#decompress(run, stored());
+    // The rest of a cluster is likely to be asked for next; one that was taken whole is not.
+    if (run.length === this.#clusterSize) return cluster;
     this.#recent.set(run.hostOffset, cluster);
     cluster.catch(() => this.#recent.delete(run.hostOffset));
     if (this.#recent.size > Math.max(1, cachedBytes / this.#clusterSize)) {
