@@ -1,5 +1,6 @@
 // What takes a millisecond or less: making an overlay, inspecting, and refusing a file that claims too much.
 import { execFileSync, spawnSync } from "node:child_process";
+import { fileURLToPath } from "node:url";
 import { createFileDurably, openFile } from "@box/io/node";
 import { createOverlay, inspectImage } from "@box/qcow2";
 import { benchFolder, benchOptions, qemuVersion } from "./support/input.ts";
@@ -40,7 +41,7 @@ const inspect = await interleaved(rounds, {
 });
 printPair("inspect", inspect, { text: "< 0.2 ms", isMet: inspect.ours.wall < 0.0002 });
 
-const script = `${import.meta.dirname}/support/refuse-claim.ts`;
+const script = fileURLToPath(new URL("./support/refuse-claim.ts", import.meta.url));
 const { stdout } = spawnSync(process.execPath, [...process.execArgv, script], { encoding: "utf8" });
 const { milliseconds, megabytes, code } = JSON.parse(stdout) as Refusal;
 printFigure(

@@ -1,6 +1,7 @@
 // Memory for converting: the same data in a disk of 1 GiB and of 1 TiB, and ten times the data.
 import { execFileSync, spawnSync } from "node:child_process";
 import { rmSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { benchFolder, benchOptions, mixedDiskText, writeMixedDisk } from "./support/input.ts";
 import { print, printFigure } from "./support/report.ts";
 
@@ -9,7 +10,7 @@ using folder = benchFolder();
 const at = (name: string): string => folder.at(name);
 /** What the collector of Node.js may leave lying about. */
 const slackMegabytes = 64;
-const script = `${import.meta.dirname}/support/convert-once.ts`;
+const script = fileURLToPath(new URL("./support/convert-once.ts", import.meta.url));
 
 writeMixedDisk(at("large.raw"), mib);
 writeMixedDisk(at("small.raw"), Math.ceil(mib / 10));

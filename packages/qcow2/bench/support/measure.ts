@@ -55,7 +55,7 @@ export async function interleaved(
 }
 
 /** The one in the middle. */
-export function median(values: readonly number[]): number {
+function median(values: readonly number[]): number {
   return [...values].sort((a, b) => a - b)[values.length >> 1] ?? 0;
 }
 
