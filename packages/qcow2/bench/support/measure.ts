@@ -39,17 +39,18 @@ export function wholeProcess(command: string, args: readonly string[]): Sample {
   return { wall, cpu };
 }
 
-/** Both sides, one after the other in every round, and the median of each. */
+/** Both sides, one after the other in every round, and the median of each. One round more goes before and does not count. */
 export async function interleaved(
   rounds: number,
   sides: { readonly ours: Side; readonly theirs: Side },
-  afterRound: (round: number) => void = () => {},
 ): Promise<{ ours: Sample; theirs: Sample }> {
   const samples: { ours: Sample[]; theirs: Sample[] } = { ours: [], theirs: [] };
-  for (let round = 0; round < rounds; round++) {
-    samples.ours.push(await sides.ours());
-    samples.theirs.push(await sides.theirs());
-    afterRound(round);
+  for (let round = 0; round <= rounds; round++) {
+    const ours = await sides.ours();
+    const theirs = await sides.theirs();
+    if (round === 0) continue;
+    samples.ours.push(ours);
+    samples.theirs.push(theirs);
   }
   return { ours: medianSample(samples.ours), theirs: medianSample(samples.theirs) };
 }
