@@ -125,6 +125,8 @@ class Lane {
 
   /** Fails its jobs. */
   fail(error: Error): void {
+    // One that is being ended has none, and must hold the process until it has ended.
+    if (this.#jobs.length === 0) return;
     for (const { reject } of this.#jobs.splice(0)) reject(error);
     this.#settle();
   }

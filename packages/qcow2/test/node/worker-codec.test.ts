@@ -105,6 +105,22 @@ describe("openWorkerCodec", () => {
     expect(await pending).toEqual(Uint8Array.of(1, 2, 3));
     expect(thread.isReferenced).toBe(false);
   });
+
+  it("holds the process until every thread has ended when it is closed", async () => {
+    const threads = [new FakeThread(), new FakeThread()] as const;
+    const starting = [...threads];
+    const codec = workerCodecOn(new WorkerPool(2, () => starting.shift() ?? new FakeThread()));
+    const pending = clusters(8).map((bytes) => codec.compress("zlib", bytes));
+    await Promise.resolve();
+    for (const thread of threads) {
+      const lengths = Array.from({ length: 4 }, () => 1);
+      while (thread.jobs-- > 0) thread.tell("message", { bytes: new Uint8Array(4), lengths });
+    }
+    await Promise.all(pending);
+    await codec.close();
+    threads[0].tell("exit", 1);
+    expect(threads.map(({ isReferenced }) => isReferenced)).toEqual([true, true]);
+  });
 });
 
 describe("the thread's program", () => {
@@ -129,7 +145,11 @@ describe("the thread's program", () => {
        const codec = openWorkerCodec({ threads: 1 });
        const packed = await codec.compress("zstd", new Uint8Array(65536).fill(7));
        const plain = await codec.decompress("zstd", packed, { outputBytes: 65536, allowsLonger: false });
-       console.log(plain.every((byte) => byte === 7), process.report.getReport().workers.length);`,
+       console.log(plain.every((byte) => byte === 7), process.report.getReport().workers.length);
+       if (process.argv[2] === "close") {
+         await codec.close();
+         console.log("closed");
+       }`,
     );
     await build({
       entry: { script },
@@ -146,9 +166,11 @@ describe("the thread's program", () => {
         options.conditions = ["@box/source"];
       },
     });
-    const run = promisify(execFile)(process.execPath, [join(folder.path, "dist/script.mjs")]);
-    // The thread was never ended: that it ends at all is the point.
-    expect((await run).stdout).toBe("true 1\n");
+    const run = (...args: string[]) =>
+      promisify(execFile)(process.execPath, [join(folder.path, "dist/script.mjs"), ...args]);
+    // The thread was never ended: that the process ends at all is the point.
+    expect((await run()).stdout).toBe("true 1\n");
+    expect((await run("close")).stdout).toBe("true 1\nclosed\n");
   });
 });
 
@@ -179,7 +201,9 @@ class FakeThread implements CodecThread {
     this.isReferenced = false;
   }
 
+  /** Node's holds the process until the thread has ended. */
   async terminate(): Promise<number> {
+    this.ref();
     return 0;
   }
 }
