@@ -146,7 +146,13 @@ function makers(name: string): (folder: string) => void {
 function makeHuge(folder: string): void {
   const options = ["-o", "cluster_size=2M,preallocation=metadata"];
   qemuImg(folder, "create", "-q", "-f", "qcow2", ...options, "i.qcow2", "1T");
-  qemuIo(folder, "i.qcow2", "write -q -P 5 0 64k", "write -q -P 6 700G 1M", "write -q -P 7 1023G 64k");
+  qemuIo(
+    folder,
+    "i.qcow2",
+    "write -q -P 5 0 64k",
+    "write -q -P 6 700G 1M",
+    "write -q -P 7 1023G 64k",
+  );
 }
 
 function makeCut(folder: string): void {
