@@ -1,3 +1,4 @@
+export type { ReadFileLocks } from "@box/io/node";
 export {
   BaseCache,
   type BaseCacheOptions,
@@ -57,7 +58,6 @@ export {
   type RecordState,
   recordStates,
 } from "./overlay/facts.ts";
-export type { ReadFileLocks } from "./overlay/file-locks.ts";
 export { type BaseFinding, judgeBase, type WantedBase } from "./overlay/judge-base.ts";
 export type { OverlayFinding, OverlayLimits } from "./overlay/judge-overlay.ts";
 export {

@@ -7,6 +7,7 @@ export {
   renameDurably,
   writeFileDurably,
 } from "./durable.ts";
+export { isLocked, type ReadFileLocks, readFileLocks } from "./file-locks.ts";
 export type { FilePath, FileSystem, FileSystemHandle } from "./file-system.ts";
 export { displayPath, errnoOf, type FailedAction, toIoError } from "./io-error.ts";
 export { type AcquireLockOptions, acquireLock, type Lock, type LockHolder } from "./lock.ts";

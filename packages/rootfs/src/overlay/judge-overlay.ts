@@ -1,10 +1,16 @@
 import { dirname } from "node:path";
 import { type ErrorKind, isBoxError, kindOf } from "@box/errors";
 import type { OpenFile } from "@box/io";
-import { displayPath, type FileSystem, openFile, toIoError } from "@box/io/node";
+import {
+  displayPath,
+  type FileSystem,
+  isLocked,
+  openFile,
+  type ReadFileLocks,
+  toIoError,
+} from "@box/io/node";
 import { checkStructure, type ImageInfo } from "@box/qcow2";
 import type { OverlayState } from "./facts.ts";
-import { isLocked, type ReadFileLocks } from "./file-locks.ts";
 import type { RecordedBase } from "./record.ts";
 
 /** How much work judging one overlay may be. */

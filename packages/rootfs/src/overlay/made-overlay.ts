@@ -1,5 +1,11 @@
-import { type FileSystem, nodeFileSystem, removeFileDurably } from "@box/io/node";
-import { isLocked, type ReadFileLocks, readFileLocks } from "./file-locks.ts";
+import {
+  type FileSystem,
+  isLocked,
+  nodeFileSystem,
+  type ReadFileLocks,
+  readFileLocks,
+  removeFileDurably,
+} from "@box/io/node";
 
 /** An overlay that this run made, as it was when it was made. */
 export interface MadeOverlay {

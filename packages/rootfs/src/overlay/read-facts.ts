@@ -1,6 +1,5 @@
-import { type FileSystem, nodeFileSystem } from "@box/io/node";
+import { type FileSystem, nodeFileSystem, type ReadFileLocks, readFileLocks } from "@box/io/node";
 import type { DiskRole, OverlayFacts, OverlayPolicy } from "./facts.ts";
-import { type ReadFileLocks, readFileLocks } from "./file-locks.ts";
 import { type BaseFinding, judgeBase, type WantedBase } from "./judge-base.ts";
 import {
   backingPath,

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { isLocked, readFileLocks } from "../../src/overlay/file-locks.ts";
+import { isLocked, readFileLocks } from "../../src/node/file-locks.ts";
 
 const line = (type: string, file: string, arrow = "") =>
   `3: ${arrow}${type} ADVISORY  READ -1 ${file} 100 101`;

@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import { errnoOf, toIoError } from "@box/io/node";
+import { errnoOf, toIoError } from "./io-error.ts";
 
 /** The kernel's list of file locks. Injected in tests. */
 export type ReadFileLocks = () => Promise<string>;
@@ -28,7 +28,7 @@ export async function readFileLocks(): Promise<string> {
  * (`FLOCK`, leases) say nothing about a disk being used.
  *
  * @param locks - The text of /proc/locks.
- * @param identity - Device and inode in decimal, `DEV:INO`, as `openFile` of `@box/io/node` names a file.
+ * @param identity - Device and inode in decimal, `DEV:INO`, as `openFile` names a file.
  * @see proc_locks(5)
  */
 export function isLocked(locks: string, identity: string): boolean {
