@@ -2,7 +2,7 @@ import type { RandomAccess } from "@box/io";
 import { MemoryBudget } from "./bytes/budget.ts";
 import { type SourceReader, throwIfAborted } from "./bytes/source-reader.ts";
 import type { OpenImageOptions } from "./chain/open-options.ts";
-import { describeImage, type ImageDescription, type Snapshot } from "./describe/describe.ts";
+import { type ImageDescription, readDescription, type Snapshot } from "./describe/describe.ts";
 import { Qcow2Error } from "./errors.ts";
 import { formatLimits } from "./header/layout.ts";
 import type { ImageInfo } from "./inspect/image-info.ts";
@@ -143,11 +143,11 @@ export class Qcow2Image implements RandomAccess, AsyncDisposable {
     if (pending) yield pending;
   }
 
-  /** Reads what the header does not say: snapshots and bitmaps. */
+  /** Reads what the header does not say: snapshots, bitmaps, how it is encrypted. */
   async describe(): Promise<ImageDescription> {
     this.#requireOpen();
     const budget = new MemoryBudget(this.#options.limits?.maxMetadataBytes ?? defaultMetadataBytes);
-    return describeImage(this.#reader, this.#area, budget);
+    return readDescription(this.#reader, this.#area, budget);
   }
 
   /** Lists the internal snapshots. */

@@ -39,6 +39,7 @@ export type { CreateImageOptions, DataFileReference } from "./create/create-opti
 export type { BackingReference } from "./create/header-cluster.ts";
 export { type CreateOverlayOptions, createOverlay, overlayBytes } from "./create/overlay.ts";
 export type { Bitmap, ImageDescription, Snapshot } from "./describe/describe.ts";
+export { type DescribeImageOptions, describeImage } from "./describe/describe-image.ts";
 export {
   type SafetyCheckOptions,
   type SafetyViolation,
@@ -67,6 +68,7 @@ export type {
 } from "./inspect/image-info.ts";
 export { type InspectImageOptions, inspectImage } from "./inspect/inspect-image.ts";
 export type { Compat } from "./inspect/read-header.ts";
+export type { LuksDescription, LuksSlotDescription } from "./luks/describe.ts";
 export {
   type ImageMeasure,
   type MeasureImageOptions,

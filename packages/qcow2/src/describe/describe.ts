@@ -5,6 +5,7 @@ import { toDisplayText } from "../bytes/text.ts";
 import type { ImageInfo, TableInfo } from "../inspect/image-info.ts";
 import { toImageInfo } from "../inspect/inspect-image.ts";
 import type { HeaderArea } from "../inspect/read-header.ts";
+import { describeLuks, type LuksDescription } from "../luks/describe.ts";
 import type { SnapshotEntry } from "../snapshots/parse.ts";
 import { readSnapshotTable } from "../snapshots/read-table.ts";
 
@@ -52,19 +53,24 @@ export interface ImageDescription {
   readonly snapshots: readonly Snapshot[];
   /** The persistent bitmaps, in file order. */
   readonly bitmaps: readonly Bitmap[];
+  /** How it is encrypted, when that is with LUKS. */
+  readonly luks?: LuksDescription;
 }
 
-/** Reads the snapshot table and the bitmap directory. */
-export async function describeImage(
+/** Reads the snapshot table, the bitmap directory and the LUKS header. */
+export async function readDescription(
   reader: SourceReader,
   area: HeaderArea,
   budget: MemoryBudget,
 ): Promise<ImageDescription> {
   const snapshots = await readSnapshotTable(reader, area.header, budget);
+  const info = toImageInfo(area, reader.sizeBytes);
+  const { encryption, encryptionHeader } = info;
   return {
-    info: toImageInfo(area, reader.sizeBytes),
+    info,
     snapshots: snapshots.entries.map(toSnapshot),
     bitmaps: await readBitmaps(reader, area, budget),
+    ...(encryption === "luks" && { luks: await describeLuks(reader, encryptionHeader) }),
   };
 }
 

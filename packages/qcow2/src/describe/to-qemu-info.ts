@@ -1,4 +1,5 @@
 import type { Bitmap, ImageDescription, Snapshot } from "./describe.ts";
+import { toQemuLuks } from "./to-qemu-luks.ts";
 
 /** What only the caller knows about the file. */
 export interface QemuInfoOptions {
@@ -45,9 +46,16 @@ export function toQemuInfo(
   };
 }
 
-function formatSpecific({ info, bitmaps }: ImageDescription): Record<string, QemuJson> {
+function formatSpecific(description: ImageDescription): Record<string, QemuJson> {
+  const { info, bitmaps } = description;
+  const encrypt = encryptOf(description);
   if (info.version === 2) {
-    return { compat: "0.10", "compression-type": "zlib", "refcount-bits": info.refcountBits };
+    const plain = {
+      compat: "0.10",
+      "compression-type": "zlib",
+      "refcount-bits": info.refcountBits,
+    };
+    return { ...plain, ...encrypt };
   }
   const { dataFile } = info;
   return {
@@ -60,8 +68,13 @@ function formatSpecific({ info, bitmaps }: ImageDescription): Record<string, Qem
     ...(dataFile?.name !== undefined && { "data-file": dataFile.name }),
     ...(dataFile && { "data-file-raw": dataFile.isRaw }),
     ...(bitmaps.length > 0 && { bitmaps: bitmaps.map(toQemuBitmap) }),
-    ...(info.encryption === "aes" && { encrypt: { format: "aes" } }),
+    ...encrypt,
   };
+}
+
+function encryptOf({ info, luks }: ImageDescription): Record<string, QemuJson> {
+  if (luks !== undefined) return { encrypt: toQemuLuks(luks) };
+  return info.encryption === "aes" ? { encrypt: { format: "aes" } } : {};
 }
 
 function toQemuSnapshot(snapshot: Snapshot): Record<string, QemuJson> {

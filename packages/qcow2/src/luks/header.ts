@@ -54,6 +54,10 @@ export interface LuksHeader {
   readonly uuid: string;
   /** The slots in use, in order. */
   readonly slots: readonly LuksKeySlot[];
+  /** Where the key material of each of the eight slots is, in bytes from the LUKS header. */
+  readonly slotOffsets: readonly number[];
+  /** Where the payload would be, in bytes from the LUKS header; unused inside qcow2. */
+  readonly payloadOffset: number;
 }
 
 /** What a LUKS header may ask for before it is refused. */
@@ -101,6 +105,11 @@ export function parseLuksHeader(
     digestIterations,
     uuid: textAt(bytes, 168, 40, base),
     slots: parseSlots(bytes, view, base, limits),
+    slotOffsets: Array.from(
+      { length: slotCount },
+      (_, index) => view.getUint32(slotsOffset + index * slotBytes + 40) * 512,
+    ),
+    payloadOffset: view.getUint32(104) * 512,
   };
 }
 

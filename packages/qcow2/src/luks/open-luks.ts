@@ -18,10 +18,7 @@ export async function openLuks(
   range: FileRange | undefined,
   passphrase: Uint8Array | string,
 ): Promise<SectorCipher> {
-  if (range === undefined) throw invalid("the image does not say where it is", 0);
-  const { offset: base, lengthBytes } = range;
-  if (lengthBytes < luksHeaderBytes) throw invalid(`it has ${lengthBytes} bytes`, base);
-  const bytes = await reader.readExactly(base, luksHeaderBytes, "encryption header");
+  const { bytes, base, lengthBytes } = await readLuksHeader(reader, range);
   const header = parseLuksHeader(bytes, base);
   return unlockLuks(header, toNameBytes(passphrase), async (offset, length) => {
     if (offset + length > lengthBytes) {
@@ -30,6 +27,18 @@ export async function openLuks(
     const material = await reader.readExactly(base + offset, length, "encryption header");
     return material.slice();
   });
+}
+
+/** The bytes of an image's LUKS header, and how much room it has for key material. */
+export async function readLuksHeader(
+  reader: SourceReader,
+  range: FileRange | undefined,
+): Promise<{ bytes: Uint8Array; base: number; lengthBytes: number }> {
+  if (range === undefined) throw invalid("the image does not say where it is", 0);
+  const { offset: base, lengthBytes } = range;
+  if (lengthBytes < luksHeaderBytes) throw invalid(`it has ${lengthBytes} bytes`, base);
+  const bytes = await reader.readExactly(base, luksHeaderBytes, "encryption header");
+  return { bytes, base, lengthBytes };
 }
 
 function invalid(reason: string, offset: number): Qcow2Error {
