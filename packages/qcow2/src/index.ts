@@ -84,4 +84,5 @@ export {
   type RebaseReport,
   rebaseImage,
 } from "./rebase/rebase-image.ts";
+export { countUsedClusters } from "./refcount/count-used.ts";
 export type { ResizeOptions } from "./write/resize.ts";
