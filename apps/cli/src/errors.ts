@@ -4,6 +4,8 @@ import { BoxError, type ErrorKind } from "@box/errors";
 export type CliErrorCode =
   | "CLI_USAGE" // usage
   | "CLI_INVALID_ARGUMENT" // invalid-argument
+  | "CLI_UNSUPPORTED" // unsupported
+  | "CLI_FILE_IN_USE" // in-use
   | "CLI_UNKNOWN_CODE" // not-found
   | "CLI_TIMEOUT" // timeout
   | "CLI_INTERRUPTED" // aborted
@@ -13,6 +15,8 @@ export type CliErrorCode =
 export const cliErrorKinds: Readonly<Record<CliErrorCode, ErrorKind>> = {
   CLI_USAGE: "usage",
   CLI_INVALID_ARGUMENT: "invalid-argument",
+  CLI_UNSUPPORTED: "unsupported",
+  CLI_FILE_IN_USE: "in-use",
   CLI_UNKNOWN_CODE: "not-found",
   CLI_TIMEOUT: "timeout",
   CLI_INTERRUPTED: "aborted",
@@ -37,5 +41,17 @@ export interface CliErrorOptions {
 export class CliError extends BoxError<CliErrorCode> {
   constructor(options: CliErrorOptions) {
     super({ ...options, kind: cliErrorKinds[options.code] });
+  }
+}
+
+/** An error that ends box with an exit code of its own, where the codes of another tool are asked for. */
+export class ExitCodeError extends Error {
+  /** The exit code. */
+  readonly exitCode: number;
+
+  /** @param cause - What is shown. */
+  constructor(cause: unknown, exitCode: number) {
+    super("ends with another exit code", { cause });
+    this.exitCode = exitCode;
   }
 }

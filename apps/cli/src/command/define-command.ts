@@ -91,6 +91,8 @@ export interface CommandSpec<Input = unknown, Output = unknown> {
   readonly examples: readonly ExampleSpec[];
   /** The kinds of failure that a user should expect; help shows their exit codes. */
   readonly failures: readonly ErrorKind[];
+  /** What exit codes mean that are a result of this command and no failure. */
+  readonly exitCodes?: Readonly<Record<number, string>>;
   /** Left out of help, completion and documents. */
   readonly hidden?: boolean;
   /** Whether it changes anything on disk. */

@@ -1,4 +1,4 @@
-import { type ErrorKind, kindOutcomes } from "@box/errors";
+import { kindOutcomes } from "@box/errors";
 import {
   type ArgumentSpec,
   type CommandSpec,
@@ -23,7 +23,7 @@ export function renderHelp(spec: CommandSpec): string {
     ),
     section("global flags:", globalRows(spec)),
     `examples:\n${spec.examples.map(({ command, summary }) => `  # ${summary}\n  ${command}`).join("\n")}`,
-    section("exit codes:", exitCodeRows(spec.failures)),
+    section("exit codes:", exitCodeRows(spec)),
   ]);
 }
 
@@ -96,11 +96,12 @@ export const exitCodeMeanings: Readonly<Record<number, string>> = {
 
 type Row = readonly [string, string];
 
-function exitCodeRows(failures: readonly ErrorKind[]): Row[] {
-  const codes = new Set([0, 2, ...failures.map((kind) => kindOutcomes[kind].exitCode), 124, 130]);
+function exitCodeRows({ failures, exitCodes = {} }: CommandSpec): Row[] {
+  const failed = failures.map((kind) => kindOutcomes[kind].exitCode);
+  const codes = new Set([0, 2, ...Object.keys(exitCodes).map(Number), ...failed, 124, 130]);
   return [...codes]
     .sort((a, b) => a - b)
-    .map((code): Row => [String(code), exitCodeMeanings[code] ?? ""]);
+    .map((code): Row => [String(code), exitCodes[code] ?? exitCodeMeanings[code] ?? ""]);
 }
 
 function globalRows(spec?: CommandSpec): Row[] {

@@ -1,5 +1,5 @@
 import { exitCodeOf, isBoxError, kindOf } from "@box/errors";
-import { CliError } from "../errors.ts";
+import { CliError, ExitCodeError } from "../errors.ts";
 import { resolveHome } from "../host/home.ts";
 import type { Host } from "../host/host.ts";
 import { formatJson } from "../output/json.ts";
@@ -36,9 +36,10 @@ export async function runBox(host: Host, { commands, version }: RunOptions): Pro
     await host.stdout.flush();
     return exitCode;
   } catch (error) {
-    const shown = host.signal.aborted && kindOf(error) === "aborted" ? host.signal.reason : error;
+    const { cause, exitCode } = error instanceof ExitCodeError ? error : { cause: error };
+    const shown = host.signal.aborted && kindOf(cause) === "aborted" ? host.signal.reason : cause;
     host.stderr.write(await describeError(host, shown, globals));
-    return exitCodeOf(shown);
+    return exitCode ?? exitCodeOf(shown);
   }
 }
 

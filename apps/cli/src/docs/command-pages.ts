@@ -35,6 +35,7 @@ function renderPage(spec: CommandSpec): string {
       ...spec.args.map((argument) => [argumentLabel(argument), argumentText(argument)] as const),
       ...spec.flags.map((flag) => [flagLabel(flag), flagText(flag, spec)] as const),
     ]),
+    rows(Object.entries(spec.exitCodes ?? {}).map(([code, text]) => [`exit code ${code}`, text])),
     ...(codes.length === 0 ? [] : [`Fails with ${codes.sort((a, b) => a - b).join(", ")}.`]),
     `\`\`\`sh\n${spec.examples.map(({ command, summary }) => `# ${summary}\n${command}`).join("\n")}\n\`\`\``,
   ]

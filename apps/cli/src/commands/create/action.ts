@@ -8,7 +8,7 @@ import type { CreateInput, PreparedOutput } from "./schemas.ts";
 /** Makes the box. */
 export async function run(input: CreateInput, context: CommandContext): Promise<PreparedOutput> {
   const { ref, name, guestRootfs, diskSize, pull } = input;
-  const diskSizeBytes = diskSize === undefined ? undefined : parseSize(diskSize, "disk-size");
+  const diskSizeBytes = diskSize === undefined ? undefined : parseSize(diskSize, "--disk-size");
   await using runtime = await openRuntime(context);
   const { box, operation } = await runtime.boxes.create({
     image: ref,

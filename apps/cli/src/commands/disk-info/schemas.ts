@@ -1,4 +1,10 @@
 import * as z from "zod";
+import {
+  type BitmapFacts,
+  bitmapFacts,
+  type SnapshotFacts,
+  snapshotFacts,
+} from "../../disks/image-facts.ts";
 
 /** What `box disk info` takes. */
 export interface DiskInfoInput {
@@ -42,14 +48,18 @@ export interface Qcow2Facts {
   readonly compressionType: string;
   /** How data is encrypted. */
   readonly encryption: string;
+  /** Cipher and mode of a LUKS image, such as `aes-256-xts-plain64`. */
+  readonly cipher?: string | undefined;
   /** Whether it was not closed. */
   readonly isDirty: boolean;
   /** Whether a writer found it damaged. */
   readonly isMarkedCorrupt: boolean;
   /** Whether L2 entries have subclusters. */
   readonly hasExtendedL2: boolean;
-  /** How many snapshots it has. */
-  readonly snapshots: number;
+  /** Its internal snapshots. */
+  readonly snapshots: readonly SnapshotFacts[];
+  /** Its persistent dirty bitmaps. */
+  readonly bitmaps: readonly BitmapFacts[];
   /** The file that it is an overlay on. */
   readonly backing?: { readonly name: string; readonly format?: string | undefined } | undefined;
   /** The file that holds its data. */
@@ -69,10 +79,12 @@ export const output: z.ZodType<DiskInfoOutput> = z.strictObject({
       refcountBits: z.int(),
       compressionType: z.string(),
       encryption: z.string(),
+      cipher: z.string().optional(),
       isDirty: z.boolean(),
       isMarkedCorrupt: z.boolean(),
       hasExtendedL2: z.boolean(),
-      snapshots: z.int(),
+      snapshots: z.array(snapshotFacts),
+      bitmaps: z.array(bitmapFacts),
       backing: z.strictObject({ name: z.string(), format: z.string().optional() }).optional(),
       dataFile: z.strictObject({ name: z.string().optional(), isRaw: z.boolean() }).optional(),
     })

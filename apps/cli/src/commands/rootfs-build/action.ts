@@ -14,7 +14,7 @@ export async function run(
   input: RootfsBuildInput,
   context: CommandContext,
 ): Promise<RootfsBuildOutput> {
-  const sizeBytes = input.size === undefined ? undefined : parseSize(input.size, "size");
+  const sizeBytes = input.size === undefined ? undefined : parseSize(input.size, "--size");
   const file = resolve(context.cwd, input.output);
   const store = await openImages(context);
   const image = await pull(store, input, context);

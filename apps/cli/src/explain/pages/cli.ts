@@ -10,6 +10,18 @@ export const cliPages: CodePages = {
     meaning: "A word or a flag has a value that the command cannot take. Nothing was changed.",
     advice: "The message names the flag and the hint the values; box schema COMMAND has the rules.",
   },
+  CLI_UNSUPPORTED: {
+    meaning:
+      "The command makes no sense for a file of this format, such as checking a raw disk, which has no structure to check.",
+    advice:
+      "If the file is a qcow2 image, leave -f raw out; a raw disk can be converted with box disk convert -f raw -O qcow2.",
+  },
+  CLI_FILE_IN_USE: {
+    meaning:
+      "Another process, such as a running QEMU, has the disk file open and locked. Writing to it now would damage it, so nothing was changed.",
+    advice:
+      "Stop the machine that uses the disk, then try again. The locks of a process end with it; none is ever left behind.",
+  },
   CLI_UNKNOWN_CODE: {
     meaning: "No package has an error with this code.",
     advice: "Run box explain without a code for the list of all codes.",

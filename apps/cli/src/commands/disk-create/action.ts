@@ -1,0 +1,129 @@
+import { dirname, resolve } from "node:path";
+import type { OpenFile } from "@box/io";
+import { createImage } from "@box/qcow2";
+import type { CommandContext } from "../../command/define-command.ts";
+import { aboutFile } from "../../disks/about-file.ts";
+import { backingSizeOf, type NamedBacking, readBacking } from "../../disks/backing.ts";
+import { fileSizesOf } from "../../disks/file-sizes.ts";
+import { givenImageFlags, requireQcow2, toImageOptions } from "../../disks/image-options.ts";
+import { createDiskFile } from "../../disks/new-file.ts";
+import { parseDiskSize } from "../../disks/parse-disk-size.ts";
+import { CliError } from "../../errors.ts";
+import { formatFields, formatSize } from "../../output/table.ts";
+import type { DiskCreateInput, DiskCreateOutput } from "./schemas.ts";
+
+/** Makes the file, and its data file first when it has one. */
+export async function run(
+  input: DiskCreateInput,
+  context: CommandContext,
+): Promise<DiskCreateOutput> {
+  const { file, inputFormat: format = "qcow2", dataFile } = input;
+  if (format === "raw") requireQcow2(qcow2Flags(input), "leave -f raw out, or the flag");
+  const backing = readBacking(input);
+  const virtualSizeBytes = await sizeOf(input, backing, context);
+  const make = (target: OpenFile, data?: OpenFile) =>
+    aboutFile(file, () => fill(target, data, virtualSizeBytes, input, backing, context));
+  if (dataFile === undefined) await createNew(input, context, make);
+  else await createBoth(dataFile, input, context, make);
+  return {
+    ...{ file, format, virtualSizeBytes },
+    ...(await fileSizesOf(file, context)),
+    ...(backing && { backing }),
+    ...(dataFile !== undefined && { dataFile }),
+  };
+}
+
+/** One line each. */
+export function text(output: DiskCreateOutput): string {
+  const { file, format, virtualSizeBytes, fileSizeBytes, backing, dataFile } = output;
+  return formatFields([
+    ["file", file],
+    ["format", format],
+    ["virtual size", `${formatSize(virtualSizeBytes)} (${virtualSizeBytes} bytes)`],
+    ["file size", `${formatSize(fileSizeBytes)}, ${formatSize(output.allocatedBytes)} on disk`],
+    ...(backing ? [["backing", `${backing.name} (${backing.format})`] as const] : []),
+    ...(dataFile === undefined ? [] : [["data file", dataFile] as const]),
+  ]);
+}
+
+/** The file. */
+export function identifiers({ file }: DiskCreateOutput): readonly string[] {
+  return [file];
+}
+
+/** The size that was given, else that of the backing file, which is looked at in any case. */
+async function sizeOf(
+  { file, size }: DiskCreateInput,
+  backing: NamedBacking | undefined,
+  context: CommandContext,
+): Promise<number> {
+  const given = size === undefined ? undefined : parseDiskSize(size);
+  const below = backing && (await backingSizeOf(file, backing, context));
+  const sizeBytes = given ?? below;
+  if (sizeBytes !== undefined) return sizeBytes;
+  throw new CliError({
+    code: "CLI_USAGE",
+    message: "box disk create needs a SIZE, or a backing file to take it from",
+    hint: `run: box disk create ${file} 10GiB`,
+  });
+}
+
+async function fill(
+  target: OpenFile,
+  data: OpenFile | undefined,
+  virtualSizeBytes: number,
+  input: DiskCreateInput,
+  backing: NamedBacking | undefined,
+  { signal }: CommandContext,
+): Promise<void> {
+  const { inputFormat, compression, preallocation, dataFile, dataFileRaw } = input;
+  if (inputFormat === "raw") {
+    await target.truncate?.(virtualSizeBytes);
+    return;
+  }
+  await createImage(target, {
+    virtualSizeBytes,
+    ...toImageOptions(input),
+    ...(compression && { compressionType: compression }),
+    ...(preallocation && { preallocation }),
+    ...(backing && { backing }),
+    ...(dataFile !== undefined &&
+      data && { dataFile: { name: dataFile, isRaw: dataFileRaw ?? false, target: data } }),
+    signal,
+  });
+}
+
+function createNew<T>(
+  { file, force }: DiskCreateInput,
+  context: CommandContext,
+  make: (target: OpenFile) => Promise<T>,
+): Promise<T> {
+  return createDiskFile({ file, force }, context, make);
+}
+
+/** The image gets its name after its data file has: an image without its data would be of no use. */
+async function createBoth(
+  dataFile: string,
+  input: DiskCreateInput,
+  context: CommandContext,
+  make: (target: OpenFile, data: OpenFile) => Promise<void>,
+): Promise<void> {
+  const { file, force } = input;
+  const dataPath = resolve(context.cwd, dirname(file), dataFile);
+  await createDiskFile({ file, force }, context, (target) =>
+    createDiskFile({ file: dataPath, force }, context, (data) => make(target, data)),
+  );
+}
+
+function qcow2Flags(input: DiskCreateInput): string[] {
+  const { backing, dataFile, dataFileRaw, compression, preallocation } = input;
+  const own = Object.entries({
+    "--backing": backing,
+    "--data-file": dataFile,
+    "--data-file-raw": dataFileRaw,
+    "--compression": compression,
+    "--preallocation": preallocation,
+  });
+  const given = own.filter(([, value]) => value !== undefined).map(([flag]) => flag);
+  return [...given, ...givenImageFlags(input)];
+}

@@ -1,0 +1,56 @@
+import type { CommandContext } from "../../command/define-command.ts";
+import { aboutFile } from "../../disks/about-file.ts";
+import { type OpenDisk, openDisk } from "../../disks/open-disk.ts";
+import { parseNewSize } from "../../disks/parse-disk-size.ts";
+import { CliError } from "../../errors.ts";
+import { formatFields, formatSize } from "../../output/table.ts";
+import type { DiskResizeInput, DiskResizeOutput } from "./schemas.ts";
+
+/** Changes the size in place. */
+export async function run(
+  input: DiskResizeInput,
+  context: CommandContext,
+): Promise<DiskResizeOutput> {
+  const { file, size, inputFormat, shrink = false, allow } = input;
+  const request = { file, format: inputFormat, allow, mode: "rw" } as const;
+  await using disk = await openDisk(request, context);
+  const { format, sizeBytes: oldSizeBytes } = disk;
+  const virtualSizeBytes = parseNewSize(size, oldSizeBytes);
+  if (virtualSizeBytes < oldSizeBytes && !shrink)
+    throw wouldCut(file, oldSizeBytes, virtualSizeBytes);
+  await aboutFile(file, () => resize(disk, virtualSizeBytes));
+  return { file, format, oldSizeBytes, virtualSizeBytes };
+}
+
+/** One line each. */
+export function text({ file, oldSizeBytes, virtualSizeBytes }: DiskResizeOutput): string {
+  return formatFields([
+    ["file", file],
+    ["size before", formatSize(oldSizeBytes)],
+    ["virtual size", `${formatSize(virtualSizeBytes)} (${virtualSizeBytes} bytes)`],
+  ]);
+}
+
+/** The file. */
+export function identifiers({ file }: DiskResizeOutput): readonly string[] {
+  return [file];
+}
+
+async function resize({ image, source }: OpenDisk, sizeBytes: number): Promise<void> {
+  if (image === undefined) {
+    await source.truncate?.(sizeBytes);
+    await source.flush?.();
+    return;
+  }
+  await image.resize(sizeBytes);
+  await image.flush();
+}
+
+function wouldCut(file: string, from: number, to: number): CliError {
+  return new CliError({
+    code: "CLI_INVALID_ARGUMENT",
+    message: `${file}: ${to} bytes would cut ${from - to} bytes off the end of the disk`,
+    details: { file, from, to },
+    hint: "make the file system in it smaller first, then add --shrink",
+  });
+}

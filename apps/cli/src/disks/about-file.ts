@@ -1,0 +1,60 @@
+import { BoxError, type BoxErrorOptions, isBoxError } from "@box/errors";
+
+/** What to do about errors of `@box/qcow2`, in words of the command line. */
+const hints: Readonly<Record<string, string>> = {
+  QCOW2_BAD_MAGIC: "if it is a raw disk, say so with -f raw; formats are never guessed",
+  QCOW2_BACKING_FORMAT_UNSPECIFIED:
+    "state it once: box disk rebase --unsafe --backing FILE --backing-format raw|qcow2 IMAGE",
+  QCOW2_ENCRYPTED: "give the passphrase in a file: --passphrase-file FILE",
+  QCOW2_PASSPHRASE_WRONG: "every byte of the passphrase file counts, a line break at its end too",
+  QCOW2_DIRTY: "repair it first: box disk check --repair all FILE",
+  QCOW2_MARKED_CORRUPT: "see what is wrong with: box disk check FILE",
+};
+
+/** Errors of a backing file whose hint would point at the image instead. */
+const hintsInChain: Readonly<Record<string, string>> = {
+  QCOW2_BAD_MAGIC: "the image says that this file is qcow2, and it is not",
+};
+
+/** Does something with a disk file and names the file in errors, for readers do not know what they read from. */
+export async function aboutFile<T>(file: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw isBoxError(error) ? naming(file, error) : error;
+  }
+}
+
+function naming(file: string, error: BoxError): BoxError {
+  const { message, details } = error;
+  const isNamed = message.includes(file) || typeof details["path"] === "string";
+  const hint = hintOf(error);
+  return remade(error, {
+    message: isNamed ? message : `${file}: ${message}`,
+    details: { file, ...details },
+    ...(hint === undefined ? {} : { hint }),
+  });
+}
+
+function hintOf({ code, details, hint }: BoxError): string | undefined {
+  if (details["errno"] === "EISDIR") return "this is a folder; give the file of a disk image";
+  const isInChain = typeof details["depth"] === "number";
+  // A hint that says more than the table, such as the folder to allow, was put there on purpose.
+  if (code.endsWith("_DENIED")) return hint;
+  return (isInChain ? hintsInChain[code] : undefined) ?? hints[code] ?? hint;
+}
+
+/** The same error with another message, hint or details. */
+export function remade(error: BoxError, changes: Partial<BoxErrorOptions>): BoxError {
+  const { code, kind, message, details, hint, retryable, cause } = error;
+  return new BoxError({
+    code,
+    kind,
+    message,
+    details,
+    retryable,
+    ...(hint === undefined ? {} : { hint }),
+    ...(cause === undefined ? {} : { cause }),
+    ...changes,
+  });
+}

@@ -1,0 +1,104 @@
+import { lstat, realpath } from "node:fs/promises";
+import { basename, dirname, resolve } from "node:path";
+import { type BoxError, isBoxError } from "@box/errors";
+import { IoError, type OpenFile } from "@box/io";
+import { createFileDurably, errnoOf, removeDeadTemporaries, toIoError } from "@box/io/node";
+import type { CommandContext } from "../command/define-command.ts";
+import { CliError } from "../errors.ts";
+import { remade } from "./about-file.ts";
+import { requireNotInUse } from "./in-use.ts";
+
+/** Which file to make. */
+export interface NewFileRequest {
+  /** As the user wrote it. */
+  readonly file: string;
+  /** Whether an existing file is replaced; otherwise it is refused. */
+  readonly force?: boolean | undefined;
+  /** Identities of files that must not be replaced, such as the source's own chain. */
+  readonly inputs?: readonly (string | undefined)[];
+}
+
+/**
+ * Makes a disk file under a temporary name and gives it its own name when it is whole and on stable storage. A failure or
+ * an abort removes it and leaves what had the name before.
+ *
+ * @throws IoError `IO_EXISTS`, `IO_NOT_FOUND` (no such folder) and others; CliError `CLI_INVALID_ARGUMENT` when it is one
+ * of the inputs, `CLI_FILE_IN_USE`; what `fill` throws.
+ */
+export async function createDiskFile<T>(
+  request: NewFileRequest,
+  { cwd, signal }: Pick<CommandContext, "cwd" | "signal">,
+  fill: (target: OpenFile) => Promise<T>,
+): Promise<T> {
+  const { file, force = false } = request;
+  const path = await placeOf(resolve(cwd, file), request);
+  // What a killed run has left in this folder; what cannot be removed is no reason to fail.
+  await removeDeadTemporaries(dirname(path)).catch(() => {});
+  try {
+    return await createFileDurably(path, fill, { signal, mode: 0o644, exclusive: !force });
+  } catch (error) {
+    throw isBoxError(error) ? withoutTemporary(error, path) : error;
+  }
+}
+
+/** Where the file goes: through a link to the file that it stands for. */
+async function placeOf(path: string, request: NewFileRequest): Promise<string> {
+  const { file, force, inputs = [] } = request;
+  const found = await statusOf(path);
+  if (found === undefined) return path;
+  const identity = `${found.dev}:${found.ino}`;
+  if (inputs.includes(identity)) throw sameFile(file);
+  if (!force) throw exists(path);
+  if (!found.isFile()) throw notReplaceable(path, found.isDirectory());
+  await requireNotInUse(file, { identity: () => identity });
+  return realpath(path);
+}
+
+async function statusOf(path: string) {
+  try {
+    const link = await lstat(path, { bigint: true });
+    if (!link.isSymbolicLink()) return link;
+    const target = await realpath(path).catch(() => path);
+    return await lstat(target, { bigint: true });
+  } catch (error) {
+    if (errnoOf(error) === "ENOENT") return undefined;
+    throw toIoError(error, { action: "cannot look at", path });
+  }
+}
+
+function sameFile(file: string): CliError {
+  return new CliError({
+    code: "CLI_INVALID_ARGUMENT",
+    message: `${file} is read by this command, so it cannot be written by it`,
+    details: { file },
+    hint: "write to another file; replace the old one when you have looked at the new one",
+  });
+}
+
+function exists(path: string): IoError {
+  return new IoError({
+    code: "IO_EXISTS",
+    message: `${path} exists already`,
+    details: { path },
+    hint: "choose another name, or replace it with --force",
+  });
+}
+
+function notReplaceable(path: string, isDirectory: boolean): IoError {
+  return new IoError({
+    code: "IO_FAILED",
+    message: `cannot replace ${path}: it is ${isDirectory ? "a folder" : "not a regular file"}`,
+    details: { path, errno: isDirectory ? "EISDIR" : "EINVAL" },
+    hint: "choose the name of a file",
+  });
+}
+
+/** The temporary name means nothing to anybody: errors speak of the file that was to be. */
+function withoutTemporary(error: BoxError, path: string): BoxError {
+  const { path: failed } = error.details;
+  if (typeof failed !== "string" || !basename(failed).startsWith(".tmp-")) return error;
+  return remade(error, {
+    message: error.message.replaceAll(failed, path),
+    details: { ...error.details, path },
+  });
+}
