@@ -7,8 +7,8 @@ import { roundToSectors } from "./raw-disk.ts";
  *
  * @throws CliError `CLI_INVALID_ARGUMENT`.
  */
-export function parseDiskSize(text: string): number {
-  return /^0+[KMGTP]?i?B?$/i.test(text) ? 0 : roundToSectors(parseSize(text, "SIZE"));
+export function parseDiskSize(text: string, label = "SIZE"): number {
+  return /^0+[KMGTP]?i?B?$/i.test(text) ? 0 : roundToSectors(parseSize(text, label));
 }
 
 /**
