@@ -1,5 +1,8 @@
 import type { Bitmap, ImageDescription, Snapshot } from "./describe.ts";
+import type { QemuJson } from "./qemu-json.ts";
 import { toQemuLuks } from "./to-qemu-luks.ts";
+
+export type { QemuJson } from "./qemu-json.ts";
 
 /** What only the caller knows about the file. */
 export interface QemuInfoOptions {
@@ -10,15 +13,6 @@ export interface QemuInfoOptions {
   /** The backing file's name after it was made relative to the image's folder; the stored name unless given. */
   readonly fullBackingFilename?: string;
 }
-
-/** A JSON value, with sizes above 2^53 as `bigint`. */
-export type QemuJson =
-  | string
-  | number
-  | bigint
-  | boolean
-  | readonly QemuJson[]
-  | { readonly [key: string]: QemuJson };
 
 /** What `qemu-img info --output=json` of QEMU 7.2 prints about the image, as plain data. */
 export function toQemuInfo(

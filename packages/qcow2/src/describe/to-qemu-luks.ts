@@ -1,5 +1,5 @@
 import type { LuksDescription, LuksSlotDescription } from "../luks/describe.ts";
-import type { QemuJson } from "./to-qemu-info.ts";
+import type { QemuJson } from "./qemu-json.ts";
 
 /** The part of `qemu-img info --output=json` that is about a LUKS header. */
 export function toQemuLuks(luks: LuksDescription): Record<string, QemuJson> {
