@@ -55,3 +55,19 @@ export const imageFlags: readonly FlagSpec[] = [
   { name: "extended-l2", summary: "clusters have 32 subclusters; needs clusters of 16KiB or more" },
   { name: "lazy-refcounts", summary: "writers may bring reference counts up to date later" },
 ];
+
+/** Which backing file an image has. */
+export const backingFlags: readonly FlagSpec[] = [
+  {
+    name: "backing",
+    value: "NAME",
+    summary: "the backing file, which holds what FILE itself does not",
+    complete: "files",
+  },
+  {
+    name: "backing-format",
+    value: "FORMAT",
+    summary: "format of the backing file; must be given with it",
+    choices: ["qcow2", "raw"],
+  },
+];

@@ -1,6 +1,7 @@
 import { type CommandSpec, defineCommand, type FlagSpec } from "../command/define-command.ts";
 import {
   allowFlag,
+  backingFlags,
   forceFlag,
   imageFlags,
   inputFormatFlag,
@@ -13,21 +14,6 @@ const compressionFlag: FlagSpec = {
   summary: "how clusters are compressed (default: zlib)",
   choices: ["zlib", "zstd"],
 };
-
-const backingFlags: readonly FlagSpec[] = [
-  {
-    name: "backing",
-    value: "NAME",
-    summary: "the backing file, which holds what FILE itself does not",
-    complete: "files",
-  },
-  {
-    name: "backing-format",
-    value: "FORMAT",
-    summary: "format of the backing file; must be given with it",
-    choices: ["qcow2", "raw"],
-  },
-];
 
 /** Commands that make or change disk files. */
 export const diskWriteCommands: readonly CommandSpec[] = [

@@ -7,6 +7,7 @@ const hints: Readonly<Record<string, string>> = {
     "state it once: box disk rebase --unsafe --backing FILE --backing-format raw|qcow2 IMAGE",
   QCOW2_ENCRYPTED: "give the passphrase in a file: --passphrase-file FILE",
   QCOW2_PASSPHRASE_WRONG: "every byte of the passphrase file counts, a line break at its end too",
+  QCOW2_NO_SPACE: "free space on that file system, or choose another one, and try again",
   QCOW2_DIRTY: "repair it first: box disk check --repair all FILE",
   QCOW2_MARKED_CORRUPT: "see what is wrong with: box disk check FILE",
 };
@@ -27,11 +28,13 @@ export async function aboutFile<T>(file: string, work: () => Promise<T>): Promis
 
 function naming(file: string, error: BoxError): BoxError {
   const { message, details } = error;
-  const isNamed = message.includes(file) || typeof details["path"] === "string";
+  // Failures of the system name their own file, which need not be this one.
+  const hasOwnFile = typeof details["path"] === "string";
+  const isNamed = hasOwnFile || message.includes(file);
   const hint = hintOf(error);
   return remade(error, {
     message: isNamed ? message : `${file}: ${message}`,
-    details: { file, ...details },
+    details: hasOwnFile ? details : { file, ...details },
     ...(hint === undefined ? {} : { hint }),
   });
 }

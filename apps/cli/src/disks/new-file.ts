@@ -93,6 +93,13 @@ function notReplaceable(path: string, isDirectory: boolean): IoError {
   });
 }
 
+/** The first cause: what the system said, which names no file. */
+function rootOf(error: Error): unknown {
+  let root: Error = error;
+  while (root.cause instanceof Error) root = root.cause;
+  return root;
+}
+
 /** The temporary name means nothing to anybody: errors speak of the file that was to be. */
 function withoutTemporary(error: BoxError, path: string): BoxError {
   const { path: failed } = error.details;
@@ -100,5 +107,6 @@ function withoutTemporary(error: BoxError, path: string): BoxError {
   return remade(error, {
     message: error.message.replaceAll(failed, path),
     details: { ...error.details, path },
+    cause: rootOf(error),
   });
 }

@@ -18,7 +18,7 @@ export async function run(
   const virtualSizeBytes = parseNewSize(size, oldSizeBytes);
   if (virtualSizeBytes < oldSizeBytes && !shrink)
     throw wouldCut(file, oldSizeBytes, virtualSizeBytes);
-  await aboutFile(file, () => resize(disk, virtualSizeBytes));
+  await aboutFile(file, () => resize(disk, virtualSizeBytes, shrink));
   return { file, format, oldSizeBytes, virtualSizeBytes };
 }
 
@@ -36,13 +36,17 @@ export function identifiers({ file }: DiskResizeOutput): readonly string[] {
   return [file];
 }
 
-async function resize({ image, source }: OpenDisk, sizeBytes: number): Promise<void> {
+async function resize(
+  { image, source }: OpenDisk,
+  sizeBytes: number,
+  shrink: boolean,
+): Promise<void> {
   if (image === undefined) {
     await source.truncate?.(sizeBytes);
     await source.flush?.();
     return;
   }
-  await image.resize(sizeBytes);
+  await image.resize(sizeBytes, { shrink });
   await image.flush();
 }
 
