@@ -7,6 +7,7 @@ export type CliErrorCode =
   | "CLI_UNSUPPORTED" // unsupported
   | "CLI_FILE_IN_USE" // in-use
   | "CLI_UNKNOWN_CODE" // not-found
+  | "CLI_NO_SUCH_PATH" // not-found
   | "CLI_TIMEOUT" // timeout
   | "CLI_INTERRUPTED" // aborted
   | "CLI_OUTPUT_FAILED"; // io
@@ -18,6 +19,7 @@ export const cliErrorKinds: Readonly<Record<CliErrorCode, ErrorKind>> = {
   CLI_UNSUPPORTED: "unsupported",
   CLI_FILE_IN_USE: "in-use",
   CLI_UNKNOWN_CODE: "not-found",
+  CLI_NO_SUCH_PATH: "not-found",
   CLI_TIMEOUT: "timeout",
   CLI_INTERRUPTED: "aborted",
   CLI_OUTPUT_FAILED: "io",

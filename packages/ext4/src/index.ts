@@ -10,6 +10,12 @@ export {
   type ReadExt4Options,
   readExt4,
 } from "./read/ext4-reader.ts";
+export {
+  type Ext4Finding,
+  type VerifyExt4Options,
+  type VerifyExt4Report,
+  verifyExt4,
+} from "./read/verify-ext4.ts";
 export type {
   DataRun,
   NodeAttributes,

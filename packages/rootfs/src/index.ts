@@ -12,6 +12,7 @@ export {
   type BuildRootfsOptions,
   type BuiltRootfs,
   buildRootfs,
+  type RootfsSink,
 } from "./build/build-rootfs.ts";
 export type { InjectedFile } from "./build/injected-layer.ts";
 export {

@@ -35,6 +35,8 @@ export class Runtime implements AsyncDisposable {
   readonly boxes: Boxes;
   /** What was done to them, and what is being done. */
   readonly operations: Operations;
+  /** The base disks of the home. */
+  readonly bases: BaseCache;
   /** The tasks of the init pipeline, for plans of one's own. */
   readonly tasks: InitTasks;
   /** Opens the home's image store. */
@@ -50,6 +52,7 @@ export class Runtime implements AsyncDisposable {
     const services = { home, state, source, bases, bootstraps, clock, newId };
     this.#state = state;
     this.home = home;
+    this.bases = bases;
     this.imageStore = () => store.store();
     this.tasks = initTasks(services);
     this.operations = new Operations(state);

@@ -115,6 +115,10 @@ export interface CommandContext {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** The folder that relative paths belong to. */
   readonly cwd: string;
+  /** What is piped in. */
+  readonly stdin: () => AsyncIterable<Uint8Array>;
+  /** Prints bytes in place of a result. */
+  writeBytes(chunks: AsyncIterable<Uint8Array>): Promise<void>;
   /** Every command, for those that talk about commands. */
   readonly commands: readonly CommandSpec[];
   /** Shows events and notes on stderr; opened at the first call. */

@@ -79,6 +79,8 @@ async function runCommand(
       cwd,
       commands,
       progress,
+      stdin: host.stdin,
+      writeBytes: (chunks) => host.writeBytes(chunks),
       emit: (early) => write(host, formatOutput(action, early, globals, paint)),
       reportError: async (error) => {
         const text = (await describeError(host, error, globals)).trimEnd();

@@ -22,8 +22,12 @@ export interface Host {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** The folder that relative paths belong to. */
   readonly cwd: string;
+  /** What is piped in. */
+  readonly stdin: () => AsyncIterable<Uint8Array>;
   /** Data. */
   readonly stdout: OutputStream;
+  /** Writes bytes to stdout as fast as their reader takes them; after it has gone away the rest is dropped. */
+  writeBytes(chunks: AsyncIterable<Uint8Array>): Promise<void>;
   /** Progress, warnings and errors. */
   readonly stderr: OutputStream;
   /** stderr for a renderer that redraws. */

@@ -1,6 +1,7 @@
 import { writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { pipeline } from "node:stream/promises";
 import { CliError } from "../errors.ts";
 import type { Host, OutputStream } from "./host.ts";
 
@@ -38,7 +39,9 @@ export function createProcessHost(): ProcessHost {
     argv: process.argv.slice(2),
     env: process.env,
     cwd: process.cwd(),
+    stdin: () => process.stdin,
     stdout,
+    writeBytes,
     stderr,
     stderrStream: process.stderr,
     signal: controller.signal,
@@ -80,6 +83,16 @@ function toOutput(stream: NodeJS.WriteStream, name: string): OutputStream {
       return stream.columns ?? 80;
     },
   };
+}
+
+async function writeBytes(chunks: AsyncIterable<Uint8Array>): Promise<void> {
+  try {
+    await pipeline(chunks, process.stdout, { end: false });
+  } catch (error) {
+    const { code, syscall } = error as NodeJS.ErrnoException;
+    if (code === "EPIPE" || code === "ERR_STREAM_PREMATURE_CLOSE") return;
+    throw syscall === "write" ? outputError("stdout", error as NodeJS.ErrnoException) : error;
+  }
 }
 
 function outputError(stream: string, cause: NodeJS.ErrnoException): CliError {

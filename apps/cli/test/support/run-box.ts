@@ -9,12 +9,15 @@ export interface BoxRun {
   readonly exitCode: number;
   readonly stdout: string;
   readonly stderr: string;
+  /** What was printed as bytes. */
+  readonly bytes?: Uint8Array;
 }
 
 /** What a test may choose about the process that box believes to run in. */
 export interface RunBoxOptions {
   readonly env?: Record<string, string>;
   readonly cwd?: string;
+  readonly stdin?: string | Uint8Array;
   readonly isTerminal?: boolean;
   readonly signal?: AbortSignal;
   readonly commands?: readonly CommandSpec[];
@@ -31,8 +34,16 @@ export async function runBoxHere(
   const stderr = recordStream(isTerminal);
   const stderrStream = new PassThrough();
   stderrStream.on("data", (chunk: Buffer) => stderr.write(chunk.toString()));
+  const written: Uint8Array[] = [];
   const host: Host = {
     argv,
+    stdin: async function* () {
+      const { stdin = "" } = options;
+      yield typeof stdin === "string" ? new TextEncoder().encode(stdin) : stdin;
+    },
+    writeBytes: async (chunks) => {
+      for await (const chunk of chunks) written.push(chunk.slice());
+    },
     env: { HOME: "/nonexistent", ...options.env },
     cwd: options.cwd ?? "/",
     stdout,
@@ -43,7 +54,8 @@ export async function runBoxHere(
     writeCrashFile: () => "/tmp/box-crash.txt",
   };
   const exitCode = await runBox(host, { commands: options.commands ?? commands, version: "1.2.3" });
-  return { exitCode, stdout: stdout.text(), stderr: stderr.text() };
+  const printed = { exitCode, stdout: stdout.text(), stderr: stderr.text() };
+  return written.length === 0 ? printed : { ...printed, bytes: Buffer.concat(written) };
 }
 
 /** An output stream that keeps what is written. */

@@ -72,14 +72,15 @@ export class Volume {
     }
     const group = Math.floor((number - 1) / info.inodesPerGroup);
     const offset = ((number - 1) % info.inodesPerGroup) * info.inodeBytes;
-    const table = await this.#inodeTable(group);
+    const table = this.wide(await this.descriptor(group), 0x08);
     const block = await this.block(table + Math.floor(offset / info.blockBytes));
     const start = offset % info.blockBytes;
     return parseInode(number, block.subarray(start, start + info.inodeBytes), info);
   }
 
-  async #inodeTable(group: number): Promise<number> {
-    const { blockBytes, descriptorBytes, checksumSeed, features } = this.info;
+  /** A group's descriptor, its checksum compared. Shared: it must not be changed. */
+  async descriptor(group: number): Promise<DataView> {
+    const { blockBytes, descriptorBytes, checksumSeed } = this.info;
     const perBlock = blockBytes / descriptorBytes;
     const block = await this.block(this.#descriptorBlock(Math.floor(group / perBlock), perBlock));
     const start = (group % perBlock) * descriptorBytes;
@@ -92,8 +93,16 @@ export class Volume {
         throw readError("EXT4_BAD_CHECKSUM", message, { group });
       }
     }
+    return view;
+  }
+
+  /** Reads a number of a descriptor that has its upper half 0x20 bytes further on, when descriptors are that long. */
+  wide(descriptor: DataView, at: number): number {
+    const { descriptorBytes, features } = this.info;
     const is64 = (features[1] & 0x80) !== 0 && descriptorBytes >= 64;
-    return view.getUint32(0x08, true) + (is64 ? view.getUint32(0x28, true) * 2 ** 32 : 0);
+    return (
+      descriptor.getUint32(at, true) + (is64 ? descriptor.getUint32(at + 0x20, true) * 2 ** 32 : 0)
+    );
   }
 
   /** Descriptors follow the first superblock, or stand in the first of the groups that they describe. */

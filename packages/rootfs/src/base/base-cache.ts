@@ -1,4 +1,6 @@
-import { join } from "node:path";
+import { randomBytes } from "node:crypto";
+import { dirname, join } from "node:path";
+import { isBoxError } from "@box/errors";
 import type { RandomAccess } from "@box/io";
 import {
   acquireLock,
@@ -6,6 +8,7 @@ import {
   ensureDirectory,
   errnoOf,
   type FileSystem,
+  type Lock,
   type LockHolder,
   nodeFileSystem,
   openFile,
@@ -20,6 +23,8 @@ import type { MergeLimits } from "../merge/limits.ts";
 import type { BaseEvent } from "./base-events.ts";
 import { type BaseRecord, readBaseRecord, recordVersion } from "./base-record.ts";
 import { digestOf } from "./content-digest.ts";
+import { removeDisk } from "./remove-disk.ts";
+import { followProgress, shareProgress } from "./shared-progress.ts";
 
 /** Where a {@link BaseCache} lives. */
 export interface BaseCacheOptions {
@@ -27,6 +32,8 @@ export interface BaseCacheOptions {
   readonly directory: string;
   /** Folder of the lock files; made when it is needed. */
   readonly locksDirectory: string;
+  /** Folder of damaged base disks, on the same file system; `quarantine` among the base disks unless given. */
+  readonly quarantineDirectory?: string;
   /** The file system calls; the host's unless given. */
   readonly fs?: FileSystem;
 }
@@ -66,11 +73,14 @@ export interface EnsureBaseOptions {
 export class BaseCache {
   readonly #directory: string;
   readonly #locksDirectory: string;
+  readonly #quarantineDirectory: string;
   readonly #fs: FileSystem;
 
   constructor(options: BaseCacheOptions) {
     this.#directory = options.directory;
     this.#locksDirectory = options.locksDirectory;
+    this.#quarantineDirectory =
+      options.quarantineDirectory ?? join(options.directory, "quarantine");
     this.#fs = options.fs ?? nodeFileSystem;
   }
 
@@ -79,6 +89,16 @@ export class BaseCache {
     const record = await readBaseRecord(this.#fs, this.#recordPath(key), key);
     if (record === undefined || !(await this.#isThere(record))) return undefined;
     return this.#diskOf(record);
+  }
+
+  /** Every base that is whole, by key. @throws IoError. */
+  async list(): Promise<BaseDisk[]> {
+    const bases: BaseDisk[] = [];
+    for (const name of await this.#namesOfRecords()) {
+      const found = await this.find(name.slice(0, -recordSuffix.length));
+      if (found !== undefined) bases.push(found);
+    }
+    return bases;
   }
 
   /**
@@ -95,11 +115,11 @@ export class BaseCache {
 
   /**
    * {@link BaseCache.ensure} for a base that may have been damaged: one that is there is read from end to end, and built
-   * again, to the recorded content, unless it is as recorded.
+   * again, to the recorded content, unless it is as recorded. The damaged disk is kept in quarantine.
    */
   async restore(recipe: RootfsRecipe, options: EnsureBaseOptions = {}): Promise<BaseDisk> {
     return this.#findOrBuild(recipe, options, async (key) =>
-      (await this.verify(key)) ? this.find(key) : undefined,
+      (await this.verify(key, options)) ? this.find(key) : undefined,
     );
   }
 
@@ -121,13 +141,28 @@ export class BaseCache {
     if (found !== undefined) return found;
     await ensureDirectory(this.#directory, { fs: this.#fs });
     await ensureDirectory(this.#locksDirectory, { fs: this.#fs });
-    await using _lock = await acquireLock(join(this.#locksDirectory, `base-${resolved.key}.lock`), {
-      command: `building base ${resolved.key}`,
-      onWait: (holder) => tell(waitingFor(holder)),
-      ...(options.signal === undefined ? {} : { signal: options.signal }),
-    });
+    await using _lock = await this.#lock(resolved.key, options, tell);
     // Without await the lock would be given back while the build still runs.
     return (await take()) ?? (await this.#build(resolved, options, tell));
+  }
+
+  /** Waits for the lock of a key; meanwhile the progress of whoever holds it is told as if it were one's own. */
+  async #lock(key: string, options: EnsureBaseOptions, tell: (event: Told) => void): Promise<Lock> {
+    let stop: (() => void) | undefined;
+    try {
+      return await acquireLock(this.#lockPath(key), {
+        command: `building base ${key}`,
+        onWait: (holder) => {
+          tell(waitingFor(holder));
+          stop ??= followProgress(this.#progressPath(key), (progress) =>
+            tell(toldProgress(progress)),
+          );
+        },
+        ...(options.signal === undefined ? {} : { signal: options.signal }),
+      });
+    } finally {
+      stop?.();
+    }
   }
 
   /**
@@ -136,11 +171,38 @@ export class BaseCache {
    * @returns Whether it is as recorded; nothing when there is no such base.
    * @throws IoError when it cannot be read.
    */
-  async verify(key: string): Promise<boolean | undefined> {
+  async verify(
+    key: string,
+    options: { readonly signal?: AbortSignal } = {},
+  ): Promise<boolean | undefined> {
     const disk = await this.find(key);
     if (disk === undefined) return undefined;
     await using file = await openFile(disk.path, { fs: this.#fs });
-    return (await digestOf(file, disk.sizeBytes)) === disk.digest;
+    return (await digestOf(file, disk.sizeBytes, options.signal)) === disk.digest;
+  }
+
+  /**
+   * Removes a base unless it is being built or is needed.
+   *
+   * @param removeUnlessNeeded - Decides and, in one step that nobody can come between, calls `remove`.
+   * @returns Whether it was removed.
+   * @throws IoError.
+   */
+  async remove(
+    key: string,
+    removeUnlessNeeded: (remove: () => void) => void = (remove) => remove(),
+  ): Promise<boolean> {
+    await ensureDirectory(this.#locksDirectory, { fs: this.#fs });
+    const lock = await acquireLock(this.#lockPath(key), {
+      command: `removing base ${key}`,
+      timeoutMs: 0,
+    }).catch((error: unknown) => {
+      if (isBoxError(error) && error.code === "IO_LOCK_HELD") return undefined;
+      throw error;
+    });
+    if (lock === undefined) return false;
+    await using _lock = lock;
+    return removeDisk(this.#diskPath(key), this.#recordPath(key), removeUnlessNeeded);
   }
 
   async #build(
@@ -154,17 +216,21 @@ export class BaseCache {
     const before = await readBaseRecord(fs, this.#recordPath(key), key);
     const expected = options.expectedDigest ?? before?.digest;
     tell({ name: "base.building", message: `building base ${key}` });
+    using shared = shareProgress(this.#progressPath(key));
     const fill = async (file: RandomAccess): Promise<BaseRecord> => {
       const { sizeBytes } = await buildResolved(resolved, file, {
         ...(options.limits === undefined ? {} : { limits: options.limits }),
         ...(options.signal === undefined ? {} : { signal: options.signal }),
         onWarning: ({ code, message }) =>
           tell({ name: "base.warning", level: "warning", code, message }),
-        onProgress: (progress) =>
-          tell({ name: "base.progress", message: describeProgress(progress), progress }),
+        onProgress: (progress) => {
+          shared.set(progress);
+          tell(toldProgress(progress));
+        },
       });
       const digest = await digestOf(file, sizeBytes, options.signal);
       requireDigest({ key, path: this.#diskPath(key) }, expected, digest);
+      if (before !== undefined) await this.#keepDamaged(key, tell);
       const { source = "" } = options;
       return {
         formatVersion: recordVersion,
@@ -187,6 +253,34 @@ export class BaseCache {
     return this.#diskOf(record);
   }
 
+  /** Gives what lies in the place of a recorded base a second name, under which it stays when it is replaced. */
+  async #keepDamaged(key: string, tell: (event: Told) => void): Promise<void> {
+    const fs = this.#fs;
+    const path = this.#diskPath(key);
+    const kept = join(this.#quarantineDirectory, `${key}-${randomBytes(8).toString("hex")}.ext4`);
+    try {
+      if (!(await fs.lstat(path)).isFile()) return;
+      await ensureDirectory(this.#quarantineDirectory, { fs });
+      await fs.link(path, kept);
+      await fs.syncDirectory(dirname(kept));
+    } catch (error) {
+      if (errnoOf(error) === "ENOENT") return;
+      throw toIoError(error, { action: "cannot keep the damaged base disk", path });
+    }
+    const message = `the damaged base ${key} is kept as ${kept}`;
+    tell({ name: "base.quarantined", level: "warning", message, path: kept });
+  }
+
+  async #namesOfRecords(): Promise<string[]> {
+    try {
+      const names = await this.#fs.readdir(this.#directory);
+      return names.filter((name) => recordName.test(name)).sort();
+    } catch (error) {
+      if (errnoOf(error) === "ENOENT") return [];
+      throw toIoError(error, { action: "cannot list the base disks", path: this.#directory });
+    }
+  }
+
   async #isThere(record: BaseRecord): Promise<boolean> {
     const path = this.#diskPath(record.key);
     try {
@@ -207,9 +301,20 @@ export class BaseCache {
   }
 
   #recordPath(key: string): string {
-    return join(this.#directory, `${key}.json`);
+    return join(this.#directory, `${key}${recordSuffix}`);
+  }
+
+  #lockPath(key: string): string {
+    return join(this.#locksDirectory, `base-${key}.lock`);
+  }
+
+  #progressPath(key: string): string {
+    return join(this.#locksDirectory, `base-${key}.progress`);
   }
 }
+
+const recordSuffix = ".json";
+const recordName = /^[0-9a-f]{64}\.json$/;
 
 /** An event without what all events of one call share. */
 type Told = Omit<BaseEvent, "type" | "key" | "level"> & { readonly level?: BaseEvent["level"] };
@@ -224,6 +329,10 @@ function waitingFor(holder: LockHolder | undefined): Told {
   }
   const message = `waiting for process ${holder.pid}, which is ${holder.command}`;
   return { name: "base.waiting", message, holderPid: holder.pid };
+}
+
+function toldProgress(progress: BuildProgress): Told {
+  return { name: "base.progress", message: describeProgress(progress), progress };
 }
 
 function describeProgress({ stage, done, total }: BuildProgress): string {

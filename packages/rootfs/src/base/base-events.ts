@@ -9,6 +9,7 @@ export interface BaseEvent {
     | "base.building"
     | "base.progress"
     | "base.warning"
+    | "base.quarantined"
     | "base.built";
   /** How much it matters. */
   readonly level: "info" | "warning";
@@ -16,7 +17,7 @@ export interface BaseEvent {
   readonly key: string;
   /** The same in one sentence for people. */
   readonly message: string;
-  /** How far a build has come. */
+  /** How far a build has come: one's own, or the one that is waited for. */
   readonly progress?: {
     readonly stage: "merge" | "write";
     readonly done: number;
@@ -24,6 +25,8 @@ export interface BaseEvent {
   };
   /** Which rule a warning is about. */
   readonly code?: string;
+  /** Where a damaged disk is kept. */
+  readonly path?: string;
   /** Who builds it while this process waits. */
   readonly holderPid?: number;
 }

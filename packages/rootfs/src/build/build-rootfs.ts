@@ -39,17 +39,23 @@ export interface BuiltRootfs {
 }
 
 /**
+ * What a file system is written to: something that is there, or a function that makes it once the size is known, as for a
+ * format whose disks have a size from the start. It must read as zeros.
+ */
+export type RootfsSink = RandomAccess | ((sizeBytes: number) => Promise<RandomAccess>);
+
+/**
  * Builds an ext4 file system from the layers of an image.
  *
  * Two passes: the layers are merged first, so that every block is planned before the first write; then they are read
  * again and live content is written to its places. The same recipe gives the same bytes on every machine.
  *
- * @param sink - Written from its start and cut to size; its old content must be empty or zeros.
+ * @param sink - Written from its start and cut to size where it can be; its old content must be empty or zeros.
  * @throws RootfsError; what `@box/tar`, `@box/ext4`, a layer or the sink throw. The sink is then of no use.
  */
 export async function buildRootfs(
   recipe: RootfsRecipe,
-  sink: RandomAccess,
+  sink: RootfsSink,
   options: BuildRootfsOptions = {},
 ): Promise<BuiltRootfs> {
   return buildResolved(resolveRecipe(recipe), sink, options);
@@ -58,7 +64,7 @@ export async function buildRootfs(
 /** {@link buildRootfs} for a recipe whose key is known. */
 export async function buildResolved(
   { key, recorded, layers }: ResolvedRecipe,
-  sink: RandomAccess,
+  sinkOrMaker: RootfsSink,
   options: BuildRootfsOptions,
 ): Promise<BuiltRootfs> {
   const { signal, onProgress } = options;
@@ -73,6 +79,7 @@ export async function buildResolved(
   });
   const plan = planFor(key, recorded.options, merged.tree);
   if (plan.clampedTimes > 0) options.onWarning?.(clampedTimes(plan.clampedTimes));
+  const sink = typeof sinkOrMaker === "function" ? await sinkOrMaker(plan.sizeBytes) : sinkOrMaker;
   // The metadata comes last: until its first superblock is there, nothing takes the sink for a file system.
   await writeContents(plan, merged, layers, sink, {
     ...stop,

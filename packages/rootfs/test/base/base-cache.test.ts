@@ -1,12 +1,23 @@
 import { type ChildProcess, type ChildProcessByStdio, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
-import { chmod, open, readFile, rm, stat, symlink, truncate, writeFile } from "node:fs/promises";
+import {
+  chmod,
+  open,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  symlink,
+  truncate,
+  writeFile,
+} from "node:fs/promises";
 import { join } from "node:path";
 import type { Readable, Writable } from "node:stream";
 import { fileURLToPath } from "node:url";
-import { type BaseDisk, type BaseEvent, resolveRecipe } from "@box/rootfs";
+import { type BaseDisk, type BaseEvent, type LayerSource, resolveRecipe } from "@box/rootfs";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { followProgress, shareProgress } from "../../src/base/shared-progress.ts";
 import { file, layer } from "../merge/layers.ts";
 import {
   buildCount,
@@ -228,6 +239,19 @@ describe("restore", () => {
     expect((await stat(disk.path)).mode & 0o777).toBe(0o444);
   });
 
+  test("keeps the damaged disk in quarantine, and says so", async () => {
+    const disk = await folder.cache.ensure(recipe);
+    await flipBit(disk, 5000);
+    const damaged = await readFile(disk.path);
+    const events: BaseEvent[] = [];
+    await folder.cache.restore(recipe, { onEvent: (event) => events.push(event) });
+    const told = events.find(({ name }) => name === "base.quarantined");
+    expect(told).toMatchObject({ level: "warning", key });
+    expect(told?.path).toMatch(/quarantine\/[0-9a-f]{64}-[0-9a-f]{16}\.ext4$/);
+    expect(damaged.equals(await readFile(told?.path ?? ""))).toBe(true);
+    expect(await folder.names()).toEqual([`${key}.ext4`, `${key}.json`, "quarantine"]);
+  });
+
   test("leaves a sound base alone, and builds one that is lost", async () => {
     const disk = await folder.cache.ensure(recipe);
     const { mtimeMs } = await stat(disk.path);
@@ -247,6 +271,86 @@ describe("restore", () => {
       code: "ROOTFS_BASE_DIGEST_MISMATCH",
     });
   });
+});
+
+describe("a waiter", () => {
+  test("is told how far the builder has come, and no more once that one is done", async () => {
+    const reached = Promise.withResolvers<void>();
+    const goOn = Promise.withResolvers<void>();
+    const [source] = recipe.layers as [LayerSource];
+    let openings = 0;
+    const slow: LayerSource = {
+      diffId: source.diffId,
+      async *open(options) {
+        openings += 1;
+        // The second reading comes when the layers are merged.
+        if (openings === 2) {
+          reached.resolve();
+          await goOn.promise;
+        }
+        yield* source.open(options);
+      },
+    };
+    const building = folder.cache.ensure({ ...recipe, layers: [slow] });
+    await reached.promise;
+    const events: BaseEvent[] = [];
+    const onEvent = (event: BaseEvent) => {
+      events.push(event);
+      if (event.name === "base.progress") goOn.resolve();
+    };
+    const waited = await folder.open().ensure(recipe, { onEvent });
+    expect(waited).toEqual(await building);
+    expect(events.map(({ name }) => name).slice(0, 2)).toEqual(["base.waiting", "base.progress"]);
+    expect(events[1]).toMatchObject({ progress: { stage: "merge", done: 1, total: 1 } });
+    expect(events.at(-1)?.name).toBe("base.cached");
+    expect(
+      (await readdir(join(folder.folder, "locks"))).filter((n) => n.includes("progress")),
+    ).toEqual([]);
+  });
+
+  test("makes nothing of a progress that is none", async () => {
+    const path = join(folder.folder, "progress");
+    const told: unknown[] = [];
+    for (const text of ["", "{", "null", '{"stage":"merge","done":"1","total":1}', '{"done":1}']) {
+      await writeFile(path, text);
+      followProgress(path, (progress) => told.push(progress))();
+    }
+    expect(told).toEqual([]);
+    await writeFile(path, '{"stage":"write","done":1,"total":2}');
+    followProgress(path, (progress) => told.push(progress))();
+    expect(told).toEqual([{ stage: "write", done: 1, total: 2 }]);
+  });
+
+  test("needs no file to share its progress in", () => {
+    using shared = shareProgress(join(folder.folder, "no", "such", "folder"));
+    shared.set({ stage: "merge", done: 1, total: 2 });
+  });
+});
+
+describe("list and remove", () => {
+  test("know the bases that are whole, and take one away with its record", async () => {
+    expect(await folder.cache.list()).toEqual([]);
+    const disk = await folder.cache.ensure(recipe);
+    const other = await folder.cache.ensure({ ...recipe, options: { freeBytes: 4096 } });
+    await writeFile(join(folder.bases, "notes.json"), "{}");
+    expect((await folder.cache.list()).map((each) => each.key).sort()).toEqual(
+      [disk.key, other.key].sort(),
+    );
+    expect(await folder.cache.remove(key)).toBe(true);
+    expect(await folder.cache.list()).toEqual([other]);
+    expect(await folder.cache.find(key)).toBeUndefined();
+    expect(await folder.cache.remove(key)).toBe(false);
+  });
+
+  test("leave a base that is needed, or that is being built", async () => {
+    const disk = await folder.cache.ensure(recipe);
+    expect(await folder.cache.remove(key, () => {})).toBe(false);
+    expect(await folder.cache.list()).toEqual([disk]);
+    await rm(disk.path);
+    await hangingChild();
+    expect(await folder.cache.remove(key)).toBe(false);
+    expect(await folder.names()).toContain(`${key}.json`);
+  }, 60_000);
 });
 
 describe("verify", () => {

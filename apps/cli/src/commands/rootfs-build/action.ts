@@ -1,12 +1,21 @@
 import { resolve } from "node:path";
+import type { RandomAccess } from "@box/io";
 import { createFileDurably } from "@box/io/node";
 import { type Image, type ImageStore, parsePlatform } from "@box/oci-images";
-import { type BuiltRootfs, buildRootfs, layersOfImage } from "@box/rootfs";
+import { createImage, openImage } from "@box/qcow2";
+import {
+  type BuildRootfsOptions,
+  type BuiltRootfs,
+  buildRootfs,
+  layersOfImage,
+  type RootfsRecipe,
+} from "@box/rootfs";
 import { userCredentials } from "../../boxes/credentials.ts";
 import { openImages, showPullEvent } from "../../boxes/open-images.ts";
 import type { CommandContext } from "../../command/define-command.ts";
 import { parseSize } from "../../command/size.ts";
 import { formatFields, formatSize } from "../../output/table.ts";
+import { readInjectedFiles } from "../../rootfs/injected-files.ts";
 import type { RootfsBuildInput, RootfsBuildOutput } from "./schemas.ts";
 
 /** Pulls the image if it must and writes the file system. */
@@ -14,19 +23,28 @@ export async function run(
   input: RootfsBuildInput,
   context: CommandContext,
 ): Promise<RootfsBuildOutput> {
-  const sizeBytes = input.size === undefined ? undefined : parseSize(input.size, "--size");
+  const { diskFormat = "ext4", size, inject = [] } = input;
+  const sizeBytes = size === undefined ? undefined : parseSize(size, "--size");
   const file = resolve(context.cwd, input.output);
+  const injected = await readInjectedFiles(inject, context.cwd);
   const store = await openImages(context);
   const image = await pull(store, input, context);
-  const built = await build(store, image, file, sizeBytes, context);
+  const recipe: RootfsRecipe = {
+    layers: layersOfImage(store, image),
+    inject: injected,
+    ...(sizeBytes === undefined ? {} : { options: { sizeBytes } }),
+  };
+  const built = await build(recipe, file, diskFormat, context);
   const { reference, digest } = image;
-  return { file, diskFormat: "ext4", reference, digest, ...built };
+  return { file, diskFormat, reference, digest, ...built };
 }
 
 /** One line each. */
-export function text({ file, reference, digest, sizeBytes, nodeCount }: RootfsBuildOutput): string {
+export function text(output: RootfsBuildOutput): string {
+  const { file, diskFormat, reference, digest, sizeBytes, nodeCount } = output;
   return formatFields([
     ["file", file],
+    ["format", diskFormat],
     ["image", reference],
     ["digest", digest],
     ["size", formatSize(sizeBytes)],
@@ -56,38 +74,41 @@ async function pull(
 }
 
 async function build(
-  store: ImageStore,
-  image: Image,
+  recipe: RootfsRecipe,
   path: string,
-  sizeBytes: number | undefined,
+  format: "ext4" | "qcow2",
   { signal, progress }: CommandContext,
 ): Promise<BuiltRootfs> {
   const renderer = await progress();
-  const layers = layersOfImage(store, image);
-  const recipe = { layers, ...(sizeBytes === undefined ? {} : { options: { sizeBytes } }) };
+  const options: BuildRootfsOptions = {
+    signal,
+    onWarning: ({ code, message, diffId }) =>
+      renderer.event({ type: "warning", task: "build", code, message, item: diffId ?? "image" }),
+    onProgress: ({ stage, done, total }) => {
+      const unit = stage === "merge" ? "layers" : "bytes";
+      renderer.event({ type: "progress", task: "build", item: stage, done, total, unit });
+    },
+  };
   return createFileDurably(
     path,
-    (target) =>
-      buildRootfs(recipe, target, {
-        signal,
-        onWarning: ({ code, message, diffId }) =>
-          renderer.event({
-            type: "warning",
-            task: "build",
-            code,
-            message,
-            item: diffId ?? "image",
-          }),
-        onProgress: ({ stage, done, total }) =>
-          renderer.event({
-            type: "progress",
-            task: "build",
-            item: stage,
-            done,
-            total,
-            unit: stage === "merge" ? "layers" : "bytes",
-          }),
-      }),
+    async (target) => {
+      if (format === "ext4") return await buildRootfs(recipe, target, options);
+      return await buildQcow2(recipe, target, options);
+    },
     { signal, mode: 0o644 },
   );
+}
+
+/** The disk is made when its size is known, and then written like any other. */
+async function buildQcow2(
+  recipe: RootfsRecipe,
+  target: RandomAccess,
+  options: BuildRootfsOptions,
+): Promise<BuiltRootfs> {
+  await using opened = new AsyncDisposableStack();
+  const makeDisk = async (virtualSizeBytes: number) => {
+    await createImage(target, { virtualSizeBytes });
+    return opened.use(await openImage(target, { mode: "rw" }));
+  };
+  return await buildRootfs(recipe, makeDisk, options);
 }

@@ -7,9 +7,11 @@ export interface RootfsBuildInput {
   /** The file to write. */
   readonly output: string;
   /** Its format. */
-  readonly diskFormat?: "ext4" | undefined;
+  readonly diskFormat?: "ext4" | "qcow2" | undefined;
   /** Such as `2GiB`. */
   readonly size?: string | undefined;
+  /** Files of this machine to put on top, `SRC:DST:MODE` each. */
+  readonly inject?: readonly string[] | undefined;
   /** Such as `linux/arm64`. */
   readonly platform?: string | undefined;
   /** When the registry is asked. */
@@ -20,8 +22,9 @@ export interface RootfsBuildInput {
 export const input: z.ZodType<RootfsBuildInput> = z.strictObject({
   ref: z.string().min(1),
   output: z.string("must be given").min(1),
-  diskFormat: z.enum(["ext4"]).optional(),
+  diskFormat: z.enum(["ext4", "qcow2"]).optional(),
   size: z.string().optional(),
+  inject: z.array(z.string()).optional(),
   platform: z.string().min(1).optional(),
   pull: z.enum(["missing", "always", "never"]).optional(),
 });
@@ -31,7 +34,7 @@ export interface RootfsBuildOutput {
   /** The file that was written. */
   readonly file: string;
   /** Its format. */
-  readonly diskFormat: "ext4";
+  readonly diskFormat: "ext4" | "qcow2";
   /** The image. */
   readonly reference: string;
   /** Digest of its manifest. */
@@ -47,7 +50,7 @@ export interface RootfsBuildOutput {
 /** The schema of {@link RootfsBuildOutput}. */
 export const output: z.ZodType<RootfsBuildOutput> = z.strictObject({
   file: z.string(),
-  diskFormat: z.enum(["ext4"]),
+  diskFormat: z.enum(["ext4", "qcow2"]),
   reference: z.string(),
   digest: z.string(),
   key: z.string(),

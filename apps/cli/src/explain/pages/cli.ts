@@ -26,6 +26,10 @@ export const cliPages: CodePages = {
     meaning: "No package has an error with this code.",
     advice: "Run box explain without a code for the list of all codes.",
   },
+  CLI_NO_SUCH_PATH: {
+    meaning: "The file system of the disk has no file or folder with this path.",
+    advice: "List what is there with box rootfs ls FILE; bytes that are no text are written \\xNN.",
+  },
   CLI_TIMEOUT: {
     meaning: "The command was stopped because --timeout had passed. What was half made is removed.",
     advice:
