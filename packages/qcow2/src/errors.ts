@@ -35,6 +35,7 @@ export type Qcow2ErrorCode =
   | "QCOW2_TABLE_TOO_LARGE" // limit
   | "QCOW2_IMAGE_TOO_LARGE" // limit
   | "QCOW2_METADATA_LIMIT" // limit
+  | "QCOW2_REFCOUNT_OVERFLOW" // limit
   | "QCOW2_LUKS_LIMIT" // limit
   | "QCOW2_DEADLINE" // limit
   | "QCOW2_BACKING_CYCLE" // limit
@@ -47,8 +48,12 @@ export type Qcow2ErrorCode =
   | "QCOW2_ENCRYPTED" // encrypted
   | "QCOW2_INVALID_ARGUMENT" // invalid-argument
   | "QCOW2_SNAPSHOT_NOT_FOUND" // not-found
+  | "QCOW2_BITMAP_NOT_FOUND" // not-found
   | "QCOW2_TARGET_NOT_EMPTY" // conflict
   | "QCOW2_DIRTY" // conflict
+  | "QCOW2_HAS_BITMAPS" // conflict
+  | "QCOW2_BITMAP_EXISTS" // conflict
+  | "QCOW2_BITMAP_IN_USE" // conflict
   | "QCOW2_IO" // io
   | "QCOW2_SHORT_READ" // io
   | "QCOW2_NO_SPACE" // no-space
@@ -94,6 +99,7 @@ export const qcow2ErrorKinds: Readonly<Record<Qcow2ErrorCode, ErrorKind>> = {
   QCOW2_TABLE_TOO_LARGE: "limit",
   QCOW2_IMAGE_TOO_LARGE: "limit",
   QCOW2_METADATA_LIMIT: "limit",
+  QCOW2_REFCOUNT_OVERFLOW: "limit",
   QCOW2_LUKS_LIMIT: "limit",
   QCOW2_DEADLINE: "limit",
   QCOW2_BACKING_CYCLE: "limit",
@@ -106,8 +112,12 @@ export const qcow2ErrorKinds: Readonly<Record<Qcow2ErrorCode, ErrorKind>> = {
   QCOW2_ENCRYPTED: "encrypted",
   QCOW2_INVALID_ARGUMENT: "invalid-argument",
   QCOW2_SNAPSHOT_NOT_FOUND: "not-found",
+  QCOW2_BITMAP_NOT_FOUND: "not-found",
   QCOW2_TARGET_NOT_EMPTY: "conflict",
   QCOW2_DIRTY: "conflict",
+  QCOW2_HAS_BITMAPS: "conflict",
+  QCOW2_BITMAP_EXISTS: "conflict",
+  QCOW2_BITMAP_IN_USE: "conflict",
   QCOW2_IO: "io",
   QCOW2_SHORT_READ: "io",
   QCOW2_NO_SPACE: "no-space",

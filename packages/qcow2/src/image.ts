@@ -1,14 +1,37 @@
 import type { RandomAccess } from "@box/io";
+import {
+  type AddBitmapOptions,
+  judgeAdd,
+  judgeClear,
+  judgeEnable,
+  judgeMerge,
+  judgeRemove,
+} from "./bitmaps/bitmap-changes.ts";
+import {
+  type DirtyRange,
+  dirtyRangesOf,
+  findBitmap,
+  readBitmapDirectory,
+  requireUsable,
+} from "./bitmaps/read-bitmap.ts";
 import { MemoryBudget } from "./bytes/budget.ts";
 import { type SourceReader, throwIfAborted } from "./bytes/source-reader.ts";
 import type { OpenImageOptions } from "./chain/open-options.ts";
-import { type ImageDescription, readDescription, type Snapshot } from "./describe/describe.ts";
+import {
+  type Bitmap,
+  type ImageDescription,
+  readDescription,
+  type Snapshot,
+  toSnapshot,
+} from "./describe/describe.ts";
 import { Qcow2Error } from "./errors.ts";
-import { formatLimits } from "./header/layout.ts";
 import type { ImageInfo } from "./inspect/image-info.ts";
-import type { HeaderArea } from "./inspect/read-header.ts";
+import type { LiveHeader } from "./inspect/live-header.ts";
 import type { Extent } from "./read/disk-layer.ts";
 import type { Qcow2Layer } from "./read/qcow2-layer.ts";
+import { findSnapshot, requirePossibleDisk } from "./snapshots/find.ts";
+import type { CreateSnapshotOptions } from "./snapshots/snapshot-changes.ts";
+import { SnapshotLife } from "./snapshots/snapshot-life.ts";
 import type { ImageWriter } from "./write/image-writer.ts";
 import type { ResizeOptions } from "./write/resize.ts";
 
@@ -24,33 +47,35 @@ const defaultMetadataBytes = 64 * 2 ** 20;
 
 /** An image that is open: its virtual disk is read like a file. Made by `openImage`. */
 export class Qcow2Image implements RandomAccess, AsyncDisposable {
-  /** What the header says. */
-  readonly info: ImageInfo;
   readonly #layer: Qcow2Layer;
-  readonly #area: HeaderArea;
+  readonly #header: LiveHeader;
   readonly #reader: SourceReader;
   readonly #options: OpenImageOptions;
   readonly #writer: ImageWriter | undefined;
-  readonly #isSnapshot: boolean;
+  readonly #snapshot: SnapshotLife | undefined;
+  readonly #openSnapshots = new Map<string, SnapshotLife>();
   #isClosed = false;
 
   /** @internal */
   constructor(
     layer: Qcow2Layer,
-    info: ImageInfo,
-    area: HeaderArea,
+    header: LiveHeader,
     reader: SourceReader,
     options: OpenImageOptions,
     writer: ImageWriter | undefined,
-    isSnapshot = false,
+    snapshot?: SnapshotLife,
   ) {
-    this.info = info;
     this.#writer = writer;
     this.#layer = layer;
-    this.#area = area;
+    this.#header = header;
     this.#reader = reader;
     this.#options = options;
-    this.#isSnapshot = isSnapshot;
+    this.#snapshot = snapshot;
+  }
+
+  /** What the header says. */
+  get info(): ImageInfo {
+    return this.#header.info;
   }
 
   /** Size of the virtual disk in bytes. */
@@ -75,8 +100,7 @@ export class Qcow2Image implements RandomAccess, AsyncDisposable {
     const inside = Math.max(0, Math.min(length, this.sizeBytes - offset));
     const bytes = into?.subarray(0, inside) ?? new Uint8Array(inside);
     if (inside === 0) return bytes;
-    const reading = this.#layer.readInto(offset, bytes);
-    await (this.#writer?.track(reading) ?? reading);
+    await this.#track(this.#layer.readInto(offset, bytes));
     return bytes;
   }
 
@@ -125,7 +149,7 @@ export class Qcow2Image implements RandomAccess, AsyncDisposable {
   /** Resolves once everything written before is on stable storage. */
   async flush(): Promise<void> {
     this.#requireOpen();
-    await this.#writer?.flush();
+    if (!this.#snapshot) await this.#writer?.flush();
   }
 
   /** Says where each part of the virtual disk has its bytes, in order, over the whole chain. Reads no data. */
@@ -146,8 +170,7 @@ export class Qcow2Image implements RandomAccess, AsyncDisposable {
   /** Reads what the header does not say: snapshots, bitmaps, how it is encrypted. */
   async describe(): Promise<ImageDescription> {
     this.#requireOpen();
-    const budget = new MemoryBudget(this.#options.limits?.maxMetadataBytes ?? defaultMetadataBytes);
-    return readDescription(this.#reader, this.#area, budget);
+    return this.#track(readDescription(this.#reader, this.#header.area, this.#newBudget()));
   }
 
   /** Lists the internal snapshots. */
@@ -162,37 +185,135 @@ export class Qcow2Image implements RandomAccess, AsyncDisposable {
    * @throws {@link Qcow2Error} `QCOW2_SNAPSHOT_NOT_FOUND`, `QCOW2_SNAPSHOT_INVALID`.
    */
   async openSnapshot(idOrName: string): Promise<Qcow2Image> {
-    const snapshots = await this.snapshots();
-    const found =
-      snapshots.find(({ id }) => id === idOrName) ??
-      snapshots.find(({ name }) => name === idOrName);
-    if (found === undefined) {
-      throw new Qcow2Error({
-        code: "QCOW2_SNAPSHOT_NOT_FOUND",
-        message: `the image has no snapshot ${JSON.stringify(idOrName)}`,
-        details: { snapshot: idOrName },
-      });
-    }
-    requirePossible(found, this.info.clusterSizeBytes, this.#reader.sizeBytes);
-    const layer = this.#layer.withView({
-      l1Offset: found.l1Table.offset,
-      l1Entries: found.l1Table.entries,
-      sizeBytes: Number(found.diskSizeBytes),
+    const found = findSnapshot(await this.snapshots(), idOrName);
+    const { offset: l1Offset, entries: l1Entries } = found.l1Table;
+    const clusterSize = this.info.clusterSizeBytes;
+    requirePossibleDisk({ ...found, l1Offset, l1Entries }, clusterSize, this.#reader.sizeBytes);
+    const sizeBytes = Number(found.diskSizeBytes);
+    const layer = this.#layer.withView({ l1Offset, l1Entries, sizeBytes });
+    const life = this.#openSnapshots.get(found.id) ?? new SnapshotLife(found.id);
+    this.#openSnapshots.set(found.id, life);
+    return new Qcow2Image(layer, this.#header, this.#reader, this.#options, this.#writer, life);
+  }
+
+  /**
+   * Takes an internal snapshot of the disk as it is now. Like every change of the snapshots it happens at one moment: a
+   * crash or a failure leaves the image as it was or as it is to be.
+   *
+   * @param name - 1 to 255 bytes; another snapshot may have it too.
+   * @returns The snapshot, with an id of its own.
+   * @throws {@link Qcow2Error} `QCOW2_REFCOUNT_OVERFLOW` when refcounts are too narrow, `QCOW2_UNSUPPORTED_FEATURE` with
+   * an external data file, `QCOW2_TABLE_TOO_LARGE`, `QCOW2_METADATA_LIMIT`, or as {@link Qcow2Image.write}.
+   */
+  async createSnapshot(
+    name: Uint8Array | string,
+    options: CreateSnapshotOptions,
+  ): Promise<Snapshot> {
+    return toSnapshot(await this.#requireWriter(0, 0).createSnapshot(name, options));
+  }
+
+  /**
+   * Makes the disk what it was when a snapshot was taken, its size too. What was written since is lost.
+   *
+   * @param idOrName - As for {@link Qcow2Image.openSnapshot}.
+   * @throws {@link Qcow2Error} `QCOW2_SNAPSHOT_NOT_FOUND`, `QCOW2_SNAPSHOT_INVALID`, `QCOW2_HAS_BITMAPS`, or as
+   * {@link Qcow2Image.createSnapshot}.
+   */
+  async applySnapshot(idOrName: string): Promise<void> {
+    await this.#requireWriter(0, 0).applySnapshot(idOrName);
+  }
+
+  /**
+   * Deletes an internal snapshot and gives back what only it used. Images that {@link Qcow2Image.openSnapshot} made of it
+   * cannot be read any more.
+   *
+   * @param idOrName - As for {@link Qcow2Image.openSnapshot}.
+   * @throws {@link Qcow2Error} as {@link Qcow2Image.applySnapshot}.
+   */
+  async deleteSnapshot(idOrName: string): Promise<void> {
+    await this.#requireWriter(0, 0).deleteSnapshot(idOrName, (entry) => {
+      const { id } = toSnapshot(entry);
+      this.#openSnapshots.get(id)?.end();
+      this.#openSnapshots.delete(id);
     });
-    return new Qcow2Image(
-      layer,
-      this.info,
-      this.#area,
-      this.#reader,
-      this.#options,
-      undefined,
-      true,
+  }
+
+  /** Lists the persistent bitmaps that the image says are valid; what was written through it is in them then. */
+  async bitmaps(): Promise<readonly Bitmap[]> {
+    this.#requireOpen();
+    await this.#writer?.settleBitmaps();
+    return (await this.describe()).bitmaps;
+  }
+
+  /**
+   * Reads a bitmap: the ranges of the disk that were written since it was added or cleared, in order.
+   *
+   * @throws {@link Qcow2Error} `QCOW2_BITMAP_NOT_FOUND`, `QCOW2_BITMAP_IN_USE` for one that cannot be relied on or that
+   * changes meanwhile, `QCOW2_BITMAP_INVALID`.
+   */
+  async *dirtyRanges(name: string): AsyncGenerator<DirtyRange> {
+    this.#requireOpen();
+    await this.#writer?.settleBitmaps();
+    const changes = this.#writer?.bitmapChanges;
+    const budget = this.#newBudget();
+    const entry = findBitmap(
+      await readBitmapDirectory(this.#reader, this.#header.area, budget),
+      name,
     );
+    requireUsable(entry);
+    const { clusterSizeBytes: clusterSize, virtualSizeBytes } = this.info;
+    const disk = { clusterSize, sizeBytes: Number(virtualSizeBytes) };
+    for await (const range of dirtyRangesOf(this.#reader, entry, disk, budget)) {
+      if (this.#writer?.bitmapChanges !== changes) throw changedMeanwhile(name);
+      yield range;
+    }
+    if (this.#writer?.bitmapChanges !== changes) throw changedMeanwhile(name);
+  }
+
+  /**
+   * Adds an empty bitmap, which records what is written from now on, here and by QEMU.
+   *
+   * @param name - 1 to 1023 bytes that no other bitmap has.
+   * @throws {@link Qcow2Error} `QCOW2_BITMAP_EXISTS`, `QCOW2_INVALID_ARGUMENT`, `QCOW2_UNSUPPORTED_FEATURE` in version 2,
+   * `QCOW2_TABLE_TOO_LARGE`, or as {@link Qcow2Image.write}.
+   */
+  async addBitmap(name: Uint8Array | string, options: AddBitmapOptions = {}): Promise<void> {
+    await this.#requireWriter(0, 0).changeBitmaps((parts) => judgeAdd(parts, name, options));
+  }
+
+  /** Removes a bitmap, also one that cannot be relied on. Errors as {@link Qcow2Image.clearBitmap}. */
+  async removeBitmap(name: string): Promise<void> {
+    await this.#requireWriter(0, 0).changeBitmaps((parts) => judgeRemove(parts, name));
+  }
+
+  /**
+   * Clears all bits of a bitmap.
+   *
+   * @throws {@link Qcow2Error} `QCOW2_BITMAP_NOT_FOUND`, `QCOW2_BITMAP_IN_USE`, `QCOW2_BITMAP_INVALID`, or as
+   * {@link Qcow2Image.write}.
+   */
+  async clearBitmap(name: string): Promise<void> {
+    await this.#requireWriter(0, 0).changeBitmaps((parts) => judgeClear(parts, name));
+  }
+
+  /** Makes a bitmap record writes. Errors as {@link Qcow2Image.clearBitmap}. */
+  async enableBitmap(name: string): Promise<void> {
+    await this.#requireWriter(0, 0).changeBitmaps((parts) => judgeEnable(parts, name, true));
+  }
+
+  /** Makes a bitmap stay as it is, whatever is written. Errors as {@link Qcow2Image.clearBitmap}. */
+  async disableBitmap(name: string): Promise<void> {
+    await this.#requireWriter(0, 0).changeBitmaps((parts) => judgeEnable(parts, name, false));
+  }
+
+  /** Adds to a bitmap what another one of the image marks. Errors as {@link Qcow2Image.clearBitmap}. */
+  async mergeBitmap(name: string, from: string): Promise<void> {
+    await this.#requireWriter(0, 0).changeBitmaps((parts) => judgeMerge(parts, name, from));
   }
 
   /** Flushes what was written and closes what resolvers opened; later reads fail. The image's own source stays open. */
   async close(): Promise<void> {
-    if (this.#isClosed || this.#isSnapshot) return;
+    if (this.#isClosed || this.#snapshot) return;
     this.#isClosed = true;
     try {
       await this.#writer?.close();
@@ -209,7 +330,7 @@ export class Qcow2Image implements RandomAccess, AsyncDisposable {
   #requireWriter(offset: number, length: number): ImageWriter {
     this.#requireOpen();
     requireRange(offset, length);
-    if (this.#writer === undefined) throw notOpenForWriting();
+    if (this.#writer === undefined || this.#snapshot) throw notOpenForWriting();
     if (offset + length <= this.sizeBytes) return this.#writer;
     throw new Qcow2Error({
       code: "QCOW2_INVALID_ARGUMENT",
@@ -217,11 +338,27 @@ export class Qcow2Image implements RandomAccess, AsyncDisposable {
     });
   }
 
+  #newBudget(): MemoryBudget {
+    return new MemoryBudget(this.#options.limits?.maxMetadataBytes ?? defaultMetadataBytes);
+  }
+
+  async #track<Value>(reading: Promise<Value>): Promise<Value> {
+    return this.#writer?.track(reading) ?? reading;
+  }
+
   #requireOpen(): void {
+    this.#snapshot?.requireAlive();
     if (this.#isClosed) {
       throw new Qcow2Error({ code: "QCOW2_INVALID_ARGUMENT", message: "the image is closed" });
     }
   }
+}
+
+function changedMeanwhile(name: string): Qcow2Error {
+  return new Qcow2Error({
+    code: "QCOW2_BITMAP_IN_USE",
+    message: `the bitmap ${JSON.stringify(name)} was changed while it was read`,
+  });
 }
 
 function notOpenForWriting(): Qcow2Error {
@@ -239,22 +376,6 @@ function requireRange(start: number, length: number): void {
   throw new Qcow2Error({
     code: "QCOW2_INVALID_ARGUMENT",
     message: `a range starts at a whole byte and has a whole length, not ${start} and ${length}`,
-  });
-}
-
-function requirePossible(snapshot: Snapshot, clusterSize: number, fileSize: number): void {
-  const { offset, entries } = snapshot.l1Table;
-  const isPossible =
-    offset % clusterSize === 0 &&
-    entries * 8 <= formatLimits.maxL1Bytes &&
-    offset + entries * 8 <= fileSize &&
-    snapshot.diskSizeBytes <= BigInt(Number.MAX_SAFE_INTEGER);
-  if (isPossible) return;
-  throw new Qcow2Error({
-    code: "QCOW2_SNAPSHOT_INVALID",
-    message: `the snapshot ${JSON.stringify(snapshot.id)} has an impossible L1 table or disk size`,
-    offset: snapshot.entryOffset,
-    structure: "snapshot table",
   });
 }
 

@@ -1,6 +1,8 @@
 export type { RandomAccess } from "@box/io";
 export { amendImage } from "./amend/amend-image.ts";
 export type { AmendImageOptions } from "./amend/amend-options.ts";
+export type { AddBitmapOptions } from "./bitmaps/bitmap-changes.ts";
+export type { DirtyRange } from "./bitmaps/read-bitmap.ts";
 export { blobSource } from "./bytes/blob-source.ts";
 export { openImage } from "./chain/open-image.ts";
 export type { ImageLimits, OpenImageOptions } from "./chain/open-options.ts";
@@ -85,4 +87,5 @@ export {
   rebaseImage,
 } from "./rebase/rebase-image.ts";
 export { countUsedClusters } from "./refcount/count-used.ts";
+export type { CreateSnapshotOptions } from "./snapshots/snapshot-changes.ts";
 export type { ResizeOptions } from "./write/resize.ts";

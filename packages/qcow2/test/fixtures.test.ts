@@ -55,7 +55,10 @@ describe("the fixture suite", { timeout: 60_000 }, () => {
   });
 
   it("never writes to an input that is only looked at", async () => {
-    const looked = fixtures.filter(({ operation }) => !/create|write/.test(operation));
+    const looked = fixtures.filter(
+      ({ operation }) =>
+        !/create|write|Snapshot$|Bitmap$/.test(operation) || operation === "openSnapshot",
+    );
     for (const fixture of looked) {
       const operations = new Set<string>();
       const source = observeFile(toSource(fixture), ({ kind }) => {
@@ -102,6 +105,22 @@ async function run(fixture: Fixture, source: RandomAccess): Promise<Record<strin
     case "write": {
       await using image = await openImage(source, { ...fixture.open?.(source), mode: "rw" });
       await image.write(0, new Uint8Array(512).fill(1));
+      return {};
+    }
+    case "createSnapshot":
+    case "applySnapshot":
+    case "deleteSnapshot": {
+      await using image = await openImage(source, { ...fixture.open?.(source), mode: "rw" });
+      const { operation, snapshotName = "1" } = fixture;
+      if (operation !== "createSnapshot") await image[operation]("1");
+      else await image.createSnapshot(snapshotName, { date: new Date(0) });
+      return {};
+    }
+    case "addBitmap":
+    case "clearBitmap":
+    case "removeBitmap": {
+      await using image = await openImage(source, { ...fixture.open?.(source), mode: "rw" });
+      await image[fixture.operation]("bits");
       return {};
     }
     case "createOverlay":

@@ -3,7 +3,7 @@ import { Qcow2Error } from "../errors.ts";
 import type { BitmapDirectoryInfo } from "../extensions/contents.ts";
 
 /** Bytes of a bitmap directory entry before its extra data. */
-const entryHeadBytes = 24;
+export const bitmapEntryHeadBytes = 24;
 
 /** A persistent bitmap as the directory describes it. */
 export interface BitmapEntry {
@@ -51,7 +51,7 @@ export function parseBitmapDirectory(
   while (position < bytes.byteLength) {
     const entry = parseEntry(bytes.subarray(position), info.offset + position, disk);
     entries.push(entry);
-    const length = entryHeadBytes + entry.extra.byteLength + entry.name.byteLength;
+    const length = bitmapEntryHeadBytes + entry.extra.byteLength + entry.name.byteLength;
     position += Math.ceil(length / 8) * 8;
   }
   if (entries.length !== info.count || position !== bytes.byteLength) {
@@ -64,11 +64,12 @@ export function parseBitmapDirectory(
 }
 
 function parseEntry(bytes: Uint8Array, entryOffset: number, disk: BitmapDisk): BitmapEntry {
-  if (bytes.byteLength < entryHeadBytes) throw bitmapError(entryOffset, "the entry is cut short");
+  if (bytes.byteLength < bitmapEntryHeadBytes)
+    throw bitmapError(entryOffset, "the entry is cut short");
   const view = viewOf(bytes);
   const extraBytes = view.getUint32(20);
   const nameBytes = view.getUint16(18);
-  const nameStart = entryHeadBytes + extraBytes;
+  const nameStart = bitmapEntryHeadBytes + extraBytes;
   if (nameStart + nameBytes > bytes.byteLength) {
     throw bitmapError(entryOffset, "the entry runs past the end of the directory");
   }
@@ -79,7 +80,7 @@ function parseEntry(bytes: Uint8Array, entryOffset: number, disk: BitmapDisk): B
     tableEntries: view.getUint32(8),
     flags: view.getUint32(12),
     granularityBits: view.getUint8(17),
-    extra: bytes.slice(entryHeadBytes, nameStart),
+    extra: bytes.slice(bitmapEntryHeadBytes, nameStart),
   };
   validateEntry(entry, view.getUint8(16), disk);
   return entry;
@@ -102,7 +103,7 @@ function validateEntry(entry: BitmapEntry, type: number, disk: BitmapDisk): void
       `its table of ${tableEntries} entries at byte ${tableOffset} is impossible`,
     );
   }
-  const neededEntries = entriesFor(disk, granularityBits);
+  const neededEntries = bitmapTableEntries(disk, granularityBits);
   if ((flags & bitmapFlags.inUse) === 0 && tableEntries !== neededEntries) {
     throw bitmapError(
       entryOffset,
@@ -112,7 +113,10 @@ function validateEntry(entry: BitmapEntry, type: number, disk: BitmapDisk): void
 }
 
 /** Clusters that a bitmap of the whole disk fills; QEMU 7.2 refuses to open an image with any other number. */
-function entriesFor({ size, clusterBits }: BitmapDisk, granularityBits: number): number {
+export function bitmapTableEntries(
+  { size, clusterBits }: BitmapDisk,
+  granularityBits: number,
+): number {
   const bytesPerCluster = 1n << BigInt(clusterBits + 3 + granularityBits);
   return Number((size + bytesPerCluster - 1n) / bytesPerCluster);
 }

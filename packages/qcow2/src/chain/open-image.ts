@@ -7,7 +7,7 @@ import { headerFields } from "../header/layout.ts";
 import { validateTables } from "../header/validate.ts";
 import { Qcow2Image } from "../image.ts";
 import type { ImageInfo } from "../inspect/image-info.ts";
-import { toImageInfo } from "../inspect/inspect-image.ts";
+import { LiveHeader } from "../inspect/live-header.ts";
 import { type HeaderArea, readHeaderArea, requireKnownFeatures } from "../inspect/read-header.ts";
 import { CompressedReader } from "../read/compressed-reader.ts";
 import type { DiskLayer } from "../read/disk-layer.ts";
@@ -31,10 +31,10 @@ const defaultMetadataBytes = 64 * 2 ** 20;
 interface OpenedLayer {
   /** Its disk. */
   readonly layer: Qcow2Layer;
-  /** What the header says. */
+  /** What the header said then. */
   readonly info: ImageInfo;
   /** The header. */
-  readonly area: HeaderArea;
+  readonly header: LiveHeader;
   /** The image file. */
   readonly reader: SourceReader;
 }
@@ -84,8 +84,8 @@ async function openTop(
   owned: readonly ResolvedFile[],
   options: OpenImageOptions,
 ): Promise<Qcow2Image> {
-  const { layer, info, area, reader, writer } = await openParts(source, owned, options);
-  return new Qcow2Image(layer, info, area, reader, options, writer);
+  const { layer, header, reader, writer } = await openParts(source, owned, options);
+  return new Qcow2Image(layer, header, reader, options, writer);
 }
 
 /**
@@ -121,16 +121,16 @@ export function guardOf({ limits }: OpenImageOptions): ChainGuard {
 }
 
 function writerOf(
-  { layer, info, area, reader }: OpenedLayer,
+  { layer, header, reader }: OpenedLayer,
   { mode, limits, signal }: OpenImageOptions,
 ): ImageWriter | undefined {
   if (mode !== "rw") return undefined;
-  requireWritableImage(info);
+  requireWritableImage(header.info);
   requireWritable(reader.source);
   requireWritable(layer.parts.dataReader.source);
   const maxMetadataBytes = limits?.maxMetadataBytes ?? defaultMetadataBytes;
   const { cache } = layer.parts;
-  return new ImageWriter({ layer, info, area, reader, cache, maxMetadataBytes, signal });
+  return new ImageWriter({ layer, header, reader, cache, maxMetadataBytes, signal });
 }
 
 /** @param owned - Files that are closed with the layer, and when opening it fails. */
@@ -148,7 +148,8 @@ async function openLayer(
     const area = await readHeaderArea(reader, options.compat ?? "strict");
     requireKnownFeatures(area);
     validateTables(area.header, isStrict ? { fileSizeBytes: reader.sizeBytes } : {});
-    const info = toImageInfo(area, reader.sizeBytes);
+    const header = new LiveHeader(area, () => reader.sizeBytes);
+    const { info } = header;
     requireKey(info, options, depth === (options.depth ?? 0));
     const sizeBytes = requireReadable(info, options);
     const dataFile = await openDataFile(area, info, file, depth, options);
@@ -172,7 +173,7 @@ async function openLayer(
     };
     const { l1TableOffset: l1Offset, l1Size: l1Entries } = area.header;
     const layer = new Qcow2Layer(parts, { l1Offset, l1Entries, sizeBytes });
-    return { layer, info, area, reader };
+    return { layer, info, header, reader };
   } catch (error) {
     await closeAll(opened);
     throw error;

@@ -1,4 +1,5 @@
-import { bitmapFlags, parseBitmapDirectory } from "../bitmaps/parse.ts";
+import { bitmapFlags } from "../bitmaps/parse.ts";
+import { readBitmapDirectory } from "../bitmaps/read-bitmap.ts";
 import type { MemoryBudget } from "../bytes/budget.ts";
 import type { SourceReader } from "../bytes/source-reader.ts";
 import { toDisplayText } from "../bytes/text.ts";
@@ -74,7 +75,8 @@ export async function readDescription(
   };
 }
 
-function toSnapshot(entry: SnapshotEntry): Snapshot {
+/** A snapshot table entry as it is shown. */
+export function toSnapshot(entry: SnapshotEntry): Snapshot {
   const { extra: _, id, name, l1Offset, l1Size, ...rest } = entry;
   return {
     ...rest,
@@ -89,11 +91,7 @@ async function readBitmaps(
   area: HeaderArea,
   budget: MemoryBudget,
 ): Promise<Bitmap[]> {
-  const info = area.contents.bitmaps;
-  if (info === undefined) return [];
-  budget.take(info.lengthBytes, "bitmap directory");
-  const bytes = await reader.readExactly(info.offset, info.lengthBytes, "bitmap directory");
-  return parseBitmapDirectory(bytes, info, area.header).map((entry) => ({
+  return (await readBitmapDirectory(reader, area, budget)).map((entry) => ({
     name: toDisplayText(entry.name),
     granularityBytes: 2 ** entry.granularityBits,
     isInUse: (entry.flags & bitmapFlags.inUse) !== 0,

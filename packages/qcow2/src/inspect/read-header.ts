@@ -56,6 +56,16 @@ export async function readHeaderArea(reader: SourceReader, compat: Compat): Prom
   }
 }
 
+/** The header area that stands in these bytes, all of it, of an image whose area was another before. */
+export function parseHeaderArea(bytes: Uint8Array, before: HeaderArea): HeaderArea {
+  const header = parseHeader(bytes);
+  const clusterSize = 2 ** header.clusterBits;
+  const end = header.backingFileOffset === 0 ? clusterSize : header.backingFileOffset;
+  const extensions = parseExtensions(bytes, header.headerLength, end, true) ?? [];
+  const contents = parseExtensionContents(extensions, header);
+  return { ...before, header, extensions, contents };
+}
+
 /** Refuses an image that needs a feature which is not known here. */
 export function requireKnownFeatures(area: HeaderArea): void {
   if (area.unknownIncompatible.length > 0) throw unsupportedFeatures(area.unknownIncompatible);

@@ -2,7 +2,7 @@ import { viewOf, writeU64 } from "../bytes/big-endian.ts";
 import type { SourceReader } from "../bytes/source-reader.ts";
 import { Qcow2Error, type Qcow2ErrorCode } from "../errors.ts";
 import { headerFields } from "../header/layout.ts";
-import type { Header } from "../header/parse.ts";
+import type { LiveHeader } from "../inspect/live-header.ts";
 import type { HostFile } from "../write/host-file.ts";
 import type { MetadataMap } from "../write/metadata-map.ts";
 import { BlockCache, type CachedBlock } from "./block-cache.ts";
@@ -19,6 +19,7 @@ export interface HostRange {
 
 /** The refcounts of an image: counts in memory first, and in the file when {@link Refcounts.write} is called. */
 export class Refcounts {
+  readonly #header: LiveHeader;
   readonly #host: HostFile;
   readonly #metadata: MetadataMap;
   readonly #blocks: BlockCache;
@@ -35,11 +36,13 @@ export class Refcounts {
 
   private constructor(
     reader: SourceReader,
-    header: Header,
+    live: LiveHeader,
     host: HostFile,
     metadata: MetadataMap,
     table: Float64Array,
   ) {
+    const { header } = live;
+    this.#header = live;
     this.#host = host;
     this.#metadata = metadata;
     this.#clusterSize = 2 ** header.clusterBits;
@@ -53,12 +56,12 @@ export class Refcounts {
   /** Reads the refcount table and claims it and the blocks that it names. */
   static async open(
     reader: SourceReader,
-    header: Header,
+    header: LiveHeader,
     host: HostFile,
     metadata: MetadataMap,
   ): Promise<Refcounts> {
-    const { refcountTableOffset: offset, refcountTableClusters } = header;
-    const lengthBytes = refcountTableClusters * 2 ** header.clusterBits;
+    const { refcountTableOffset: offset, refcountTableClusters, clusterBits } = header.header;
+    const lengthBytes = refcountTableClusters * 2 ** clusterBits;
     const view = viewOf(await reader.readExactly(offset, lengthBytes, "refcount table"));
     const table = new Float64Array(lengthBytes / 8);
     for (let index = 0; index < table.length; index++) {
@@ -72,10 +75,26 @@ export class Refcounts {
 
   /** The refcount of a cluster. */
   async get(cluster: number): Promise<number> {
-    const offset = this.#table[Math.floor(cluster / this.#perBlock)] ?? 0;
-    if (offset === 0) return 0;
-    const block = this.#blocks.peek(offset) ?? (await this.#blocks.load(offset));
-    return block.get(cluster % this.#perBlock);
+    const block = await this.block(Math.floor(cluster / this.#perBlock));
+    return block?.get(cluster % this.#perBlock) ?? 0;
+  }
+
+  /** Where the refcount table is. */
+  get table(): HostRange {
+    const clusters = (this.#table.length * 8) / this.#clusterSize;
+    return { offset: this.#tableOffset, clusters };
+  }
+
+  /** Host offsets of the blocks, up to the last one that there is; 0 where there is none. */
+  blockOffsets(): Float64Array {
+    return this.#table.slice(0, this.#lastBlock() + 1);
+  }
+
+  /** A block of refcounts; `undefined` where there is none. */
+  async block(index: number): Promise<CachedBlock | undefined> {
+    const offset = this.#table[index] ?? 0;
+    if (offset === 0) return undefined;
+    return this.#blocks.peek(offset) ?? this.#blocks.load(offset);
   }
 
   /** Takes up to `wanted` free clusters that lie next to each other; at least one. */
@@ -247,8 +266,10 @@ export class Refcounts {
     await this.#host.flush();
     const fields = new Uint8Array(12);
     writeU64(viewOf(fields), 0, this.#tableOffset);
-    viewOf(fields).setUint32(8, bytes.byteLength / this.#clusterSize);
+    const refcountTableClusters = bytes.byteLength / this.#clusterSize;
+    viewOf(fields).setUint32(8, refcountTableClusters);
     await this.#host.write(headerFields.refcountTableOffset, fields, "header");
+    this.#header.update({ refcountTableOffset: this.#tableOffset, refcountTableClusters });
     this.#isTableMoved = false;
   }
 

@@ -142,6 +142,13 @@ export class TableCache {
     this.#lastOffset = -1;
   }
 
+  /** Forgets everything. Only when nothing is changed. */
+  clear(): void {
+    if (this.#edits.size > 0) throw new Error("tables with changes must not be forgotten");
+    this.#slices.clear();
+    this.#lastOffset = -1;
+  }
+
   async #read(start: number, structure: Qcow2Structure): Promise<DataView> {
     const found = await this.#reader.readAvailable(start, this.sliceBytes);
     let bytes = found;

@@ -53,6 +53,16 @@ export class HostFile {
     this.#reader.grewTo(offset + bytes.byteLength);
   }
 
+  /** Writes what decides which state the file is in. After a failure that is not known, and nothing more is written. */
+  async writeDecision(offset: number, bytes: Uint8Array, structure: Qcow2Structure): Promise<void> {
+    try {
+      await this.write(offset, bytes, structure);
+    } catch (error) {
+      if (error instanceof Qcow2Error) this.#failure ??= error;
+      throw error;
+    }
+  }
+
   /** Resolves once everything written is on stable storage. After a failure nothing more is written. */
   async flush(): Promise<void> {
     if (this.#failure) throw this.#failure;

@@ -1,9 +1,14 @@
+import { changedHeader, type HeaderChange } from "../amend/changed-header.ts";
 import { viewOf } from "../bytes/big-endian.ts";
 import { MemoryBudget } from "../bytes/budget.ts";
 import type { SourceReader } from "../bytes/source-reader.ts";
-import { autoclearBits, hasBit, incompatibleBits } from "../header/features.ts";
+import type { Qcow2Structure } from "../errors.ts";
+import { extensionTypes } from "../extensions/layout.ts";
+import { findExtension } from "../extensions/parse.ts";
+import { autoclearBits, bitsOf, hasBit, incompatibleBits } from "../header/features.ts";
 import { headerFields } from "../header/layout.ts";
-import type { HeaderArea } from "../inspect/read-header.ts";
+import type { LiveHeader } from "../inspect/live-header.ts";
+import { parseHeaderArea } from "../inspect/read-header.ts";
 import { type HostRange, Refcounts } from "../refcount/refcounts.ts";
 import { entryOffset } from "../tables/l1-entry.ts";
 import type { TableCache } from "../tables/table-cache.ts";
@@ -25,7 +30,7 @@ export interface ImageStoreParts {
   /** The image file. */
   readonly reader: SourceReader;
   /** Its header. */
-  readonly area: HeaderArea;
+  readonly header: LiveHeader;
   /** Its L1 and L2 tables. */
   readonly cache: TableCache;
   /** Knows the reads that are under way. */
@@ -62,19 +67,50 @@ export class ImageStore {
     this.refcounts = refcounts;
   }
 
-  /** Reads where all metadata is, and clears the autoclear bits that a writer has to clear: the first change. */
+  /** Reads where all metadata is. Changes nothing. */
   static async open(parts: ImageStoreParts, l1: L1Place): Promise<ImageStore> {
-    const { reader, area } = parts;
-    const clusterSize = 2 ** area.header.clusterBits;
+    const { reader, header } = parts;
+    const clusterSize = 2 ** header.header.clusterBits;
     const metadata = new MetadataMap(clusterSize, new MemoryBudget(parts.maxMetadataBytes));
     metadata.claim(0, clusterSize, "header");
-    const host = new HostFile(reader, metadata, () => markCorrupt(reader, area));
-    const refcounts = await Refcounts.open(reader, area.header, host, metadata);
+    const host = new HostFile(reader, metadata, () => markCorrupt(reader, header));
+    const refcounts = await Refcounts.open(reader, header, host, metadata);
     const store = new ImageStore(parts, host, metadata, refcounts);
     await store.#claimTables(l1, clusterSize);
-    await claimSnapshots(reader, area, parts.maxMetadataBytes, host, metadata);
-    await store.#clearAutoclear();
+    await claimSnapshots(reader, header.area, parts.maxMetadataBytes, host, metadata);
     return store;
+  }
+
+  /**
+   * Clears the autoclear bits that a writer has to clear, and drops bitmaps that are not to be used: those without their
+   * bit, and all of them unless `keepsBitmaps`.
+   */
+  async clearAutoclear(keepsBitmaps: boolean): Promise<void> {
+    const { area, header } = this.#parts.header;
+    const hasBitmaps = findExtension(area.extensions, extensionTypes.bitmaps) !== undefined;
+    const known = bitsOf(
+      autoclearBits.rawDataFile,
+      ...(keepsBitmaps && hasBitmaps ? [autoclearBits.bitmaps] : []),
+    );
+    const autoclearFeatures = header.autoclearFeatures & known;
+    const dropsBitmaps = hasBitmaps && !hasBit(autoclearFeatures, autoclearBits.bitmaps);
+    if (autoclearFeatures === header.autoclearFeatures && !dropsBitmaps) return;
+    const withoutExtensions = dropsBitmaps ? [extensionTypes.bitmaps] : [];
+    await this.rewriteHeader({ fields: { autoclearFeatures }, withoutExtensions });
+  }
+
+  /** Writes the header with its extensions and names anew: what changed of it, in one write. */
+  async rewriteHeader(change: HeaderChange): Promise<void> {
+    const live = this.#parts.header;
+    const bytes = changedHeader(live.area, change);
+    const reader = this.#parts.reader;
+    const present = new Uint8Array(bytes.byteLength);
+    present.set(await reader.readAvailable(0, bytes.byteLength));
+    const from = bytes.findIndex((byte, at) => byte !== present[at]);
+    const last = bytes.findLastIndex((byte, at) => byte !== present[at]);
+    if (from >= 0) await this.host.writeDecision(from, bytes.subarray(from, last + 1), "header");
+    await this.host.flush();
+    live.replace(parseHeaderArea(bytes, live.area));
   }
 
   /** Takes up to `wanted` free clusters that lie together. */
@@ -85,10 +121,47 @@ export class ImageStore {
     return range;
   }
 
+  /** {@link allocateTogether} from what is free already, where such a run is soon found. */
+  async allocateRun(clusters: number): Promise<HostRange> {
+    const tooShort: HostRange[] = [];
+    let found: HostRange | undefined;
+    while (found === undefined && tooShort.length < maxShortRuns) {
+      const range = await this.allocate(clusters);
+      if (range.clusters === clusters) found = range;
+      else tooShort.push(range);
+    }
+    const clusterSize = 2 ** this.#parts.header.header.clusterBits;
+    for (const { offset, clusters: length } of tooShort) {
+      await this.refcounts.lower(offset, length * clusterSize);
+    }
+    return found ?? this.allocateTogether(clusters);
+  }
+
+  /** Says that a range holds a structure, unless that is known. */
+  async claimOnce(offset: number, length: number, structure: Qcow2Structure): Promise<void> {
+    if (this.metadata.holds(offset, length, structure)) return;
+    await this.host.guarded(() => this.metadata.claim(offset, length, structure));
+  }
+
   /** Takes exactly this many free clusters that lie together. */
   async allocateTogether(clusters: number): Promise<HostRange> {
     this.#hasAllocated = true;
     return this.refcounts.allocateTogether(clusters);
+  }
+
+  /** Writes a table that nothing names yet to clusters that are free. */
+  async writeFresh(offset: number, bytes: Uint8Array, structure: Qcow2Structure): Promise<void> {
+    await this.host.guarded(() => this.metadata.claim(offset, bytes.byteLength, structure));
+    await this.host.write(offset, bytes, structure);
+  }
+
+  /** Gives the space of ranges back that nothing uses any more, once reads under way are done. */
+  async releaseRanges(ranges: readonly HostRange[]): Promise<void> {
+    await this.#parts.queue.readsDone();
+    const clusterSize = 2 ** this.#parts.header.header.clusterBits;
+    for (const { offset, clusters } of ranges) {
+      await this.host.release(offset, clusters * clusterSize);
+    }
   }
 
   /** Gives a range back once the tables that no longer use it are in the file. */
@@ -137,7 +210,7 @@ export class ImageStore {
   }
 
   async #writeRefcounts(): Promise<void> {
-    const { clusterBits } = this.#parts.area.header;
+    const { clusterBits } = this.#parts.header.header;
     for (const { offset, clusters } of await this.refcounts.write()) {
       const lengthBytes = clusters * 2 ** clusterBits;
       this.metadata.release(offset, lengthBytes);
@@ -159,7 +232,7 @@ export class ImageStore {
   }
 
   async #punch(clusters: number[]): Promise<void> {
-    const clusterSize = 2 ** this.#parts.area.header.clusterBits;
+    const clusterSize = 2 ** this.#parts.header.header.clusterBits;
     clusters.sort((a, b) => a - b);
     for (let first = 0; first < clusters.length; ) {
       let end = first + 1;
@@ -170,7 +243,7 @@ export class ImageStore {
   }
 
   async #requireFree({ offset, clusters }: HostRange): Promise<void> {
-    const lengthBytes = clusters * 2 ** this.#parts.area.header.clusterBits;
+    const lengthBytes = clusters * 2 ** this.#parts.header.header.clusterBits;
     await this.host.guarded(() => this.metadata.requireOwn(offset, lengthBytes, "data cluster"));
   }
 
@@ -186,20 +259,14 @@ export class ImageStore {
       await this.host.guarded(() => this.metadata.claim(offset, clusterSize, "L2 table"));
     }
   }
-
-  async #clearAutoclear(): Promise<void> {
-    const { header } = this.#parts.area;
-    const kept = header.autoclearFeatures & (1n << BigInt(autoclearBits.rawDataFile));
-    if (header.version === 2 || kept === header.autoclearFeatures) return;
-    const bytes = new Uint8Array(8);
-    viewOf(bytes).setBigUint64(0, kept);
-    await this.host.write(headerFields.autoclearFeatures, bytes, "header");
-    await this.host.flush();
-  }
 }
 
+/** Free ranges that are tried for a run that must lie together. */
+const maxShortRuns = 64;
+
 /** Sets the corrupt bit, as far as that still works. Version 2 has none. */
-async function markCorrupt(reader: SourceReader, { header }: HeaderArea): Promise<void> {
+async function markCorrupt(reader: SourceReader, live: LiveHeader): Promise<void> {
+  const { header } = live;
   if (header.version === 2 || hasBit(header.incompatibleFeatures, incompatibleBits.corrupt)) return;
   const bytes = new Uint8Array(8);
   const marked = header.incompatibleFeatures | (1n << BigInt(incompatibleBits.corrupt));
@@ -207,6 +274,7 @@ async function markCorrupt(reader: SourceReader, { header }: HeaderArea): Promis
   try {
     await reader.source.write?.(headerFields.incompatibleFeatures, bytes);
     await reader.source.flush?.();
+    live.update({ incompatibleFeatures: marked });
   } catch {
     // The overlap is what the caller has to know; the mark only tells others.
   }

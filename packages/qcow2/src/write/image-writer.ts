@@ -1,8 +1,22 @@
+import type { BitmapChange, JudgeParts } from "../bitmaps/bitmap-changes.ts";
+import { BitmapRecorder } from "../bitmaps/bitmap-recorder.ts";
+import { requireNoBitmaps } from "../bitmaps/read-bitmap.ts";
+import { MemoryBudget } from "../bytes/budget.ts";
 import { throwIfAborted } from "../bytes/source-reader.ts";
 import { Qcow2Error } from "../errors.ts";
 import { headerFields } from "../header/layout.ts";
 import type { ImageInfo } from "../inspect/image-info.ts";
 import type { Qcow2Layer } from "../read/qcow2-layer.ts";
+import { switchDisk } from "../snapshots/disk-switch.ts";
+import type { SnapshotEntry } from "../snapshots/parse.ts";
+import {
+  type CreateSnapshotOptions,
+  judgeApply,
+  judgeCreate,
+  judgeDelete,
+  type SnapshotChange,
+  type SnapshotParts,
+} from "../snapshots/snapshot-changes.ts";
 import { ClusterWriter } from "./cluster-writer.ts";
 import { ClusterZeroer, type ZeroMode } from "./cluster-zeroer.ts";
 import { dropClusters, dropTables } from "./empty-disk.ts";
@@ -18,11 +32,12 @@ import { dropPast, type ShrinkParts, shrinkDisk } from "./shrink.ts";
 export interface ImageWriterParts extends Omit<ImageStoreParts, "queue"> {
   /** The disk that is written. */
   readonly layer: Qcow2Layer;
-  /** What the header says. */
-  readonly info: ImageInfo;
   /** Ends waiting changes. */
   readonly signal: AbortSignal | undefined;
 }
+
+/** Judges a change of the bitmaps. */
+type BitmapJudge = (parts: JudgeParts) => Promise<BitmapChange>;
 
 interface OpenWriter {
   readonly store: ImageStore;
@@ -37,11 +52,14 @@ interface OpenWriter {
 export class ImageWriter {
   readonly #parts: ImageWriterParts;
   readonly #queue = new OperationQueue();
+  readonly #bitmaps: BitmapRecorder;
   #open: OpenWriter | undefined;
   #failure: Qcow2Error | undefined;
+  #bitmapChanges = 0;
 
   constructor(parts: ImageWriterParts) {
     this.#parts = parts;
+    this.#bitmaps = new BitmapRecorder(parts);
   }
 
   /** Notes a read, so that what it reads is not used for something else meanwhile. */
@@ -51,8 +69,9 @@ export class ImageWriter {
 
   /** Writes bytes that lie inside the disk. */
   write(start: number, bytes: Uint8Array): Promise<void> {
-    return this.#change(async ({ writer }) => {
+    return this.#changeDisk(async ({ writer, store }) => {
       await this.#requireSound(start, bytes.byteLength);
+      await this.#bitmaps.record(store, start, bytes.byteLength);
       for (let done = 0; done < bytes.byteLength; ) {
         done += await writer.writeSome(start + done, bytes.subarray(done));
       }
@@ -61,20 +80,25 @@ export class ImageWriter {
 
   /** Makes a range inside the disk read as zeros; see {@link ZeroMode}. */
   zero(start: number, length: number, mode: ZeroMode): Promise<void> {
-    return this.#change((open) => this.#zeroRange(open, start, length, mode));
+    return this.#changeDisk(async (open) => {
+      await this.#bitmaps.record(open.store, start, length);
+      await this.#zeroRange(open, start, length, mode);
+    });
   }
 
   /** Changes the size of the disk; see {@link growDisk} and {@link shrinkDisk}. */
   resize(sizeBytes: number, options: ResizeOptions = {}): Promise<void> {
-    const { layer, info } = this.#parts;
-    return this.#queue
-      .run(async () => requireResizable(info, layer.sizeBytes, sizeBytes, options))
-      .then(() => this.#change((open) => this.#resize(open, sizeBytes, options)));
+    const { layer, header } = this.#parts;
+    const judge = async () => {
+      requireResizable(header.info, layer.sizeBytes, sizeBytes, options);
+      if (sizeBytes !== layer.sizeBytes) requireNoBitmaps(header.info, "another size");
+    };
+    return this.#changeDisk((open) => this.#resize(open, sizeBytes, options), judge);
   }
 
   /** Takes everything away that the image stores of the disk: its backing file shows through everywhere. */
   empty(): Promise<void> {
-    return this.#change(async (open) => {
+    return this.#changeDisk(async (open) => {
       await commitAll(open);
       await dropTables(this.#shrinkParts(open), 0);
       await open.store.trim();
@@ -83,12 +107,13 @@ export class ImageWriter {
 
   /** Takes away what the tables have behind the end of the disk. */
   dropPast(): Promise<void> {
-    return this.#change((open) => dropPast(this.#shrinkParts(open)));
+    return this.#changeDisk((open) => dropPast(this.#shrinkParts(open)));
   }
 
   /** Takes clusters away from the disk, whole ones or up to its end: its backing file shows through there. */
   forget(start: number, length: number): Promise<void> {
-    return this.#change(async (open) => {
+    return this.#changeDisk(async (open) => {
+      await this.#bitmaps.record(open.store, start, length);
       const { clusterSize } = open.finder;
       const end = Math.ceil((start + length) / clusterSize);
       await dropClusters(this.#shrinkParts(open), Math.floor(start / clusterSize), end);
@@ -96,17 +121,102 @@ export class ImageWriter {
   }
 
   #shrinkParts(open: OpenWriter): ShrinkParts {
-    return { ...open, layer: this.#parts.layer };
+    return { ...open, layer: this.#parts.layer, header: this.#parts.header };
+  }
+
+  /** Takes a snapshot of the disk. */
+  createSnapshot(
+    name: Uint8Array | string,
+    options: CreateSnapshotOptions,
+  ): Promise<SnapshotEntry> {
+    return this.#switch((parts) => judgeCreate(parts, name, options));
+  }
+
+  /** Makes the disk what it was when a snapshot was taken. */
+  applySnapshot(idOrName: string): Promise<SnapshotEntry> {
+    return this.#switch((parts) => judgeApply(parts, idOrName));
+  }
+
+  /**
+   * Deletes a snapshot.
+   *
+   * @param onDeleted - Told before the clusters of the snapshot are used for anything else.
+   */
+  deleteSnapshot(
+    idOrName: string,
+    onDeleted: (entry: SnapshotEntry) => void,
+  ): Promise<SnapshotEntry> {
+    return this.#switch((parts) => judgeDelete(parts, idOrName), onDeleted);
+  }
+
+  /** Judges a change of the snapshots before anything is written, and carries it out. */
+  #switch(
+    judge: (parts: SnapshotParts) => Promise<SnapshotChange>,
+    onSwitched: (entry: SnapshotEntry) => void = () => {},
+  ): Promise<SnapshotEntry> {
+    const { layer, reader, header, maxMetadataBytes } = this.#parts;
+    const budget = new MemoryBudget(maxMetadataBytes);
+    const run = async (open: OpenWriter, change: SnapshotChange): Promise<SnapshotEntry> => {
+      await commitAll(open);
+      const { store } = open;
+      // Tables move and clusters are counted anew: the next change looks where everything is.
+      this.#open = undefined;
+      const plan = await change.plan();
+      const freed = await switchDisk(
+        { reader, store, header, format: layer.parts.format, budget },
+        plan,
+      );
+      layer.parts.cache.clear();
+      const { l1TableOffset: l1Offset, l1Size: l1Entries } = header.header;
+      layer.moveTo({ l1Offset, l1Entries, sizeBytes: Number(plan.sizeBytes) });
+      onSwitched(change.entry);
+      await store.releaseRanges(freed);
+      return change.entry;
+    };
+    return this.#change(run, () => judge({ reader, header, budget }));
+  }
+
+  /**
+   * Changes the bitmaps of the image once what was written is in them.
+   *
+   * @param judge - Refuses the change before anything is written for it.
+   */
+  async changeBitmaps(judge: BitmapJudge): Promise<void> {
+    await this.settleBitmaps();
+    const { reader, header, maxMetadataBytes } = this.#parts;
+    const parts = { reader, header, maxMetadataBytes };
+    const run = async (open: OpenWriter, change: BitmapChange): Promise<void> => {
+      await commitAll(open);
+      this.#bitmapChanges++;
+      await change({ ...parts, store: open.store });
+    };
+    await this.#change(run, () => judge(parts));
+  }
+
+  /** Stores what the bitmaps of the image have recorded; the next change marks them in use again. */
+  async settleBitmaps(): Promise<void> {
+    if (!this.#bitmaps.isRecording) return;
+    const run = async (open: OpenWriter): Promise<void> => {
+      await commitAll(open);
+      this.#bitmapChanges++;
+      await this.#bitmaps.settle(open.store);
+    };
+    await this.#change(run, async () => {});
+  }
+
+  /** How often the stored bitmaps have changed. */
+  get bitmapChanges(): number {
+    return this.#bitmapChanges;
   }
 
   async #resize(open: OpenWriter, sizeBytes: number, options: ResizeOptions): Promise<void> {
-    const { layer, info } = this.#parts;
+    const { layer, header } = this.#parts;
     const { preallocation = "off" } = options;
     if (sizeBytes === layer.sizeBytes) return;
     await commitAll(open);
     const shrinking = this.#shrinkParts(open);
     if (sizeBytes < layer.sizeBytes) {
-      await shrinkDisk(shrinking, sizeBytes, l1EntriesFor(info, sizeBytes));
+      await shrinkDisk(shrinking, sizeBytes, l1EntriesFor(header.info, sizeBytes));
       return;
     }
     // A crash may have ended a shrink before it was done.
@@ -119,7 +229,7 @@ export class ImageWriter {
       if (preallocation !== "off") await preallocateRange(open, start, end, preallocation);
       await commitAll(open);
     };
-    await growDisk({ store: open.store, layer, info, zero, preallocate }, sizeBytes);
+    await growDisk({ store: open.store, layer, header, zero, preallocate }, sizeBytes);
   }
 
   async #zeroRange(
@@ -143,44 +253,66 @@ export class ImageWriter {
   async flush(): Promise<void> {
     if (this.#open === undefined && this.#failure === undefined)
       return this.#queue.run(async () => {});
-    await this.#change(async (open) => {
+    const run = async (open: OpenWriter): Promise<void> => {
       await commitAll(open);
       await open.store.host.flush();
-    });
+    };
+    await this.#change(run, async () => {});
   }
 
   /** Flushes, unless a failure that was told already has ended all writing. */
   async close(): Promise<void> {
     await this.#queue.run(async () => {});
-    if (this.#failure === undefined) await this.flush();
+    if (this.#failure !== undefined) return;
+    await this.flush();
+    await this.settleBitmaps();
   }
 
   /** Whether what is in memory must never reach the file: an overlap was found, or the storage lost what it had. */
-  #isFinal(error: Qcow2Error): boolean {
+  #isFinal(error: Qcow2Error, open: OpenWriter | undefined): boolean {
     if (error.code === "QCOW2_OVERLAP") return true;
-    return this.#open?.store.host.hasFailed === true || this.#open?.data.hasFailed === true;
+    return open?.store.host.hasFailed === true || open?.data.hasFailed === true;
   }
 
-  #change(run: (open: OpenWriter) => Promise<void>): Promise<void> {
+  /** Runs a change of what the disk holds. */
+  #changeDisk(
+    run: (open: OpenWriter) => Promise<void>,
+    judge = async (): Promise<void> => {},
+  ): Promise<void> {
+    const change = async (open: OpenWriter): Promise<void> => {
+      await this.#bitmaps.begin(open.store);
+      await run(open);
+      if (open.store.isFull) await commitAll(open);
+    };
+    return this.#change(change, judge);
+  }
+
+  /** @param judge - Refuses the change before anything is written for it. */
+  #change<Value, Judged>(
+    run: (open: OpenWriter, judged: Judged) => Promise<Value>,
+    judge: () => Promise<Judged>,
+  ): Promise<Value> {
     return this.#queue.run(async () => {
       throwIfAborted(this.#parts.signal);
       if (this.#failure) throw this.#failure;
+      const judged = await judge();
+      let open = this.#open;
       try {
-        this.#open ??= await this.#start();
-        await run(this.#open);
-        if (this.#open.store.isFull) await commitAll(this.#open);
+        open ??= await this.#start();
+        this.#open = open;
+        return await run(open, judged);
       } catch (error) {
-        if (error instanceof Qcow2Error && this.#isFinal(error)) this.#failure = error;
+        if (error instanceof Qcow2Error && this.#isFinal(error, open)) this.#failure = error;
         throw error;
       }
     });
   }
 
   async #start(): Promise<OpenWriter> {
-    const { layer, reader, area, info, cache, maxMetadataBytes } = this.#parts;
+    const { layer, reader, header, cache, maxMetadataBytes } = this.#parts;
     const { format, dataReader, backing } = layer.parts;
     const place = () => ({ offset: layer.view.l1Offset, entries: layer.view.l1Entries });
-    const storeParts = { reader, area, cache, maxMetadataBytes, queue: this.#queue };
+    const storeParts = { reader, header, cache, maxMetadataBytes, queue: this.#queue };
     const dataHost = format.hasDataFile ? new HostFile(dataReader, undefined) : undefined;
     const store = await ImageStore.open(storeParts, place());
     const data = dataHost ?? store.host;
@@ -193,7 +325,7 @@ export class ImageWriter {
       writer,
       finder,
       commit: () => commitAll({ store, data }),
-      zeroer: new ClusterZeroer(parts, writer, info.dataFile?.isRaw ?? false),
+      zeroer: new ClusterZeroer(parts, writer, header.info.dataFile?.isRaw ?? false),
     };
   }
 

@@ -29,6 +29,15 @@ export class MetadataMap {
     }
   }
 
+  /** Whether a range holds a structure, all of it. */
+  holds(offset: number, length: number, structure: Qcow2Structure): boolean {
+    const { first, end } = this.#clusters(offset, length);
+    for (let cluster = first; cluster < end; cluster++) {
+      if (this.#owners.get(cluster) !== structure) return false;
+    }
+    return true;
+  }
+
   /** Says that a range holds no metadata any more. */
   release(offset: number, length: number): void {
     const { first, end } = this.#clusters(offset, length);

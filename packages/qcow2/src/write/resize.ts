@@ -2,6 +2,7 @@ import { viewOf, writeU64 } from "../bytes/big-endian.ts";
 import { Qcow2Error } from "../errors.ts";
 import { formatLimits, headerFields } from "../header/layout.ts";
 import type { ImageInfo } from "../inspect/image-info.ts";
+import type { LiveHeader } from "../inspect/live-header.ts";
 import type { Qcow2Layer } from "../read/qcow2-layer.ts";
 import type { ImageStore } from "./image-store.ts";
 
@@ -22,8 +23,8 @@ export interface GrowParts {
   readonly store: ImageStore;
   /** The disk. */
   readonly layer: Qcow2Layer;
-  /** What the header says. */
-  readonly info: ImageInfo;
+  /** The header. */
+  readonly header: LiveHeader;
   /** Makes a range of the disk read as zeros, and puts it into the file. */
   readonly zero: (start: number, length: number) => Promise<void>;
   /** Makes as much of a range as is asked for, and puts it into the file. */
@@ -103,22 +104,24 @@ function requirePreallocatable(info: ImageInfo, { preallocation = "off" }: Resiz
  * last, so that a crash leaves the old disk or the new one.
  */
 export async function growDisk(parts: GrowParts, sizeBytes: number): Promise<void> {
-  const { store, layer, info } = parts;
+  const { store, layer, header } = parts;
   const before = layer.sizeBytes;
-  const entries = l1EntriesFor(info, sizeBytes);
+  const entries = l1EntriesFor(header.info, sizeBytes);
   if (entries > layer.view.l1Entries) await moveL1(parts, entries);
   const old = layer.view;
   layer.moveTo({ ...old, sizeBytes });
   try {
     const { backing } = layer.parts;
     // A disk that was smaller may have left bytes in the rest of its last cluster.
-    const clusterEnd = Math.ceil(before / info.clusterSizeBytes) * info.clusterSizeBytes;
+    const { clusterSizeBytes } = header.info;
+    const clusterEnd = Math.ceil(before / clusterSizeBytes) * clusterSizeBytes;
     const end = Math.min(sizeBytes, Math.max(clusterEnd, backing?.sizeBytes ?? 0));
     if (end > before) await parts.zero(before, end - before);
     await parts.preallocate(before, sizeBytes);
     const field = new Uint8Array(8);
     writeU64(viewOf(field), 0, sizeBytes);
     await store.host.write(headerFields.size, field, "header");
+    header.update({ size: BigInt(sizeBytes) });
   } catch (error) {
     layer.moveTo(old);
     throw error;
@@ -126,9 +129,9 @@ export async function growDisk(parts: GrowParts, sizeBytes: number): Promise<voi
   await store.host.flush();
 }
 
-async function moveL1({ store, layer, info }: GrowParts, entries: number): Promise<void> {
+async function moveL1({ store, layer, header }: GrowParts, entries: number): Promise<void> {
   const { l1Offset, l1Entries } = layer.view;
-  const clusterSize = info.clusterSizeBytes;
+  const clusterSize = header.info.clusterSizeBytes;
   const { cache, reader } = layer.parts;
   const clusters = Math.ceil((entries * 8) / clusterSize);
   const { offset } = await store.allocateTogether(clusters);
@@ -142,6 +145,7 @@ async function moveL1({ store, layer, info }: GrowParts, entries: number): Promi
   viewOf(fields).setUint32(0, entries);
   writeU64(viewOf(fields), 4, offset);
   await store.host.write(headerFields.l1Size, fields, "header");
+  header.update({ l1Size: entries, l1TableOffset: offset });
   await store.host.flush();
   layer.moveTo({ ...layer.view, l1Offset: offset, l1Entries: entries });
   const oldBytes = Math.ceil((l1Entries * 8) / clusterSize) * clusterSize;

@@ -1,5 +1,6 @@
 import { viewOf, writeU64 } from "../bytes/big-endian.ts";
 import { headerFields } from "../header/layout.ts";
+import type { LiveHeader } from "../inspect/live-header.ts";
 import { decodeEntry } from "./cluster-entry.ts";
 import { dropClusters, dropTables, type EmptyParts } from "./empty-disk.ts";
 import type { HostFile } from "./host-file.ts";
@@ -8,6 +9,8 @@ import type { HostFile } from "./host-file.ts";
 export interface ShrinkParts extends EmptyParts {
   /** Where data is: the image file or the external data file. */
   readonly data: HostFile;
+  /** The header. */
+  readonly header: LiveHeader;
 }
 
 /**
@@ -19,10 +22,11 @@ export async function shrinkDisk(
   sizeBytes: number,
   l1Entries: number,
 ): Promise<void> {
-  const { store, layer } = parts;
+  const { store, layer, header } = parts;
   const field = new Uint8Array(8);
   writeU64(viewOf(field), 0, sizeBytes);
   await store.host.write(headerFields.size, field, "header");
+  header.update({ size: BigInt(sizeBytes) });
   layer.moveTo({ ...layer.view, sizeBytes });
   await store.host.flush();
   await zeroTail(parts);
@@ -68,13 +72,17 @@ async function zeroTail({ layer, finder, writer, data }: ShrinkParts): Promise<v
 }
 
 /** Gives the end of the L1 table back, whose entries are all empty. */
-async function cutL1({ layer, store, commit }: ShrinkParts, entries: number): Promise<void> {
+async function cutL1(
+  { layer, store, header, commit }: ShrinkParts,
+  entries: number,
+): Promise<void> {
   const { l1Offset, l1Entries } = layer.view;
   const { cache, format } = layer.parts;
   const clusterSize = 2 ** format.clusterBits;
   const field = new Uint8Array(4);
   viewOf(field).setUint32(0, entries);
   await store.host.write(headerFields.l1Size, field, "header");
+  header.update({ l1Size: entries });
   layer.moveTo({ ...layer.view, l1Entries: entries });
   await store.host.flush();
   const keptEnd = l1Offset + Math.ceil((entries * 8) / clusterSize) * clusterSize;

@@ -152,6 +152,12 @@ export const qcow2Pages: CodePages = {
       "Checking the image would read more metadata than the limit allows, so nothing is known about it. It is left as it is.",
     advice: "Raise the limit, or check the image with box disk info and qemu-img check.",
   },
+  QCOW2_REFCOUNT_OVERFLOW: {
+    meaning:
+      "A snapshot would use a cluster more often than the image's reference counts can say: they are too narrow. Nothing was changed.",
+    advice:
+      "Delete a snapshot that is not needed any more, or convert the image: new images have 16-bit reference counts.",
+  },
   QCOW2_DEADLINE: {
     meaning:
       "Checking the image took longer than the limit allows, so nothing is known about it. It is left as it is.",
@@ -272,5 +278,23 @@ export const qcow2Pages: CodePages = {
   QCOW2_PASSPHRASE_WRONG: {
     meaning: "The passphrase opens none of the key slots of the encrypted image.",
     advice: "Give the passphrase that the image was made with, without a line break at its end.",
+  },
+  QCOW2_HAS_BITMAPS: {
+    meaning:
+      "The disk has dirty bitmaps, which would not say what applying a snapshot changes. Nothing was changed; QEMU refuses it too.",
+    advice: "Remove the bitmaps first; the next backup is then a full one.",
+  },
+  QCOW2_BITMAP_NOT_FOUND: {
+    meaning: "The image has no dirty bitmap with this name.",
+    advice: "List its bitmaps: box disk info IMAGE.",
+  },
+  QCOW2_BITMAP_EXISTS: {
+    meaning: "The image has a dirty bitmap with this name already.",
+    advice: "Take another name, or remove that bitmap first.",
+  },
+  QCOW2_BITMAP_IN_USE: {
+    meaning:
+      "The dirty bitmap does not say everything that was written: its last writer did not close the image, or it has extra data that is not known here.",
+    advice: "Remove the bitmap and add it anew; the next backup is then a full one.",
   },
 };
