@@ -44,6 +44,11 @@ export function badStream(problem: string, cause?: unknown): Qcow2Error {
   });
 }
 
+/** A byte of a structure that may be cut: past its end it reads as 0, and whoever reads it checks where it ends. */
+export function byteAt(bytes: Uint8Array, index: number): number {
+  return bytes[index] ?? 0;
+}
+
 /** Requires that a whole cluster came out. */
 export function requireWhole(output: Uint8Array, outputBytes: number): Uint8Array {
   if (output.byteLength === outputBytes) return output;

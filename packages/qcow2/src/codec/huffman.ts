@@ -19,16 +19,16 @@ export interface HuffmanTable {
  */
 export function buildHuffmanTable(lengths: Uint8Array, allowsOneCode = true): HuffmanTable {
   const counts = new Uint16Array(16);
-  for (const length of lengths) counts[length] = (counts[length] ?? 0) + 1;
+  for (const length of lengths) counts[length] = (counts[length] as number) + 1;
   counts[0] = 0;
   let bits = 15;
   while (bits > 1 && counts[bits] === 0) bits--;
   const next = firstCodes(counts, allowsOneCode && bits === 1);
   const table = new Uint16Array(1 << bits);
   for (let symbol = 0; symbol < lengths.length; symbol++) {
-    const length = lengths[symbol] ?? 0;
+    const length = lengths[symbol] as number;
     if (length === 0) continue;
-    const code = next[length] ?? 0;
+    const code = next[length] as number;
     next[length] = code + 1;
     const step = 1 << length;
     for (let at = reverse(code, length); at < table.length; at += step) {
@@ -43,9 +43,9 @@ function firstCodes(counts: Uint16Array, mayBeIncomplete: boolean): Uint16Array 
   let code = 0;
   let left = 1;
   for (let length = 1; length <= 15; length++) {
-    code = (code + (counts[length - 1] ?? 0)) << 1;
+    code = (code + (counts[length - 1] as number)) << 1;
     next[length] = code;
-    left = left * 2 - (counts[length] ?? 0);
+    left = left * 2 - (counts[length] as number);
     if (left < 0) throw badStream("a Huffman code has too many symbols");
   }
   if (left > 0 && !mayBeIncomplete) throw badStream("a Huffman code has too few symbols");

@@ -73,8 +73,8 @@ class Inflater {
     this.#bitCount = 0;
     const input = this.#input;
     if (this.#at + 4 > input.byteLength) throw enough;
-    const length = (input[this.#at] ?? 0) | ((input[this.#at + 1] ?? 0) << 8);
-    const check = (input[this.#at + 2] ?? 0) | ((input[this.#at + 3] ?? 0) << 8);
+    const length = (input[this.#at] as number) | ((input[this.#at + 1] as number) << 8);
+    const check = (input[this.#at + 2] as number) | ((input[this.#at + 3] as number) << 8);
     if (length !== (~check & 0xffff)) throw badStream("a stored block has a wrong length");
     this.#at += 4;
     const chunk = input.subarray(this.#at, this.#at + length);
@@ -104,11 +104,11 @@ class Inflater {
   #copy(lengthSymbol: number, distances: HuffmanTable): void {
     const base = lengthBase[lengthSymbol];
     if (base === undefined) throw badStream("a length symbol is reserved");
-    let length = base + this.#take(lengthExtra[lengthSymbol] ?? 0);
+    let length = base + this.#take(lengthExtra[lengthSymbol] as number);
     const distanceSymbol = this.#symbol(distances);
     const distanceStart = distanceBase[distanceSymbol];
     if (distanceStart === undefined) throw badStream("a distance symbol is reserved");
-    const distance = distanceStart + this.#take(distanceExtra[distanceSymbol] ?? 0);
+    const distance = distanceStart + this.#take(distanceExtra[distanceSymbol] as number);
     if (distance > this.length) throw badStream("a distance reaches before the start");
     const { output } = this;
     const room = output.byteLength - this.length;
@@ -118,7 +118,7 @@ class Inflater {
       length = room;
     }
     let to = this.length;
-    for (let from = to - distance; length > 0; length--) output[to++] = output[from++] ?? 0;
+    for (let from = to - distance; length > 0; length--) output[to++] = output[from++] as number;
     this.length = to;
     if (isTooLong) throw enough;
   }
@@ -130,7 +130,7 @@ class Inflater {
     if (literalCount > 286 || distanceCount > 30) throw badStream("a block has too many codes");
     const codeLengths = new Uint8Array(19);
     for (let index = 0; index < lengthCount; index++) {
-      codeLengths[codeLengthOrder[index] ?? 0] = this.#take(3);
+      codeLengths[codeLengthOrder[index] as number] = this.#take(3);
     }
     const codes = buildHuffmanTable(codeLengths, false);
     const lengths = new Uint8Array(literalCount + distanceCount);
@@ -141,7 +141,7 @@ class Inflater {
         continue;
       }
       if (symbol === 16 && index === 0) throw badStream("a code length repeats nothing");
-      const value = symbol === 16 ? (lengths[index - 1] ?? 0) : 0;
+      const value = symbol === 16 ? (lengths[index - 1] as number) : 0;
       const repeat =
         symbol === 16 ? 3 + this.#take(2) : symbol === 17 ? 3 + this.#take(3) : 11 + this.#take(7);
       if (index + repeat > lengths.length) throw badStream("code lengths run over");
@@ -157,7 +157,7 @@ class Inflater {
 
   #symbol({ table, bits }: HuffmanTable): number {
     while (this.#bitCount < bits && this.#at < this.#input.byteLength) this.#refill();
-    const entry = table[this.#bits & ((1 << bits) - 1)] ?? 0;
+    const entry = table[this.#bits & ((1 << bits) - 1)] as number;
     const length = entry & 15;
     if (length > this.#bitCount) throw enough;
     if (length === 0) {
@@ -181,7 +181,7 @@ class Inflater {
   }
 
   #refill(): void {
-    this.#bits |= (this.#input[this.#at++] ?? 0) << this.#bitCount;
+    this.#bits |= (this.#input[this.#at++] as number) << this.#bitCount;
     this.#bitCount += 8;
   }
 

@@ -25,10 +25,10 @@ function firstDifferentWord(a: Int32Array, b: Int32Array): number {
     let any = 0;
     for (let index = at; index < at + 8; index += 4) {
       any |=
-        ((a[index] ?? 0) ^ (b[index] ?? 0)) |
-        ((a[index + 1] ?? 0) ^ (b[index + 1] ?? 0)) |
-        ((a[index + 2] ?? 0) ^ (b[index + 2] ?? 0)) |
-        ((a[index + 3] ?? 0) ^ (b[index + 3] ?? 0));
+        ((a[index] as number) ^ (b[index] as number)) |
+        ((a[index + 1] as number) ^ (b[index + 1] as number)) |
+        ((a[index + 2] as number) ^ (b[index + 2] as number)) |
+        ((a[index + 3] as number) ^ (b[index + 3] as number));
     }
     if (any !== 0) return at;
   }

@@ -20,10 +20,10 @@ function areZeroWords(words: Int32Array): boolean {
     let any = 0;
     for (let index = at; index < at + 16; index += 4) {
       any |=
-        (words[index] ?? 0) |
-        (words[index + 1] ?? 0) |
-        (words[index + 2] ?? 0) |
-        (words[index + 3] ?? 0);
+        (words[index] as number) |
+        (words[index + 1] as number) |
+        (words[index + 2] as number) |
+        (words[index + 3] as number);
     }
     if (any !== 0) return false;
   }

@@ -1,4 +1,4 @@
-import { badStream } from "../codec.ts";
+import { badStream, byteAt } from "../codec.ts";
 
 /**
  * Reads bits from the end of a byte range to its start, as zstd's entropy streams are read.
@@ -12,7 +12,7 @@ export class BackwardBits {
 
   /** @param bytes - The stream; the highest set bit of its last byte marks its end. */
   constructor(bytes: Uint8Array) {
-    const last = bytes.at(-1) ?? 0;
+    const last = byteAt(bytes, bytes.byteLength - 1);
     if (last === 0) throw badStream("a bit stream has no end mark");
     this.#bytes = bytes;
     this.left = bytes.byteLength * 8 - Math.clz32(last) + 23;
@@ -41,7 +41,7 @@ export class BackwardBits {
     const at = position >> 3;
     const bytes = this.#bytes;
     const word =
-      (bytes[at] ?? 0) |
+      (bytes[at] as number) |
       ((bytes[at + 1] ?? 0) << 8) |
       ((bytes[at + 2] ?? 0) << 16) |
       ((bytes[at + 3] ?? 0) << 24);

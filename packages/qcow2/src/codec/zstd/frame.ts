@@ -83,7 +83,8 @@ interface BlockHeader {
 
 function readBlockHeader(input: Uint8Array, at: number): BlockHeader {
   if (at + 3 > input.byteLength) throw badStream("a frame is cut");
-  const head = (input[at] ?? 0) | ((input[at + 1] ?? 0) << 8) | ((input[at + 2] ?? 0) << 16);
+  const head =
+    (input[at] as number) | ((input[at + 1] as number) << 8) | ((input[at + 2] as number) << 16);
   const type = (head >> 1) & 3;
   const lengthBytes = head >> 3;
   const storedBytes = type === 1 ? 1 : lengthBytes;
@@ -113,7 +114,7 @@ class FrameDecoder {
       const block = readBlockHeader(input, at);
       const bytes = input.subarray(at + 3, at + 3 + block.storedBytes);
       if (block.type === 0) this.#append(bytes);
-      else if (block.type === 1) this.#repeat(bytes[0] ?? 0, block.lengthBytes);
+      else if (block.type === 1) this.#repeat(bytes[0] as number, block.lengthBytes);
       else this.#decode(bytes);
       at += 3 + block.storedBytes;
       isLast = block.isLast;
@@ -175,7 +176,7 @@ class FrameDecoder {
     const output = this.#output;
     let from = this.length - offset;
     const end = this.length + length;
-    for (let to = this.length; to < end; to++) output[to] = output[from++] ?? 0;
+    for (let to = this.length; to < end; to++) output[to] = output[from++] as number;
     this.length = end;
   }
 

@@ -1,4 +1,5 @@
-import { badStream } from "../codec.ts";
+import { badStream, byteAt } from "../codec.ts";
+import type { BackwardBits } from "./backward-bits.ts";
 
 /** A decoding table of zstd's finite state entropy code. */
 export interface FseTable {
@@ -29,7 +30,7 @@ export function readFseTable(bytes: Uint8Array, maxLog: number, maxSymbol: numbe
   let position = 0;
   const peek = (count: number): number => {
     const at = position >> 3;
-    const word = (bytes[at] ?? 0) | ((bytes[at + 1] ?? 0) << 8) | ((bytes[at + 2] ?? 0) << 16);
+    const word = byteAt(bytes, at) | (byteAt(bytes, at + 1) << 8) | (byteAt(bytes, at + 2) << 16);
     return (word >>> (position & 7)) & ((1 << count) - 1);
   };
   const take = (count: number): number => {
@@ -92,14 +93,19 @@ export function buildFseTable(counts: readonly number[], accuracyLog: number): F
   const bitCounts = new Uint8Array(size);
   const baselines = new Uint16Array(size);
   for (let state = 0; state < size; state++) {
-    const symbol = symbols[state] ?? 0;
-    const value = next[symbol] ?? 0;
+    const symbol = symbols[state] as number;
+    const value = next[symbol] as number;
     next[symbol] = value + 1;
     const bits = accuracyLog - (31 - Math.clz32(value));
     bitCounts[state] = bits;
     baselines[state] = (value << bits) - size;
   }
   return { accuracyLog, symbols, bitCounts, baselines };
+}
+
+/** The state that follows a state and the next bits. */
+export function nextState(table: FseTable, state: number, bits: BackwardBits): number {
+  return (table.baselines[state] as number) + bits.read(table.bitCounts[state] as number);
 }
 
 /** A table with one state that always gives the same symbol. */

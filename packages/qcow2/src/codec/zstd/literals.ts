@@ -1,6 +1,6 @@
-import { badStream } from "../codec.ts";
+import { badStream, byteAt } from "../codec.ts";
 import { BackwardBits } from "./backward-bits.ts";
-import { readFseTable } from "./fse.ts";
+import { nextState, readFseTable } from "./fse.ts";
 
 /** A Huffman code of zstd: indexed by the next `maxBits` bits; entries are `symbol << 4 | length`. */
 export interface LiteralCode {
@@ -28,15 +28,16 @@ const maxLiteralBytes = 131072;
  * @see RFC 8878, section 3.1.1.3.1
  */
 export function readLiterals(block: Uint8Array, previous: LiteralCode | undefined): Literals {
-  const type = (block[0] ?? 0) & 3;
-  const format = ((block[0] ?? 0) >> 2) & 3;
+  const first = byteAt(block, 0);
+  const type = first & 3;
+  const format = (first >> 2) & 3;
   if (type < 2) return readPlainLiterals(block, type, format, previous);
   const headerBytes = format < 2 ? 3 : format + 2;
   const sizeBits = format < 2 ? 10 : format === 2 ? 14 : 18;
   if (block.byteLength < headerBytes) throw badStream("the literals are cut");
   let header = 0;
   for (let index = headerBytes - 1; index >= 0; index--)
-    header = header * 256 + (block[index] ?? 0);
+    header = header * 256 + (block[index] as number);
   const sizeMask = 2 ** sizeBits;
   const length = Math.floor(header / 16) % sizeMask;
   const packed = Math.floor(header / 16 / sizeMask) % sizeMask;
@@ -64,13 +65,13 @@ function readPlainLiterals(
   format: number,
   code: LiteralCode | undefined,
 ): Literals {
-  const first = block[0] ?? 0;
+  const first = byteAt(block, 0);
   const [headerBytes, length] =
     (format & 1) === 0
       ? [1, first >> 3]
       : format === 1
-        ? [2, (first >> 4) | ((block[1] ?? 0) << 4)]
-        : [3, (first >> 4) | ((block[1] ?? 0) << 4) | ((block[2] ?? 0) << 12)];
+        ? [2, (first >> 4) | (byteAt(block, 1) << 4)]
+        : [3, (first >> 4) | (byteAt(block, 1) << 4) | (byteAt(block, 2) << 12)];
   const usedBytes = headerBytes + (type === 0 ? length : 1);
   if (usedBytes > block.byteLength || length > maxLiteralBytes) {
     throw badStream("the literals are longer than their block");
@@ -78,13 +79,13 @@ function readPlainLiterals(
   const bytes =
     type === 0
       ? block.subarray(headerBytes, usedBytes)
-      : new Uint8Array(length).fill(block[headerBytes] ?? 0);
+      : new Uint8Array(length).fill(block[headerBytes] as number);
   return { bytes, usedBytes, code };
 }
 
 function decodeFourStreams(streams: Uint8Array, code: LiteralCode, into: Uint8Array): void {
   const jump = (index: number): number =>
-    (streams[index * 2] ?? 0) | ((streams[index * 2 + 1] ?? 0) << 8);
+    byteAt(streams, index * 2) | (byteAt(streams, index * 2 + 1) << 8);
   const part = (into.byteLength + 3) >> 2;
   let at = 6;
   for (let index = 0; index < 4; index++) {
@@ -99,7 +100,7 @@ function decodeFourStreams(streams: Uint8Array, code: LiteralCode, into: Uint8Ar
 function decodeStream(stream: Uint8Array, { table, maxBits }: LiteralCode, into: Uint8Array): void {
   const bits = new BackwardBits(stream);
   for (let index = 0; index < into.byteLength; index++) {
-    const entry = table[bits.peek(maxBits)] ?? 0;
+    const entry = table[bits.peek(maxBits)] as number;
     bits.left -= entry & 15;
     into[index] = entry >> 4;
   }
@@ -107,15 +108,15 @@ function decodeStream(stream: Uint8Array, { table, maxBits }: LiteralCode, into:
 }
 
 function readLiteralCode(bytes: Uint8Array): { code: LiteralCode; usedBytes: number } {
-  const head = bytes[0] ?? 0;
+  const head = byteAt(bytes, 0);
   if (head >= 128) {
     const count = head - 127;
     const usedBytes = 1 + ((count + 1) >> 1);
+    if (usedBytes > bytes.byteLength) throw badStream("a code description is cut");
     const weights = Array.from({ length: count }, (_, index) => {
-      const pair = bytes[1 + (index >> 1)] ?? 0;
+      const pair = bytes[1 + (index >> 1)] as number;
       return index % 2 === 0 ? pair >> 4 : pair & 15;
     });
-    if (usedBytes > bytes.byteLength) throw badStream("a code description is cut");
     return { code: buildLiteralCode(weights), usedBytes };
   }
   if (1 + head > bytes.byteLength) throw badStream("a code description is cut");
@@ -127,15 +128,17 @@ function readLiteralCode(bytes: Uint8Array): { code: LiteralCode; usedBytes: num
 function readPackedWeights(bytes: Uint8Array): number[] {
   const { table, usedBytes } = readFseTable(bytes, 6, 255);
   const bits = new BackwardBits(bytes.subarray(usedBytes));
-  const states = [bits.read(table.accuracyLog), bits.read(table.accuracyLog)];
+  let state = bits.read(table.accuracyLog);
+  let other = bits.read(table.accuracyLog);
   const weights: number[] = [];
-  for (let turn = 0; ; turn ^= 1) {
-    const state = states[turn] ?? 0;
-    weights.push(table.symbols[state] ?? 0);
+  for (;;) {
+    weights.push(table.symbols[state] as number);
     if (weights.length > 254) throw badStream("a code has too many symbols");
-    states[turn] = (table.baselines[state] ?? 0) + bits.read(table.bitCounts[state] ?? 0);
+    const next = nextState(table, state, bits);
+    state = other;
+    other = next;
     if (bits.left < 0) {
-      weights.push(table.symbols[states[turn ^ 1] ?? 0] ?? 0);
+      weights.push(table.symbols[state] as number);
       return weights;
     }
   }

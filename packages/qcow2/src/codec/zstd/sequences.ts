@@ -1,6 +1,6 @@
-import { badStream } from "../codec.ts";
+import { badStream, byteAt } from "../codec.ts";
 import { BackwardBits } from "./backward-bits.ts";
-import { buildFseTable, type FseTable, readFseTable, singleSymbolTable } from "./fse.ts";
+import { buildFseTable, type FseTable, nextState, readFseTable, singleSymbolTable } from "./fse.ts";
 
 /** The three codes of a block's sequences, which the next block may use again. */
 export interface SequenceTables {
@@ -79,9 +79,10 @@ export function readSequences(
   handle: SequenceHandler,
 ): void {
   const { count, headerBytes } = readCount(section);
+  if (headerBytes > section.byteLength) throw badStream("the sequences are cut");
   if (count === 0) return;
   let at = headerBytes + 1;
-  const modes = section[headerBytes] ?? 0;
+  const modes = byteAt(section, headerBytes);
   const read = (name: keyof typeof codes, mode: number): FseTable => {
     const { table, usedBytes } = readTable(section.subarray(at), name, mode, tables[name]);
     at += usedBytes;
@@ -97,16 +98,17 @@ export function readSequences(
   let offsetState = bits.read(offsets.accuracyLog);
   let matchState = bits.read(matchLengths.accuracyLog);
   for (let index = 0; index < count; index++) {
-    const literalCode = literalLengths.symbols[literalState] ?? 0;
-    const offsetCode = offsets.symbols[offsetState] ?? 0;
-    const matchCode = matchLengths.symbols[matchState] ?? 0;
+    const literalCode = literalLengths.symbols[literalState] as number;
+    const offsetCode = offsets.symbols[offsetState] as number;
+    const matchCode = matchLengths.symbols[matchState] as number;
     if (literalCode > 35 || offsetCode > 31 || matchCode > 52)
       throw badStream("a code is reserved");
     const offsetValue = 2 ** offsetCode + bits.read(offsetCode);
     const matchLength =
-      (matchLengthBase[matchCode] ?? 0) + bits.read(matchLengthExtra[matchCode] ?? 0);
+      (matchLengthBase[matchCode] as number) + bits.read(matchLengthExtra[matchCode] as number);
     const literalLength =
-      (literalLengthBase[literalCode] ?? 0) + bits.read(literalLengthExtra[literalCode] ?? 0);
+      (literalLengthBase[literalCode] as number) +
+      bits.read(literalLengthExtra[literalCode] as number);
     if (bits.left < 0) throw badStream("the sequences are cut");
     handle(literalLength, offsetValue, matchLength);
     if (index === count - 1) break;
@@ -117,16 +119,12 @@ export function readSequences(
   if (bits.left !== 0) throw badStream("the sequences do not end with their last bit");
 }
 
-function nextState(table: FseTable, state: number, bits: BackwardBits): number {
-  return (table.baselines[state] ?? 0) + bits.read(table.bitCounts[state] ?? 0);
-}
-
 function readCount(section: Uint8Array): { count: number; headerBytes: number } {
-  const [first, second, third] = section;
-  if (first === undefined) throw badStream("the sequences are cut");
+  const first = byteAt(section, 0);
+  const second = byteAt(section, 1);
   if (first < 128) return { count: first, headerBytes: 1 };
-  if (first < 255) return { count: ((first - 128) << 8) + (second ?? 0), headerBytes: 2 };
-  return { count: (second ?? 0) + ((third ?? 0) << 8) + 0x7f00, headerBytes: 3 };
+  if (first < 255) return { count: ((first - 128) << 8) + second, headerBytes: 2 };
+  return { count: second + (byteAt(section, 2) << 8) + 0x7f00, headerBytes: 3 };
 }
 
 function readTable(
@@ -137,7 +135,7 @@ function readTable(
 ): { table: FseTable; usedBytes: number } {
   const code = codes[name];
   if (mode === 0) return { table: buildFseTable(code.counts, code.log), usedBytes: 0 };
-  if (mode === 1) return { table: singleSymbolTable(bytes[0] ?? 0), usedBytes: 1 };
+  if (mode === 1) return { table: singleSymbolTable(byteAt(bytes, 0)), usedBytes: 1 };
   if (mode === 2) return readFseTable(bytes, code.maxLog, code.maxSymbol);
   if (previous === undefined) throw badStream("a block uses a code that was never given");
   return { table: previous, usedBytes: 0 };
