@@ -1,3 +1,5 @@
+export type { ArchiveInput } from "./archive/stage.ts";
+export type { ArchiveFormat, WriteArchiveOptions } from "./archive/write-archive.ts";
 export {
   ImageError,
   type ImageErrorCode,
@@ -35,8 +37,12 @@ export {
   type GetImageOptions,
   ImageStore,
   type ImageStoreOptions,
+  type ImportOptions,
   type PullOptions,
   type PullPolicy,
+  type PushedImage,
+  type PushOptions,
   type StoredReference,
 } from "./store/image-store.ts";
+export type { RegistrySettings } from "./store/sources.ts";
 export type { BlobFinding, VerifyBlobsOptions } from "./store/verify-store.ts";

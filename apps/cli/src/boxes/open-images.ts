@@ -9,9 +9,8 @@ export async function openImages(context: CommandContext): Promise<ImageStore> {
   return await runtime.imageStore();
 }
 
-/** A pull's events in the one shape of all events. */
-export function showPullEvent(event: PullEvent, reference: string): ShownEvent {
-  const task = "pull";
+/** The events of a pull, a push or an import in the one shape of all events. */
+export function showPullEvent(event: PullEvent, reference: string, task = "pull"): ShownEvent {
   switch (event.type) {
     case "resolved":
       return { type: "info", task, message: `${event.reference} is ${event.digest}` };
@@ -28,7 +27,7 @@ export function showPullEvent(event: PullEvent, reference: string): ShownEvent {
       return {
         type: "info",
         task,
-        message: `waiting for another process that fetches ${event.what}`,
+        message: `waiting for another process that works on ${event.what}`,
       };
     case "retry":
       return {

@@ -1,5 +1,6 @@
 import type { BoxEvent, Runtime } from "@box/runtime";
 import type { CommandContext } from "../command/define-command.ts";
+import { registryOptions } from "../registries/registry-options.ts";
 import { userCredentials } from "./credentials.ts";
 
 /** Opens the home of a command. The caller gives it back with `await using`. */
@@ -7,7 +8,8 @@ export async function openRuntime(context: CommandContext): Promise<Runtime> {
   const { Runtime } = await import("@box/runtime");
   const { home, globals, env } = context;
   const credentials = userCredentials(env);
-  return Runtime.open({ home, insecureHosts: globals.insecureHosts, credentials });
+  const registry = () => registryOptions(env);
+  return Runtime.open({ home, insecureHosts: globals.insecureHosts, credentials, registry });
 }
 
 /** What a command passes to an operation: its signal, and its renderer as listener. */

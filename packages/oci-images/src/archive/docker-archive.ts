@@ -24,8 +24,11 @@ const manifestSchema = z
 export interface DockerArchive {
   /** Their content and names. */
   readonly target: StagedTarget;
-  /** Their manifests, in the archive's order. */
-  readonly images: readonly Descriptor[];
+  /** Their manifests and tags, in the archive's order. */
+  readonly images: readonly {
+    readonly descriptor: Descriptor;
+    readonly names: readonly string[];
+  }[];
 }
 
 /**
@@ -36,7 +39,7 @@ export interface DockerArchive {
  */
 export async function readDockerArchive(archive: StagedArchive): Promise<DockerArchive> {
   const target = new StagedTarget();
-  const images: Descriptor[] = [];
+  const images: { descriptor: Descriptor; names: readonly string[] }[] = [];
   for (const entry of await readManifest(archive)) {
     const config = add(target, mediaTypes.dockerConfig, require(archive, entry.Config));
     const layers = (entry.Layers ?? []).map((name) => {
@@ -45,8 +48,10 @@ export async function readDockerArchive(archive: StagedArchive): Promise<DockerA
     });
     const manifest = { schemaVersion: 2, mediaType: mediaTypes.ociManifest, config, layers };
     const bytes = new TextEncoder().encode(JSON.stringify(manifest));
-    const names = (entry.RepoTags ?? []).flatMap(namesOf);
-    images.push(target.addManifest(mediaTypes.ociManifest, bytes, names));
+    const names = entry.RepoTags ?? [];
+    const allNames = names.flatMap(fullNamesOf);
+    const descriptor = target.addManifest(mediaTypes.ociManifest, bytes, allNames);
+    images.push({ descriptor, names });
   }
   return { target, images };
 }
@@ -80,7 +85,7 @@ function layerType({ start }: StagedFile): string {
 }
 
 /** A tag as it is written, and in its full form last. */
-export function namesOf(tag: string): readonly string[] {
+export function fullNamesOf(tag: string): readonly string[] {
   try {
     return [tag, formatImageReference(parseImageReference(tag))];
   } catch (error) {

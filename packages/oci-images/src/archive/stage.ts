@@ -5,8 +5,9 @@ import { openFile } from "@box/io/node";
 import { type Digest, Digester, OrasError } from "@box/oras";
 import { type TarEntry, TarParser } from "@box/tar";
 import { ImageError } from "../errors.ts";
-import { detectCompression } from "../layer/compression.ts";
+import { detectCompression, magicBytes } from "../layer/compression.ts";
 import { decompress } from "../layer/decompress.ts";
+import { peek } from "../layer/peek.ts";
 
 /** A file of an archive, copied out of it under a name of our own. */
 export interface StagedFile {
@@ -27,6 +28,11 @@ export interface StagedArchive {
   /** Symbolic and hard links among them. */
   readonly links: ReadonlyMap<string, string>;
 }
+
+/** An archive: a file's path, or its bytes and what to call them in messages. */
+export type ArchiveInput =
+  | string
+  | { readonly chunks: AsyncIterable<Uint8Array>; readonly what: string };
 
 /** Options of {@link stageArchive}. */
 export interface StageArchiveOptions {
@@ -53,11 +59,15 @@ const maxEntries = 100_000;
  * @throws {@link ImageError} `OCI_ARCHIVE_CORRUPT`, `OCI_LAYER_TOO_LARGE`; OrasError `OCI_NOT_FOUND`; IoError.
  */
 export async function stageArchive(
-  archivePath: string,
+  input: ArchiveInput,
   options: StageArchiveOptions,
 ): Promise<StagedArchive> {
-  await using archive = await openArchive(archivePath);
-  const start = await archive.read(0, 6);
+  const what = typeof input === "string" ? input : input.what;
+  const bytes =
+    typeof input === "string"
+      ? readFile(input, options.signal)
+      : stoppable(input.chunks, options.signal);
+  const { start, chunks: archive } = await peek(bytes, magicBytes);
   const links = new Map<string, string>();
   const operations: Operation[] = [];
   const parser = new TarParser(
@@ -70,7 +80,7 @@ export async function stageArchive(
   );
   const stager = new Stager(options);
   try {
-    const chunks = decompress(readChunks(archive, options.signal), detectCompression(start));
+    const chunks = decompress(archive, detectCompression(start));
     for await (const chunk of chunks) {
       for (let at = 0; at < chunk.byteLength; at += stepBytes) {
         parser.push(chunk.subarray(at, at + stepBytes));
@@ -80,9 +90,10 @@ export async function stageArchive(
     parser.finish();
     await stager.apply(operations.splice(0));
   } catch (error) {
-    throw toArchiveError(error, archivePath);
+    throw toArchiveError(error, what);
   } finally {
     await stager.close();
+    await bytes.return();
   }
   return { files: stager.files, links };
 }
@@ -176,14 +187,25 @@ function decode(bytes: Uint8Array): string {
   return new TextDecoder().decode(bytes);
 }
 
-async function* readChunks(
-  file: OpenFile,
+async function* readFile(
+  path: string,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Uint8Array, void, undefined> {
+  await using file = await openArchive(path);
   const size = await file.size();
   for (let at = 0; at < size; at += stepBytes) {
     signal?.throwIfAborted();
     yield await file.read(at, Math.min(stepBytes, size - at));
+  }
+}
+
+async function* stoppable(
+  chunks: AsyncIterable<Uint8Array>,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  for await (const chunk of chunks) {
+    signal?.throwIfAborted();
+    yield chunk;
   }
 }
 

@@ -11,6 +11,7 @@ import { ImageError } from "../errors.ts";
 import type { ImageLayer } from "../image/image.ts";
 import { claimedCompression, detectCompression, magicBytes } from "./compression.ts";
 import { decompress } from "./decompress.ts";
+import { peek } from "./peek.ts";
 
 /** How far a layer may expand. */
 export interface LayerLimits {
@@ -57,8 +58,8 @@ export async function* openLayer(
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const { descriptor, diffId } = layer;
   const input = new LayerInput(storage, layer, options);
-  const chunks = input.chunks();
-  const start = await firstBytes(chunks);
+  const compressed = input.chunks();
+  const { start, chunks } = await peek(compressed, magicBytes);
   const found = detectCompression(start);
   const claimed = claimedCompression(descriptor.mediaType);
   if (found !== claimed) options.onMislabelled?.(claimed, found);
@@ -66,7 +67,7 @@ export async function* openLayer(
   const memory = { isTransient: options.hasTransientChunks, ownsInput: options.ownsStoredChunks };
   const guard = new ExpansionGuard(layer, { ...defaultLayerLimits, ...options.limits });
   try {
-    for await (const chunk of decompress(rejoin(start, chunks), found, memory)) {
+    for await (const chunk of decompress(chunks, found, memory)) {
       digester.update(chunk);
       guard.add(chunk.byteLength, input.size);
       yield chunk;
@@ -74,10 +75,10 @@ export async function* openLayer(
   } catch (error) {
     if (!isBoxError(error) || error.code !== "OCI_LAYER_CORRUPT") throw error;
     // Bit rot shows in the decoder first; the digest tells it from a layer that was always malformed.
-    await input.drain(chunks);
+    await input.drain(compressed);
     throw error;
   }
-  await input.drain(chunks);
+  await input.drain(compressed);
   const actual = digester.digest();
   if (actual !== diffId) throw wrongDiffId(descriptor.digest, diffId, actual);
 }
@@ -87,6 +88,7 @@ class LayerInput {
   readonly #storage: ReadonlyStorage;
   readonly #layer: ImageLayer;
   readonly #options: OpenLayerOptions;
+  #failure: unknown;
   size = 0;
 
   constructor(storage: ReadonlyStorage, layer: ImageLayer, options: OpenLayerOptions) {
@@ -98,16 +100,23 @@ class LayerInput {
   async *chunks(): AsyncGenerator<Uint8Array, void, undefined> {
     const { signal, isVerified } = this.#options;
     const fetching = { signal, verify: isVerified !== true };
-    for await (const chunk of await this.#storage.fetch(this.#layer.descriptor, fetching)) {
-      if (signal?.aborted) throw stopped(signal);
-      this.size += chunk.byteLength;
-      yield chunk;
+    try {
+      for await (const chunk of await this.#storage.fetch(this.#layer.descriptor, fetching)) {
+        if (signal?.aborted) throw stopped(signal);
+        this.size += chunk.byteLength;
+        yield chunk;
+      }
+    } catch (error) {
+      this.#failure = error;
+      throw error;
     }
   }
 
   /** Reads what the decoder left, so that size and digest are judged. */
   async drain(chunks: AsyncIterable<Uint8Array>): Promise<void> {
     for await (const _chunk of chunks);
+    // The decoder may have been told already, and have failed by itself before it could pass it on.
+    if (this.#failure !== undefined) throw this.#failure;
   }
 }
 
@@ -135,26 +144,6 @@ class ExpansionGuard {
       details: { digest, compressedBytes: size, expandedBytes: this.#bytes },
     });
   }
-}
-
-async function firstBytes(chunks: AsyncIterator<Uint8Array>): Promise<Uint8Array> {
-  let start: Uint8Array = new Uint8Array(0);
-  while (start.byteLength < magicBytes) {
-    const next = await chunks.next();
-    if (next.done) break;
-    start =
-      start.byteLength === 0 ? next.value : new Uint8Array(Buffer.concat([start, next.value]));
-  }
-  return start;
-}
-
-/** Unlike `for await`, leaves the rest to others when the decoder stops early. */
-async function* rejoin(
-  start: Uint8Array,
-  chunks: AsyncIterator<Uint8Array>,
-): AsyncGenerator<Uint8Array, void, undefined> {
-  if (start.byteLength > 0) yield start;
-  for (let next = await chunks.next(); !next.done; next = await chunks.next()) yield next.value;
 }
 
 function wrongDiffId(digest: Digest, expected: Digest, found: Digest): ImageError {

@@ -1,5 +1,6 @@
 import {
   bytesSource,
+  type CopyEvent,
   copyGraph,
   type Descriptor,
   type FetchedManifest,
@@ -58,7 +59,7 @@ export async function fetchImage(
     ...(options.concurrency === undefined ? {} : { concurrency: options.concurrency }),
     // A subject is another image's business.
     selectSuccessors: () => [manifest.config, ...manifest.layers],
-    onEvent: (event) => tell(event, onEvent),
+    onEvent: (event) => tellCopy(event, onEvent),
   });
   for (const node of path.toReversed()) {
     await layout.push(node.descriptor, bytesSource(node.bytes), { signal });
@@ -122,13 +123,11 @@ function toNode({ descriptor, bytes }: FetchedManifest): ManifestNode {
   return { descriptor, bytes, document: parseManifest(bytes, { what: digest, mediaType }) };
 }
 
-function tell(
-  event: { type: string; descriptor: Descriptor; doneBytes?: number },
-  onEvent: FetchImageOptions["onEvent"],
-): void {
+/** Tells about a piece of content in the words of pulls. */
+export function tellCopy(event: CopyEvent, onEvent: FetchImageOptions["onEvent"]): void {
   const { digest, size: totalBytes } = event.descriptor;
   if (event.type === "progress") {
-    onEvent?.({ type: "progress", digest, totalBytes, doneBytes: event.doneBytes ?? 0 });
+    onEvent?.({ type: "progress", digest, totalBytes, doneBytes: event.doneBytes });
   } else if (event.type === "exists") onEvent?.({ type: "exists", digest, totalBytes });
   else onEvent?.({ type: "stored", digest, totalBytes });
 }

@@ -4,6 +4,7 @@ import { isBoxError } from "@box/errors";
 import {
   type CredentialProvider,
   type Descriptor,
+  type Digest,
   isDigest,
   maxManifestBytes,
   namesOf,
@@ -11,9 +12,10 @@ import {
   type OciLayoutOptions,
   type OperationOptions,
   type Platform,
-  type RegistryClientOptions,
   readAll,
 } from "@box/oras";
+import type { ArchiveInput } from "../archive/stage.ts";
+import { type WriteArchiveOptions, writeArchive } from "../archive/write-archive.ts";
 import { ImageError } from "../errors.ts";
 import {
   type Image,
@@ -37,9 +39,12 @@ import {
   type CollectGarbageOptions,
   collectGarbage,
 } from "./collect-garbage.ts";
+import { openDestination } from "./destinations.ts";
 import type { PullEvent } from "./events.ts";
-import { bareDescriptor, fetchImage, resolveSource } from "./fetch-image.ts";
-import { type ImageSource, openSource } from "./sources.ts";
+import { bareDescriptor, fetchImage, resolveSource, tellCopy } from "./fetch-image.ts";
+import { importImages } from "./import-images.ts";
+import { pushImage } from "./push-image.ts";
+import { type ImageSource, openSource, type RegistrySettings } from "./sources.ts";
 import { type BlobFinding, type VerifyBlobsOptions, verifyBlobs } from "./verify-store.ts";
 
 /** When a registry is asked: only for an image that is not there, each time, or not at all. */
@@ -48,7 +53,7 @@ export type PullPolicy = "missing" | "always" | "never";
 /** Options of {@link ImageStore}. */
 export interface ImageStoreOptions extends Pick<OciLayoutOptions, "fs"> {
   /** Options of the registry client: time-outs, retries, hosts. */
-  readonly registry?: RegistryClientOptions;
+  readonly registry?: RegistrySettings;
   /** The platform of images unless a call names one; Linux on this machine's CPU unless given. */
   readonly platform?: Platform;
   /** Whether 32-bit images do for a 64-bit CPU. */
@@ -70,11 +75,28 @@ export interface PullOptions extends OperationOptions {
   /** Finds credentials for registries. */
   readonly credentials?: CredentialProvider;
   /** Options of the registry client: proxies, mirrors, certificates; the store's unless given. */
-  readonly registry?: RegistryClientOptions;
+  readonly registry?: RegistrySettings;
   /** How many layers are fetched at once; 4 unless given. */
   readonly concurrency?: number;
   /** Told what happens. */
   readonly onEvent?: (event: PullEvent) => void;
+}
+
+/** Options of {@link ImageStore.push}. */
+export interface PushOptions extends Omit<PullOptions, "policy"> {}
+
+/** Where an image was pushed to. */
+export interface PushedImage {
+  /** Its full name there. */
+  readonly reference: string;
+  /** What the name leads to. */
+  readonly digest: Digest;
+}
+
+/** Options of {@link ImageStore.import}. */
+export interface ImportOptions extends Pick<PullOptions, "signal" | "platform" | "onEvent"> {
+  /** The name of the only image; the archive's own names unless given. */
+  readonly name?: string;
 }
 
 /** Options of {@link ImageStore.get}. */
@@ -172,6 +194,63 @@ export class ImageStore {
   async list(): Promise<readonly StoredReference[]> {
     const { manifests } = await this.#layout.index();
     return manifests.map((descriptor) => ({ descriptor, reference: namesOf(descriptor)[0] }));
+  }
+
+  /**
+   * Sends an image of the store to a registry or an image layout: all its platforms when they are here, else one.
+   *
+   * @param destination - Where it goes; the name that it has here unless given.
+   * @throws {@link ImageError} `OCI_IMAGE_NOT_FOUND`; OrasError by code.
+   */
+  async push(
+    reference: string,
+    destination: string = reference,
+    options: PushOptions = {},
+  ): Promise<PushedImage> {
+    const image = await this.get(reference, options);
+    await using target = await openDestination(parseImageReference(destination), {
+      ...this.#options,
+      ...options,
+      onRetry: ({ code, message }) => options.onEvent?.({ type: "retry", code, message }),
+    });
+    const { digest } = await pushImage(this.#layout, image, target.target, target.selector, {
+      signal: options.signal,
+      ...(options.concurrency === undefined ? {} : { concurrency: options.concurrency }),
+      onEvent: (event) => tellCopy(event, options.onEvent),
+    });
+    return { reference: target.name, digest };
+  }
+
+  /**
+   * Brings all images of an archive or of an image layout into the store, under the names that they have there.
+   *
+   * @param input - A path, or the bytes of an archive.
+   * @throws {@link ImageError} `OCI_ARCHIVE_CORRUPT` and those of pulls; OrasError `OCI_AMBIGUOUS_REFERENCE` for an image
+   * without a name.
+   */
+  async import(input: ArchiveInput | OciLayout, options: ImportOptions = {}): Promise<Image[]> {
+    const { name } = options;
+    const names = await importImages(input, this.#layoutFor(options), {
+      ...this.#options,
+      ...options,
+      ...(name === undefined ? {} : { name: this.#nameOf(name) }),
+      folder: join(this.#layout.directory, "ingest"),
+      platform: this.#platform(options),
+    });
+    return Promise.all(names.map((one) => this.get(one, options)));
+  }
+
+  /**
+   * Packs an image of the store for one platform, chunk by chunk; see `writeArchive`.
+   *
+   * @throws {@link ImageError} `OCI_IMAGE_NOT_FOUND` at once, the errors of damaged layers from the iteration.
+   */
+  async export(
+    reference: string,
+    options: WriteArchiveOptions & GetImageOptions = {},
+  ): Promise<AsyncIterable<Uint8Array>> {
+    const image = await this.get(reference, options);
+    return writeArchive(this.#layout, image, options);
   }
 
   /** Gives an image of the store one more name. */
@@ -293,7 +372,7 @@ export class ImageStore {
     return options.platform ?? this.#options.platform ?? platformOfArch(arch());
   }
 
-  #layoutFor(options: PullOptions): OciLayout {
+  #layoutFor(options: Pick<PullOptions, "onEvent">): OciLayout {
     return this.#layout.with({ onWait: (what) => options.onEvent?.({ type: "waiting", what }) });
   }
 }

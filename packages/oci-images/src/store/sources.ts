@@ -9,7 +9,7 @@ import {
   RegistryClient,
   type RegistryClientOptions,
 } from "@box/oras";
-import { openArchive } from "../archive/open-archive.ts";
+import { chooseArchived, openArchive } from "../archive/open-archive.ts";
 import { formatImageReference, type ImageReference } from "../reference/image-reference.ts";
 
 /** Something that one image is read from. */
@@ -27,11 +27,18 @@ export interface ImageSource extends AsyncDisposable {
 }
 
 /** Options of {@link openSource}. */
-export interface OpenSourceOptions extends OperationOptions {
+export interface OpenSourceOptions extends OperationOptions, OpenClientOptions {
   /** A folder for what is unpacked from archives. */
   readonly folder: string;
+}
+
+/** How registries are reached; a function is asked when one is. */
+export type RegistrySettings = RegistryClientOptions | (() => Promise<RegistryClientOptions>);
+
+/** Options of {@link createClient}. */
+export interface OpenClientOptions {
   /** Options of the registry client. */
-  readonly registry?: RegistryClientOptions;
+  readonly registry?: RegistrySettings;
   /** Finds credentials; overrides those of `registry`. */
   readonly credentials?: CredentialProvider;
   /** Hosts that may be reached over plain HTTP. */
@@ -64,10 +71,14 @@ async function archiveSource(
   options: OpenSourceOptions,
 ): Promise<ImageSource> {
   const path = resolve(reference.path);
-  const opened = await openArchive({ ...reference, path }, { ...options, folder: options.folder });
+  const opened = await openArchive(path, options);
+  const image = await chooseArchived(opened, { ...reference, path }).catch(async (error) => {
+    await opened[Symbol.asyncDispose]();
+    throw error;
+  });
   return {
     target: opened.target,
-    selector: opened.image.digest,
+    selector: image.digest,
     name: formatImageReference({ ...reference, path }),
     isLocal: true,
     pinned: undefined,
@@ -75,21 +86,28 @@ async function archiveSource(
   };
 }
 
-function registrySource(
-  reference: ImageReference & { type: "registry" },
-  options: OpenSourceOptions,
-): ImageSource {
-  const { registry = {}, credentials, insecureHosts = [], onRetry } = options;
+/** A client by the options of a call. */
+export async function createClient(options: OpenClientOptions): Promise<RegistryClient> {
+  const { credentials, insecureHosts = [], onRetry } = options;
+  const registry =
+    typeof options.registry === "function" ? await options.registry() : (options.registry ?? {});
   const insecure = insecureHosts.map((host) => [
     host,
     { ...registry.hosts?.[host], scheme: "http" as const },
   ]);
-  const client = new RegistryClient({
+  return new RegistryClient({
     ...registry,
     hosts: { ...registry.hosts, ...Object.fromEntries(insecure) },
     ...(credentials === undefined ? {} : { credentials }),
     ...(onRetry === undefined ? {} : { onRetry }),
   });
+}
+
+async function registrySource(
+  reference: ImageReference & { type: "registry" },
+  options: OpenSourceOptions,
+): Promise<ImageSource> {
+  const client = await createClient(options);
   return {
     target: openRepository(client, reference.host, reference.repository),
     selector: reference.digest ?? reference.tag ?? "latest",

@@ -1,4 +1,3 @@
-import { once } from "node:events";
 import type { ServerResponse } from "node:http";
 
 /** An error code of the distribution specification. */
@@ -86,8 +85,16 @@ export async function sendChunks(
 ): Promise<void> {
   for await (const chunk of chunks) {
     if (response.destroyed) return;
-    if (!response.write(chunk))
-      await Promise.race([once(response, "drain"), once(response, "close")]);
+    if (!response.write(chunk)) await drained(response);
   }
   response.end();
+}
+
+/** Waits until more may be sent, or nobody listens any more. */
+async function drained(response: ServerResponse): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const done = (): void => resolve();
+  response.once("drain", done).once("close", done);
+  await promise;
+  response.off("drain", done).off("close", done);
 }

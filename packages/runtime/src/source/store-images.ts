@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
-import type { Image, ImageReference, ImageStore, PullEvent } from "@box/oci-images";
-import type { CredentialProvider, Digest, Platform, RegistryClientOptions } from "@box/oras";
+import type { Image, ImageReference, ImageStore, PullEvent, RegistrySettings } from "@box/oci-images";
+import type { CredentialProvider, Digest, Platform } from "@box/oras";
 import { type Once, once } from "@box/pipeline";
 import { layersOfImage, splitEnvironment } from "@box/rootfs";
 import { RuntimeError } from "../errors.ts";
@@ -22,7 +22,7 @@ export interface ImageOptions {
   /** Finds credentials for registries. */
   readonly credentials?: CredentialProvider;
   /** How registries are reached: proxies, mirrors, certificates. */
-  readonly registry?: RegistryClientOptions;
+  readonly registry?: RegistrySettings;
 }
 
 /** Images from the store of a home, which fetches what it lacks. */

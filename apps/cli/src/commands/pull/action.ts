@@ -1,4 +1,4 @@
-import { formatPlatform, parsePlatform } from "@box/oci-images";
+import { formatPlatform, type Image, parsePlatform } from "@box/oci-images";
 import { userCredentials } from "../../boxes/credentials.ts";
 import { openImages, showPullEvent } from "../../boxes/open-images.ts";
 import type { CommandContext } from "../../command/define-command.ts";
@@ -23,15 +23,20 @@ export async function run(
       ...(wanted === undefined ? {} : { platform: wanted }),
       onEvent: (event) => progress.event(showPullEvent(event, reference)),
     });
-    pulled.push({
-      reference: image.reference,
-      digest: image.digest,
-      platform: formatPlatform(image.platform),
-      layers: image.layers.length,
-      sizeBytes: image.layers.reduce((sum, { descriptor }) => sum + descriptor.size, 0),
-    });
+    pulled.push(describeImage(image));
   }
   return pulled;
+}
+
+/** An image of the store as commands print it. */
+export function describeImage(image: Image): PulledImage {
+  return {
+    reference: image.reference,
+    digest: image.digest,
+    platform: formatPlatform(image.platform),
+    layers: image.layers.length,
+    sizeBytes: image.layers.reduce((sum, { descriptor }) => sum + descriptor.size, 0),
+  };
 }
 
 /** A table. */

@@ -1,0 +1,62 @@
+import { resolve } from "node:path";
+import { createFileDurably } from "@box/io/node";
+import { formatImageReference, parseImageReference, parsePlatform } from "@box/oci-images";
+import { openImages } from "../../boxes/open-images.ts";
+import type { CommandContext } from "../../command/define-command.ts";
+import { formatSize } from "../../output/table.ts";
+import type { ExportInput, ExportOutput } from "./schemas.ts";
+
+/** Writes an archive; a file appears whole or not at all. */
+export async function run(
+  input: ExportInput,
+  context: CommandContext,
+): Promise<ExportOutput | undefined> {
+  const { signal } = context;
+  const store = await openImages(context);
+  const name = nameIn(input.ref);
+  const chunks = await store.export(input.ref, {
+    signal,
+    ...(name === undefined ? {} : { name }),
+    ...(input.archiveFormat === undefined ? {} : { format: input.archiveFormat }),
+    ...(input.platform === undefined ? {} : { platform: parsePlatform(input.platform) }),
+  });
+  if (input.output === "-") {
+    await context.writeBytes(chunks);
+    return undefined;
+  }
+  const file = resolve(context.cwd, input.output);
+  const progress = await context.progress();
+  const sizeBytes = await createFileDurably(
+    file,
+    async (target) => {
+      let done = 0;
+      for await (const chunk of chunks) {
+        await target.write?.(done, chunk);
+        done += chunk.byteLength;
+        progress.event({ type: "progress", task: "export", done, unit: "bytes" });
+      }
+      return done;
+    },
+    { mode: 0o644, signal },
+  );
+  return { file, sizeBytes };
+}
+
+/** One line. */
+export function text({ file, sizeBytes }: ExportOutput): string {
+  return `${file} (${formatSize(sizeBytes)})`;
+}
+
+/** The file. */
+export function identifiers({ file }: ExportOutput): readonly string[] {
+  return [file];
+}
+
+/** An image that came from a layout or an archive, or that is named by a digest, has no name to give away. */
+function nameIn(reference: string): string | undefined {
+  if (/^sha\d{3}:/.test(reference)) return undefined;
+  const parsed = parseImageReference(reference);
+  if (parsed.type !== "registry") return undefined;
+  const { digest: _digest, ...named } = parsed;
+  return named.tag === undefined ? undefined : formatImageReference(named);
+}

@@ -1,0 +1,188 @@
+import { type CommandSpec, defineCommand, type FlagSpec } from "../command/define-command.ts";
+
+const typeFlag: FlagSpec = {
+  name: "type",
+  value: "TYPE",
+  summary: "what the artifact is, as a media type; must be given",
+};
+
+const annotationFlag: FlagSpec = {
+  name: "annotation",
+  value: "KEY=VALUE",
+  summary: "a fact about the artifact (repeatable)",
+  many: true,
+};
+
+const filesArgument = {
+  name: "files",
+  summary: "files, each PATH or PATH:MEDIA/TYPE",
+  many: true,
+  optional: true,
+  complete: "files",
+} as const;
+
+/** Commands about registries: logins, artifacts, and a registry of one's own. */
+export const registryCommands: readonly CommandSpec[] = [
+  defineCommand({
+    path: ["login"],
+    summary: "keep user and password for a registry, after trying them there",
+    description:
+      "They are kept where Docker and Podman keep them: in $REGISTRY_AUTH_FILE or Docker's config.json, or by the\ncredential helper that the file names.",
+    args: [{ name: "host", summary: "the registry (default: docker.io)", optional: true }],
+    flags: [
+      { name: "username", short: "u", value: "NAME", summary: "the user; must be given" },
+      { name: "password-stdin", summary: "read the password or token from stdin; must be given" },
+    ],
+    examples: [
+      {
+        command: "box login example.com -u ann --password-stdin",
+        summary: "With the password piped in",
+      },
+    ],
+    failures: ["auth", "network", "io", "invalid-argument"],
+    mutates: true,
+    schemas: () => import("./login/schemas.ts"),
+    action: () => import("./login/action.ts"),
+  }),
+  defineCommand({
+    path: ["logout"],
+    summary: "forget user and password for a registry",
+    args: [{ name: "host", summary: "the registry (default: docker.io)", optional: true }],
+    flags: [],
+    examples: [{ command: "box logout example.com", summary: "One registry" }],
+    failures: ["io", "invalid-argument"],
+    mutates: true,
+    schemas: () => import("./logout/schemas.ts"),
+    action: () => import("./logout/action.ts"),
+  }),
+  defineCommand({
+    path: ["artifact", "push"],
+    summary: "push files to a registry or an image layout as one artifact",
+    args: [{ name: "ref", summary: "its name, HOST/NAME:TAG or oci:DIR:TAG" }, filesArgument],
+    flags: [typeFlag, annotationFlag],
+    examples: [
+      {
+        command:
+          "box artifact push 127.0.0.1:5000/model:v1 weights.bin notes.md:text/markdown --type application/vnd.example.model",
+        summary: "Two files",
+      },
+    ],
+    failures: ["not-found", "io", "network", "auth", "denied"],
+    mutates: true,
+    schemas: () => import("./artifact-push/schemas.ts"),
+    action: () => import("./artifact-push/action.ts"),
+  }),
+  defineCommand({
+    path: ["artifact", "pull"],
+    summary: "write the files of an artifact into a folder, each verified",
+    args: [{ name: "ref", summary: "the artifact" }],
+    flags: [
+      {
+        name: "output",
+        short: "o",
+        value: "DIR",
+        summary: "the folder (default: the current one)",
+        complete: "directories",
+      },
+      { name: "overwrite", summary: "replace files that are there" },
+    ],
+    examples: [
+      { command: "box artifact pull 127.0.0.1:5000/model:v1 -o model", summary: "Into a folder" },
+    ],
+    failures: ["not-found", "conflict", "corrupt", "io", "network", "auth", "denied"],
+    mutates: true,
+    schemas: () => import("./artifact-pull/schemas.ts"),
+    action: () => import("./artifact-pull/action.ts"),
+  }),
+  defineCommand({
+    path: ["artifact", "attach"],
+    summary: "push files as an artifact about an image or another artifact",
+    args: [{ name: "ref", summary: "what it is about" }, filesArgument],
+    flags: [typeFlag, annotationFlag],
+    examples: [
+      {
+        command:
+          "box artifact attach 127.0.0.1:5000/app:v1 sbom.json --type application/vnd.cyclonedx+json",
+        summary: "A list of parts",
+      },
+    ],
+    failures: ["not-found", "io", "network", "auth", "denied"],
+    mutates: true,
+    schemas: () => import("./artifact-attach/schemas.ts"),
+    action: () => import("./artifact-attach/action.ts"),
+  }),
+  defineCommand({
+    path: ["artifact", "discover"],
+    summary: "list what is attached to an image or an artifact, and to that",
+    args: [{ name: "ref", summary: "the image or artifact" }],
+    flags: [{ name: "type", value: "TYPE", summary: "only artifacts of this type" }],
+    examples: [{ command: "box artifact discover 127.0.0.1:5000/app:v1", summary: "Everything" }],
+    failures: ["not-found", "network", "auth", "io"],
+    mutates: false,
+    schemas: () => import("./artifact-discover/schemas.ts"),
+    action: () => import("./artifact-discover/action.ts"),
+  }),
+  defineCommand({
+    path: ["artifact", "ls"],
+    summary: "list the tags of a repository or an image layout",
+    args: [{ name: "repository", summary: "HOST/NAME or oci:DIR" }],
+    flags: [],
+    examples: [{ command: "box artifact ls 127.0.0.1:5000/app", summary: "Its tags" }],
+    failures: ["not-found", "network", "auth", "io"],
+    mutates: false,
+    schemas: () => import("./artifact-ls/schemas.ts"),
+    action: () => import("./artifact-ls/action.ts"),
+  }),
+  defineCommand({
+    path: ["registry", "serve"],
+    summary: "serve an OCI registry, until it is told to stop",
+    description:
+      "Images and artifacts by the OCI distribution specification 1.1, for tests, demonstrations and networks without a\nway out. Prints the URL once it listens. Without --dir everything is in memory and gone at the end.",
+    args: [],
+    flags: [
+      {
+        name: "listen",
+        value: "HOST:PORT",
+        summary: "where it listens (default: 127.0.0.1:5000; port 0 takes a free one)",
+      },
+      {
+        name: "dir",
+        value: "DIR",
+        summary: "folder that keeps the content",
+        complete: "directories",
+      },
+      {
+        name: "users",
+        value: "FILE",
+        summary: "lines of NAME:PASSWORD, readable by you alone (default: everybody may do all)",
+        complete: "files",
+      },
+      {
+        name: "auth",
+        value: "SCHEME",
+        summary: "how users are asked: basic or token (default: basic)",
+        choices: ["basic", "token"],
+      },
+      { name: "anonymous-pull", summary: "everybody may read" },
+      {
+        name: "tls-cert",
+        value: "FILE",
+        summary: "certificate in PEM, to serve https",
+        complete: "files",
+      },
+      { name: "tls-key", value: "FILE", summary: "its key in PEM", complete: "files" },
+    ],
+    examples: [
+      { command: "box registry serve --dir ./registry", summary: "On loopback" },
+      {
+        command:
+          "box registry serve --listen 0.0.0.0:443 --dir ./registry --users users.txt --auth token --tls-cert cert.pem --tls-key key.pem",
+        summary: "For a network",
+      },
+    ],
+    failures: ["invalid-argument", "io"],
+    mutates: true,
+    schemas: () => import("./registry-serve/schemas.ts"),
+    action: () => import("./registry-serve/action.ts"),
+  }),
+];

@@ -1,0 +1,232 @@
+import { chmod, mkdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { serveRegistry } from "@box/oras/registry-server";
+import { describe, expect, test } from "vitest";
+import { output as discoverOutput } from "../../src/commands/artifact-discover/schemas.ts";
+import { output as artifactPullOutput } from "../../src/commands/artifact-pull/schemas.ts";
+import { output as serveOutput } from "../../src/commands/registry-serve/schemas.ts";
+import { proxyOptions, registriesFile } from "../../src/registries/registry-options.ts";
+import { createTestHome } from "../support/boxed-home.ts";
+import { type BoxRun, type RunBoxOptions, runBoxHere } from "../support/run-box.ts";
+
+async function home() {
+  const made = await createTestHome();
+  const env = { DOCKER_CONFIG: join(made.folder, "docker"), XDG_CONFIG_HOME: made.folder };
+  const box = (argv: readonly string[], options: RunBoxOptions = {}) =>
+    runBoxHere(["--home", made.home, ...argv], { cwd: made.folder, env, ...options });
+  return { ...made, box, env };
+}
+
+const auth = { scheme: "token", users: { ann: "s3cret" } } as const;
+const type = "application/vnd.example.test";
+
+describe("box login and logout", () => {
+  test("keep a password that is right, use it, and forget it", async () => {
+    const { box, image, folder } = await home();
+    await using registry = await serveRegistry({ auth });
+    const { host } = registry;
+    const login = ["login", host, "-u", "ann", "--password-stdin"];
+    const wrong = await box(login, { stdin: "wrong\n" });
+    expect(wrong).toMatchObject({ exitCode: 8, stdout: "" });
+    expect(wrong.stderr).not.toContain("wrong\n");
+    expect((await box(["push", image, `${host}/app:v1`])).exitCode).toBe(3);
+    await box(["pull", image]);
+    expect((await box(["push", image, `${host}/app:v1`])).exitCode).toBe(8);
+    const file = join(folder, "docker", "config.json");
+    const right = await box(login, { stdin: "s3cret\n" });
+    expect(right.stdout).toBe(`logged in to ${host} as ann; kept by ${file}\n`);
+    expect(JSON.parse(await readFile(file, "utf8")).auths[host]).toBeDefined();
+    expect((await box(["push", image, `${host}/app:v1`])).exitCode).toBe(0);
+    expect((await box(["logout", host])).stdout).toContain(file);
+    expect((await box(["logout", host])).stdout).toBe(`there was no login to ${host}\n`);
+    expect((await box(["pull", `${host}/app:v1`])).exitCode).toBe(8);
+  });
+
+  test.each([
+    [["login", "a b", "-u", "ann", "--password-stdin"], "x", "not HOST[:PORT]"],
+    [["login", "a.test", "-u", "ann"], "x", "taken from stdin only"],
+    [["login", "a.test", "--password-stdin"], "x", "give the user's name"],
+    [["login", "a.test", "-u", "ann", "--password-stdin"], "", "stdin is empty"],
+    [["login", "a.test", "-u", "ann", "--password-stdin"], "a\nb\n", "more than one line"],
+  ])("refuse %j with %j on stdin", async (argv, stdin, message) => {
+    const { box } = await home();
+    const run = await box(argv, { stdin });
+    expect(run).toMatchObject({ exitCode: 2, stdout: "" });
+    expect(run.stderr).toContain(message);
+  });
+
+  test("talk plain HTTP to other hosts only when told so", async () => {
+    const { box } = await home();
+    const login = ["login", "nowhere.invalid:1", "-u", "a", "--password-stdin", "--insecure"];
+    const run = await box([...login, "nowhere.invalid:1"], { stdin: "x" });
+    expect(run.exitCode).toBe(7);
+    expect(run.stderr).toContain("http://nowhere.invalid:1/v2/");
+  });
+});
+
+describe.each(["a registry", "an image layout"])("artifacts in %s", (place) => {
+  test("are pushed, listed, pulled, attached to and discovered", async () => {
+    const { box, folder } = await home();
+    await using registry = await serveRegistry();
+    const repository = place === "a registry" ? `${registry.host}/team/model` : "oci:artifacts";
+    const ref = `${repository}:v1`;
+    await mkdir(join(folder, "docs"));
+    await writeFile(join(folder, "weights.bin"), new Uint8Array(3_000_000).fill(1));
+    await writeFile(join(folder, "docs/note.md"), "# Note\n");
+    const files = ["./weights.bin", "docs/note.md:text/markdown"];
+    const pushed = await box(["artifact", "push", ref, ...files, "--type", type, "-q"]);
+    expect(pushed).toMatchObject({ exitCode: 0, stderr: "" });
+    expect(pushed.stdout).toMatch(/^sha256:/);
+    expect((await box(["artifact", "ls", repository])).stdout).toBe("v1\n");
+    const pull = ["artifact", "pull", ref, "-o", "out"];
+    const pulled = JSON.parse((await box([...pull, "--format", "json"])).stdout);
+    expect(artifactPullOutput.parse(pulled)).toEqual(pulled);
+    expect(await readFile(join(folder, "out/docs/note.md"), "utf8")).toBe("# Note\n");
+    expect((await box(pull)).exitCode).toBe(4);
+    expect((await box([...pull, "--overwrite"])).stdout).toMatch(/FILE .*\n.*weights\.bin/);
+    expect((await box([...pull, "--overwrite", "-q"])).stdout).toContain("out/weights.bin\n");
+    const attach = ["artifact", "attach", ref, "docs/note.md", "--type", "text/x"];
+    const attached = await box([...attach, "--annotation", "made=today", "-q"]);
+    const second = `${repository}@${attached.stdout.trim()}`;
+    expect((await box(["artifact", "attach", second, "--type", "text/y"])).stdout).toContain(
+      "attached to",
+    );
+    const found = JSON.parse((await box(["artifact", "discover", ref, "--format", "json"])).stdout);
+    expect(discoverOutput.parse(found)).toEqual(found);
+    expect(found).toMatchObject([
+      { artifactType: "text/x", level: 1, subject: pushed.stdout.trim() },
+      { artifactType: "text/y", level: 2, subject: attached.stdout.trim() },
+    ]);
+    expect((await box(["artifact", "discover", ref])).stdout).toMatch(/text\/x .*\n {2}text\/y /);
+    expect((await box(["artifact", "discover", ref, "-q"])).stdout.split("\n")).toHaveLength(3);
+    expect((await box(["artifact", "discover", ref, "--type", "z", "-q"])).stdout).toBe("");
+  });
+});
+
+test.each([
+  [["artifact", "push", "a.test/x:v1"], "say what the artifact is"],
+  [["artifact", "push", "a.test/x:v1", "--type", "word"], "not a media type"],
+  [["artifact", "push", "oci:x:v1", "--type", "a/b", "--annotation", "x"], "not KEY=VALUE"],
+  [["artifact", "push", "oci-archive:x", "--type", "a/b"], "cannot keep artifacts"],
+  [["artifact", "ls", "oci:nothing"], "OCI_LAYOUT_MISSING"],
+  [["artifact", "ls", "nowhere.invalid:1/x", "--insecure", "nowhere.invalid:1"], "http://nowhere"],
+])("box %j is refused", async (argv, message) => {
+  const { box } = await home();
+  const run = await box(argv);
+  expect(run.exitCode).toBeGreaterThan(1);
+  expect(run.stderr).toContain(message);
+});
+
+describe("box registry serve", () => {
+  /** Serves until the callback is done. */
+  async function serving(
+    argv: readonly string[],
+    work: (url: string, made: Awaited<ReturnType<typeof home>>) => Promise<void>,
+    made?: Awaited<ReturnType<typeof home>>,
+  ): Promise<BoxRun> {
+    const test = made ?? (await home());
+    const controller = new AbortController();
+    let failure: unknown;
+    const port = 20_000 + Math.floor(Math.random() * 30_000);
+    const listen = `127.0.0.1:${port}`;
+    const run = test.box(["registry", "serve", "--listen", listen, ...argv], {
+      signal: controller.signal,
+    });
+    void run.finally(() => controller.abort());
+    for (let attempt = 0; attempt < 500 && !controller.signal.aborted; attempt++) {
+      const isUp = await fetch(`http://${listen}/v2/`).then(
+        () => true,
+        () => false,
+      );
+      if (isUp) break;
+      await new Promise((done) => setTimeout(done, 10));
+    }
+    await work(`http://${listen}`, test).catch((error: unknown) => {
+      failure = error;
+    });
+    controller.abort();
+    const ended = await run;
+    if (failure !== undefined) throw failure;
+    return ended;
+  }
+
+  test("serves from a folder until it is stopped, and tells of each request when asked to", async () => {
+    const argv = ["--dir", "content", "--format", "json", "--log-level", "debug"];
+    const ended = await serving(argv, async (url, { box, image }) => {
+      await box(["pull", image]);
+      expect((await box(["push", image, `${new URL(url).host}/app:v1`])).exitCode).toBe(0);
+    });
+    expect(ended.exitCode).toBe(0);
+    const printed = JSON.parse(ended.stdout);
+    expect(serveOutput.parse(printed)).toEqual(printed);
+    expect(ended.stderr).toContain("PUT /v2/app/manifests/v1 201");
+  });
+
+  test("asks for passwords", async () => {
+    const made = await home();
+    const users = join(made.folder, "users");
+    await writeFile(users, "# people\nann:s3cret:x\n", { mode: 0o600 });
+    await serving(
+      ["--users", "users", "--auth", "token", "--anonymous-pull"],
+      async (url, { box }) => {
+        const { host } = new URL(url);
+        expect((await fetch(`${url}/v2/`)).headers.get("www-authenticate")).toMatch(/^Bearer/);
+        const login = ["login", host, "-u", "ann", "--password-stdin"];
+        expect((await box(login, { stdin: "s3cret:x" })).exitCode).toBe(0);
+      },
+      made,
+    );
+  });
+
+  test("refuses what does not fit together, before it listens", async () => {
+    const { box, folder } = await home();
+    await writeFile(join(folder, "open"), "ann:x\n");
+    await chmod(join(folder, "open"), 0o644);
+    await writeFile(join(folder, "bad"), "ann\n", { mode: 0o600 });
+    await writeFile(join(folder, "empty"), "\n", { mode: 0o600 });
+    const refused: readonly (readonly [string[], string])[] = [
+      [["--listen", "nowhere"], "not HOST:PORT"],
+      [["--listen", "127.0.0.1:70000"], "not HOST:PORT"],
+      [["--listen", "203.0.113.1:1"], "cannot listen"],
+      [["--tls-cert", "open"], "--tls-key"],
+      [["--tls-key", "open"], "--tls-cert"],
+      [["--tls-cert", "none", "--tls-key", "none"], "cannot read"],
+      [["--auth", "basic"], "needs --users"],
+      [["--anonymous-pull"], "needs --users"],
+      [["--users", "none"], "cannot read"],
+      [["--users", "open"], "chmod 600"],
+      [["--users", "bad"], "not NAME:PASSWORD"],
+      [["--users", "empty"], "names no user"],
+    ];
+    for (const [argv, message] of refused) {
+      const run = await box(["registry", "serve", ...argv]);
+      expect(run).toMatchObject({ exitCode: 2, stdout: "" });
+      expect(run.stderr).toContain(message);
+    }
+    const warned = await box(["registry", "serve", "--listen", "203.0.113.1:1"]);
+    expect(warned.stderr).toContain("everybody who reaches it may write");
+  });
+});
+
+describe("the settings for registries", () => {
+  test("take proxies from the environment, lower case first", () => {
+    expect(proxyOptions({})).toBeUndefined();
+    expect(proxyOptions({ NO_PROXY: "a" })).toBeUndefined();
+    expect(proxyOptions({ HTTP_PROXY: "http://a", http_proxy: "http://b", no_proxy: "c" })).toEqual(
+      {
+        httpProxy: "http://b",
+        noProxy: "c",
+      },
+    );
+    expect(proxyOptions({ ALL_PROXY: "http://a", HTTPS_PROXY: "http://b" })).toEqual({
+      httpProxy: "http://a",
+      httpsProxy: "http://b",
+    });
+  });
+
+  test("are looked for where users keep their configuration", () => {
+    expect(registriesFile({ BOX_REGISTRIES: "/r" })).toBe("/r");
+    expect(registriesFile({ XDG_CONFIG_HOME: "/c" })).toBe("/c/box/registries.json");
+    expect(registriesFile({ HOME: "/h" })).toBe("/h/.config/box/registries.json");
+  });
+});

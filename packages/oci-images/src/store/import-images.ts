@@ -1,0 +1,108 @@
+import { isBoxError } from "@box/errors";
+import { type Descriptor, namesOf, OciLayout, OrasError } from "@box/oras";
+import { type ArchivedImage, openArchive } from "../archive/open-archive.ts";
+import type { ArchiveInput } from "../archive/stage.ts";
+import { formatImageReference, parseImageReference } from "../reference/image-reference.ts";
+import { bareDescriptor, type FetchImageOptions, fetchImage } from "./fetch-image.ts";
+import type { ImageSource } from "./sources.ts";
+
+/** Options of {@link importImages}. */
+export interface ImportImagesOptions extends FetchImageOptions {
+  /** A folder for temporary files, on the layout's file system. */
+  readonly folder: string;
+  /** The most bytes of the archive's files; 64 GiB unless given. */
+  readonly maxBytes?: number;
+  /** The name of the only image; the archive's own names unless given. */
+  readonly name?: string;
+}
+
+/**
+ * Brings all images of an archive, or of an image layout's folder, into a layout, under the names that they have
+ * there.
+ *
+ * @returns The full names, in the archive's order.
+ * @throws ImageError `OCI_ARCHIVE_CORRUPT`, and what {@link fetchImage} throws; OrasError `OCI_AMBIGUOUS_REFERENCE`
+ * for an image without a name, or a name for several.
+ */
+export async function importImages(
+  input: ArchiveInput | OciLayout,
+  layout: OciLayout,
+  options: ImportImagesOptions,
+): Promise<readonly string[]> {
+  await using opened = await openInput(input, options);
+  const { target, images } = opened;
+  const named = images.map((image) => ({ ...image, names: namesFor(image, images, options.name) }));
+  for (const { descriptor, names } of named) {
+    const [first = "", ...others] = names;
+    const source: ImageSource = {
+      target,
+      selector: descriptor.digest,
+      name: first,
+      isLocal: true,
+      pinned: undefined,
+      [Symbol.asyncDispose]: async () => {},
+    };
+    const root = await fetchImage(source, layout, options);
+    for (const name of others) {
+      await layout.tag(bareDescriptor(root), name, { signal: options.signal });
+    }
+  }
+  return named.flatMap(({ names }) => names);
+}
+
+async function openInput(
+  input: ArchiveInput | OciLayout,
+  options: ImportImagesOptions,
+): Promise<Awaited<ReturnType<typeof openArchive>>> {
+  if (!(input instanceof OciLayout)) return openArchive(input, options);
+  const { manifests } = await input.index();
+  return {
+    target: input,
+    images: manifests.map((descriptor) => ({ descriptor, names: namesOf(descriptor) })),
+    [Symbol.asyncDispose]: async () => {},
+  };
+}
+
+/** The full names of an image: the one that was asked for, else those of the archive that can be one. */
+function namesFor(
+  image: ArchivedImage,
+  all: readonly ArchivedImage[],
+  wanted: string | undefined,
+): readonly string[] {
+  const { digest } = image.descriptor;
+  if (wanted !== undefined) {
+    if (all.some(({ descriptor }) => descriptor.digest !== digest)) throw cannotName(all.length);
+    return [wanted];
+  }
+  const names = new Set(image.names.flatMap(fullName));
+  if (names.size === 0) throw hasNoName(image.descriptor);
+  return [...names];
+}
+
+/** A bare word is a tag without a name, as image layouts often have it. */
+function fullName(name: string): readonly string[] {
+  if (!/[:/]/.test(name)) return [];
+  try {
+    const parsed = parseImageReference(name);
+    return parsed.type === "registry" ? [formatImageReference(parsed)] : [];
+  } catch (error) {
+    if (isBoxError(error)) return [];
+    throw error;
+  }
+}
+
+function cannotName(count: number): OrasError {
+  return new OrasError({
+    code: "OCI_AMBIGUOUS_REFERENCE",
+    message: `cannot give one name to ${count} images`,
+    hint: "leave the name out: each image keeps the names that it has in the archive",
+  });
+}
+
+function hasNoName({ digest }: Descriptor): OrasError {
+  return new OrasError({
+    code: "OCI_AMBIGUOUS_REFERENCE",
+    message: `cannot import image ${digest}: it has no name`,
+    hint: "give it one: box import FILE --tag NAME",
+  });
+}
