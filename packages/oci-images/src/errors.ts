@@ -15,6 +15,9 @@ export type ImageErrorCode =
   | "OCI_LAYER_TOO_LARGE" // limit
   | "OCI_TOO_MANY_LAYERS" // limit
   | "OCI_INDEX_TOO_DEEP" // limit
+  | "OCI_INVALID_KEY" // invalid-argument
+  | "OCI_SIGNATURE_MISSING" // denied
+  | "OCI_SIGNATURE_INVALID" // denied
   | "OCI_FOREIGN_LAYER" // denied
   | "OCI_ENCRYPTED_LAYER"; // encrypted
 
@@ -33,6 +36,9 @@ export const imageErrorKinds: Readonly<Record<ImageErrorCode, ErrorKind>> = {
   OCI_LAYER_TOO_LARGE: "limit",
   OCI_TOO_MANY_LAYERS: "limit",
   OCI_INDEX_TOO_DEEP: "limit",
+  OCI_INVALID_KEY: "invalid-argument",
+  OCI_SIGNATURE_MISSING: "denied",
+  OCI_SIGNATURE_INVALID: "denied",
   OCI_FOREIGN_LAYER: "denied",
   OCI_ENCRYPTED_LAYER: "encrypted",
 };

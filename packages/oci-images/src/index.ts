@@ -31,6 +31,7 @@ export {
   type ImageReference,
   parseImageReference,
 } from "./reference/image-reference.ts";
+export { parseVerificationKey, type VerificationKey } from "./signature/verification-key.ts";
 export type { CollectedGarbage, CollectGarbageOptions } from "./store/collect-garbage.ts";
 export type { PullEvent } from "./store/events.ts";
 export {

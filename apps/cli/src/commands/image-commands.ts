@@ -13,12 +13,25 @@ export const imageCommands: readonly CommandSpec[] = [
     path: ["pull"],
     summary: "fetch images into this home, each blob verified",
     args: [{ name: "refs", summary: "the images", many: true, complete: "images" }],
-    flags: [platformFlag],
+    flags: [
+      platformFlag,
+      {
+        name: "verify-key",
+        value: "FILE",
+        summary:
+          "public key in PEM that each image must be signed with, by cosign or a sigstore bundle",
+        complete: "files",
+      },
+    ],
     examples: [
       { command: "box pull debian:bookworm alpine:3.22", summary: "From a registry" },
       { command: "box pull oci:./images:latest", summary: "From an OCI layout" },
+      {
+        command: "box pull example.com/app:v1 --verify-key cosign.pub",
+        summary: "Only when it is signed",
+      },
     ],
-    failures: ["not-found", "corrupt", "io", "network", "auth", "unsupported"],
+    failures: ["not-found", "corrupt", "io", "network", "auth", "unsupported", "denied"],
     mutates: true,
     schemas: () => import("./pull/schemas.ts"),
     action: () => import("./pull/action.ts"),

@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from "node:crypto";
 import { readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { serveRegistry } from "@box/oras/registry-server";
@@ -140,4 +141,18 @@ test("registries are reached through the mirror and with the certificate that th
   }
   const missing = await box(["images"], { env: { BOX_REGISTRIES: join(folder, "none.json") } });
   expect(missing.exitCode).toBe(0);
+});
+
+test("a verification key refuses what is not signed, and a file that is no key", async () => {
+  const { box, folder, image } = await home();
+  const { publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+  await writeFile(join(folder, "key.pub"), publicKey.export({ type: "spki", format: "pem" }));
+  const unsigned = await box(["pull", image, "--verify-key", "key.pub"]);
+  expect(unsigned).toMatchObject({ exitCode: 9, stdout: "" });
+  expect(unsigned.stderr).toContain("error[OCI_SIGNATURE_MISSING]");
+  expect((await box(["images", "-q"])).stdout).toBe("");
+  await writeFile(join(folder, "bad.pub"), "hello");
+  const bad = await box(["pull", image, "--verify-key", "bad.pub"]);
+  expect(bad.stderr).toContain("error[OCI_INVALID_KEY]");
+  expect((await box(["pull", image, "--verify-key", "none"])).exitCode).toBe(2);
 });

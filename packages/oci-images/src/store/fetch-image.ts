@@ -17,6 +17,7 @@ import {
 import { type ImageLimits, parseConfigOf, validateImageManifest } from "../image/image.ts";
 import { requirePlatform } from "../platform/require.ts";
 import { type ManifestNode, selectManifest } from "../platform/select.ts";
+import type { VerificationKey } from "../signature/verification-key.ts";
 import type { PullEvent } from "./events.ts";
 import type { ImageSource } from "./sources.ts";
 
@@ -30,6 +31,8 @@ export interface FetchImageOptions extends OperationOptions {
   readonly limits?: Partial<ImageLimits>;
   /** How many layers are fetched at once. */
   readonly concurrency?: number;
+  /** A key that the image must be signed with. */
+  readonly verificationKey?: VerificationKey;
   /** Told what happens. */
   readonly onEvent?: (event: PullEvent) => void;
 }
@@ -53,6 +56,7 @@ export async function fetchImage(
     throw new Error("a platform was chosen without a manifest");
   const { manifest } = chosen.document;
   validateImageManifest(manifest, source.name, options.limits);
+  await requireSignature(source, path, options);
   await fetchConfig(source, layout, manifest, options);
   await copyGraph(withManifest(source.target, chosen), chosen.descriptor, layout, {
     signal,
@@ -67,6 +71,18 @@ export async function fetchImage(
   const named = bareDescriptor(root.descriptor);
   await layout.tag(named, source.name, { signal });
   return named;
+}
+
+/** Before anything of the image is stored. */
+async function requireSignature(
+  source: ImageSource,
+  path: readonly ManifestNode[],
+  { verificationKey, signal }: FetchImageOptions,
+): Promise<void> {
+  if (verificationKey === undefined) return;
+  const contents = path.map(({ descriptor: { digest }, bytes }) => ({ digest, bytes }));
+  const { verifySignatures } = await import("../signature/verify-image.ts");
+  await verifySignatures(source.target, contents, verificationKey, { what: source.name, signal });
 }
 
 /** Type, digest and size alone: annotations of an entry belong to the layout that it stands in. */

@@ -34,6 +34,7 @@ import {
   type ImageReference,
   parseImageReference,
 } from "../reference/image-reference.ts";
+import type { VerificationKey } from "../signature/verification-key.ts";
 import {
   type CollectedGarbage,
   type CollectGarbageOptions,
@@ -76,6 +77,11 @@ export interface PullOptions extends OperationOptions {
   readonly credentials?: CredentialProvider;
   /** Options of the registry client: proxies, mirrors, certificates; the store's unless given. */
   readonly registry?: RegistrySettings;
+  /**
+   * A key that the image must be signed with, made by `parseVerificationKey`. Signatures are looked for at the source
+   * each time, also for an image that is here; with the policy `never` nothing can be verified.
+   */
+  readonly verificationKey?: VerificationKey;
   /** How many layers are fetched at once; 4 unless given. */
   readonly concurrency?: number;
   /** Told what happens. */
@@ -150,8 +156,16 @@ export class ImageStore {
   async pull(reference: string | ImageReference, options: PullOptions = {}): Promise<Image> {
     const parsed = typeof reference === "string" ? parseImageReference(reference) : reference;
     const policy = options.policy ?? "missing";
-    if (policy === "never") return this.get(parsed, options);
-    if (parsed.type === "registry" && (policy === "missing" || parsed.digest !== undefined)) {
+    const mustVerify = options.verificationKey !== undefined;
+    if (policy === "never") {
+      if (mustVerify) throw cannotVerify(formatImageReference(parsed));
+      return this.get(parsed, options);
+    }
+    if (
+      !mustVerify &&
+      parsed.type === "registry" &&
+      (policy === "missing" || parsed.digest !== undefined)
+    ) {
       const found = await this.#find(formatImageReference(parsed), options);
       if (found !== undefined) return found;
     }
@@ -161,7 +175,7 @@ export class ImageStore {
       folder: join(this.#layout.directory, "ingest"),
       onRetry: ({ code, message }) => options.onEvent?.({ type: "retry", code, message }),
     });
-    const current = await this.#current(source, policy, options);
+    const current = mustVerify ? undefined : await this.#current(source, policy, options);
     if (current !== undefined) return current;
     const fetch = () =>
       fetchImage(source, this.#layoutFor(options), {
@@ -386,6 +400,15 @@ const absentCodes: ReadonlySet<string> = new Set([
   "OCI_DIGEST_MISMATCH",
   "OCI_SIZE_MISMATCH",
 ]);
+
+function cannotVerify(name: string): ImageError {
+  return new ImageError({
+    code: "OCI_SIGNATURE_MISSING",
+    message: `cannot verify ${name}: signatures are at its source, which may not be asked`,
+    details: { reference: name },
+    hint: "let the registry be asked, or pull without a verification key",
+  });
+}
 
 function notFound(name: string): ImageError {
   return new ImageError({

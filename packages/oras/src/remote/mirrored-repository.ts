@@ -4,6 +4,7 @@ import { isRegistryHost } from "../content/reference.ts";
 import type {
   FetchedManifest,
   FetchOptions,
+  GraphTarget,
   OperationOptions,
   ReadonlyTarget,
   ReferenceFetcher,
@@ -43,7 +44,7 @@ export function openRepository(
 }
 
 /** A repository that several registries have. It is only read. */
-export class MirroredRepository implements ReadonlyTarget, ReferenceFetcher {
+export class MirroredRepository implements ReadonlyTarget, ReferenceFetcher, GraphTarget {
   readonly #repositories: readonly RemoteRepository[];
   /** How often content was delivered whole: who asks again got the wrong bytes, and the next one is asked. */
   readonly #delivered: Map<Digest, number> = new Map();
@@ -89,6 +90,18 @@ export class MirroredRepository implements ReadonlyTarget, ReferenceFetcher {
     const isVerified = (options.offset ?? 0) === 0 && options.verify !== false;
     const chunks = this.#read(descriptor, options);
     return isVerified ? verifyContent(chunks, descriptor) : chunks;
+  }
+
+  /** {@inheritDoc GraphTarget.predecessors} */
+  async *predecessors(
+    descriptor: Descriptor,
+    options: OperationOptions = {},
+  ): AsyncGenerator<Descriptor, void, undefined> {
+    yield* await this.#first(async (repository) => {
+      const found: Descriptor[] = [];
+      for await (const one of repository.predecessors(descriptor, options)) found.push(one);
+      return found;
+    });
   }
 
   /** A mirror that fails in the middle is followed by the next one from the same byte on. */

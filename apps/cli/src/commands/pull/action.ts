@@ -1,16 +1,21 @@
-import { formatPlatform, type Image, parsePlatform } from "@box/oci-images";
+import { readFile } from "node:fs/promises";
+import { resolve } from "node:path";
+import { formatPlatform, type Image, parsePlatform, parseVerificationKey } from "@box/oci-images";
 import { userCredentials } from "../../boxes/credentials.ts";
 import { openImages, showPullEvent } from "../../boxes/open-images.ts";
 import type { CommandContext } from "../../command/define-command.ts";
+import { CliError } from "../../errors.ts";
 import { formatSize, formatTable } from "../../output/table.ts";
 import type { PulledImage, PullInput, PullOutput } from "./schemas.ts";
 
 /** Fetches one image after the other; what a tag names now is always asked. */
 export async function run(
-  { refs, platform }: PullInput,
+  { refs, platform, verifyKey }: PullInput,
   context: CommandContext,
 ): Promise<PullOutput> {
   const wanted = platform === undefined ? undefined : parsePlatform(platform);
+  const verificationKey =
+    verifyKey === undefined ? undefined : parseVerificationKey(await readKey(verifyKey, context));
   const store = await openImages(context);
   const progress = await context.progress();
   const pulled: PulledImage[] = [];
@@ -21,11 +26,24 @@ export async function run(
       credentials: userCredentials(context.env),
       signal: context.signal,
       ...(wanted === undefined ? {} : { platform: wanted }),
+      ...(verificationKey === undefined ? {} : { verificationKey }),
       onEvent: (event) => progress.event(showPullEvent(event, reference)),
     });
     pulled.push(describeImage(image));
   }
   return pulled;
+}
+
+async function readKey(path: string, { cwd }: CommandContext): Promise<string> {
+  try {
+    return await readFile(resolve(cwd, path), "utf8");
+  } catch (cause) {
+    throw new CliError({
+      code: "CLI_INVALID_ARGUMENT",
+      message: `--verify-key: cannot read ${path}`,
+      cause,
+    });
+  }
 }
 
 /** An image of the store as commands print it. */

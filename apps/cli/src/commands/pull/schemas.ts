@@ -6,12 +6,15 @@ export interface PullInput {
   readonly refs: string[];
   /** Such as `linux/arm64`. */
   readonly platform?: string | undefined;
+  /** A public key that each image must be signed with. */
+  readonly verifyKey?: string | undefined;
 }
 
 /** The schema of {@link PullInput}. */
 export const input: z.ZodType<PullInput> = z.strictObject({
   refs: z.array(z.string().min(1)).min(1),
   platform: z.string().min(1).optional(),
+  verifyKey: z.string().min(1).optional(),
 });
 
 /** An image that was pulled. */

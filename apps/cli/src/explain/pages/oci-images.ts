@@ -15,6 +15,18 @@ export const imagePages: CodePages = {
     meaning: "The text is not a platform.",
     advice: "Write OS/ARCHITECTURE[/VARIANT], such as linux/arm64/v8.",
   },
+  OCI_INVALID_KEY: {
+    meaning: "The file is no public key that signatures can be verified with.",
+    advice: "Name a public key in PEM: ECDSA, RSA or Ed25519, such as cosign.pub.",
+  },
+  OCI_SIGNATURE_MISSING: {
+    meaning: "A signature was asked for, and the image has none, or its source may not be asked.",
+    advice: "Sign the image, or pull it without --verify-key. Nothing of it was stored.",
+  },
+  OCI_SIGNATURE_INVALID: {
+    meaning: "The image has signatures, and none of them is a signature of it by the given key.",
+    advice: "Check that the key is the publisher's; if it is, do not trust the image.",
+  },
   OCI_NOT_AN_IMAGE: {
     meaning: "The reference names an artifact that is no container image.",
     advice: "Check the reference.",

@@ -1,0 +1,128 @@
+import { isBoxError } from "@box/errors";
+import {
+  type Descriptor,
+  digestAlgorithm,
+  digestHex,
+  fetchManifestBytes,
+  type GraphTarget,
+  isManifestType,
+  type OperationOptions,
+  parseManifest,
+  type ReadonlyTarget,
+  readAll,
+} from "@box/oras";
+import { ImageError } from "../errors.ts";
+import type { SignatureVerdict, SignedContent } from "./signed-content.ts";
+import { isBundleType, judgeBundle, maxBundleBytes } from "./sigstore-bundle.ts";
+import {
+  judgeSimpleSigning,
+  maxPayloadBytes,
+  signatureAnnotation,
+  simpleSigningType,
+} from "./simple-signing.ts";
+import type { VerificationKey } from "./verification-key.ts";
+
+/** Where signatures are looked for: beside the image. */
+export type SignatureSource = ReadonlyTarget & Partial<GraphTarget>;
+
+/** Options of {@link verifySignatures}. */
+export interface VerifySignaturesOptions extends OperationOptions {
+  /** The image, for messages. */
+  readonly what: string;
+}
+
+/** More signatures than this are not looked at. */
+const maxSignatures = 100;
+
+/**
+ * Makes sure that an image is signed with a key: its manifest, or the index that names it. Signatures are looked for
+ * under cosign's tag and among the referrers; one that is right is enough.
+ *
+ * @param contents - What may be signed.
+ * @throws {@link ImageError} `OCI_SIGNATURE_MISSING`, `OCI_SIGNATURE_INVALID`; failures to read pass unchanged.
+ */
+export async function verifySignatures(
+  source: SignatureSource,
+  contents: readonly SignedContent[],
+  key: VerificationKey,
+  options: VerifySignaturesOptions,
+): Promise<void> {
+  const reasons: string[] = [];
+  for (const content of contents) {
+    for await (const manifest of findSignatures(source, content, options)) {
+      for await (const verdict of judgeManifest(source, manifest, content, key, options)) {
+        if (verdict === undefined) return;
+        reasons.push(`${manifest.digest}: ${verdict}`);
+        if (reasons.length >= maxSignatures) throw invalid(options.what, reasons);
+      }
+    }
+  }
+  throw reasons.length === 0 ? missing(options.what) : invalid(options.what, reasons);
+}
+
+/** The manifests that may hold signatures of some content. */
+async function* findSignatures(
+  source: SignatureSource,
+  { digest, bytes }: SignedContent,
+  options: OperationOptions,
+): AsyncGenerator<Descriptor, void, undefined> {
+  const tag = `${digestAlgorithm(digest)}-${digestHex(digest)}.sig`;
+  const tagged = await source.resolve(tag, options).catch(ignoreAbsent);
+  if (tagged !== undefined) yield tagged;
+  const subject = { mediaType: parseManifest(bytes).mediaType, digest, size: bytes.byteLength };
+  for await (const referrer of source.predecessors?.(subject, options) ?? []) {
+    if (referrer.digest !== tagged?.digest) yield referrer;
+  }
+}
+
+/** Judges every signature of a manifest; what holds none is passed over. */
+async function* judgeManifest(
+  source: SignatureSource,
+  descriptor: Descriptor,
+  content: SignedContent,
+  key: VerificationKey,
+  options: OperationOptions,
+): AsyncGenerator<SignatureVerdict, void, undefined> {
+  if (!isManifestType(descriptor.mediaType)) return;
+  const bytes = await fetchManifestBytes(source, descriptor, options);
+  const document = parseManifest(bytes, { what: `signature ${descriptor.digest}` });
+  if (document.type !== "manifest") return;
+  for (const layer of document.manifest.layers) {
+    const isSimple = layer.mediaType === simpleSigningType;
+    if (!isSimple && !isBundleType(layer.mediaType)) continue;
+    const maxBytes = isSimple ? maxPayloadBytes : maxBundleBytes;
+    if (layer.size > maxBytes) {
+      yield "it is too large";
+      continue;
+    }
+    const chunks = await source.fetch(layer, options);
+    const signed = await readAll(chunks, maxBytes, `signature ${layer.digest}`);
+    yield isSimple
+      ? judgeSimpleSigning(signed, layer.annotations?.[signatureAnnotation], content, key)
+      : await judgeBundle(signed, content, key);
+  }
+}
+
+function ignoreAbsent(error: unknown): undefined {
+  if (isBoxError(error) && error.code === "OCI_NOT_FOUND") return undefined;
+  throw error;
+}
+
+function missing(what: string): ImageError {
+  return new ImageError({
+    code: "OCI_SIGNATURE_MISSING",
+    message: `cannot use ${what}: it is not signed`,
+    details: { reference: what },
+    hint: "sign it with cosign sign --key, or pull it without a verification key",
+  });
+}
+
+function invalid(what: string, reasons: readonly string[]): ImageError {
+  const shown = reasons.slice(0, 3).join("; ");
+  return new ImageError({
+    code: "OCI_SIGNATURE_INVALID",
+    message: `cannot use ${what}: none of its ${reasons.length} signatures is by the given key: ${shown}`,
+    details: { reference: what, reasons },
+    hint: "check that the key is that of the publisher; if it is, do not trust the image",
+  });
+}
