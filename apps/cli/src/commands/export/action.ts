@@ -3,6 +3,7 @@ import { createFileDurably } from "@box/io/node";
 import { formatImageReference, parseImageReference, parsePlatform } from "@box/oci-images";
 import { openImages } from "../../boxes/open-images.ts";
 import type { CommandContext } from "../../command/define-command.ts";
+import { flatMemory } from "../../host/flat-memory.ts";
 import { formatSize } from "../../output/table.ts";
 import type { ExportInput, ExportOutput } from "./schemas.ts";
 
@@ -12,6 +13,7 @@ export async function run(
   context: CommandContext,
 ): Promise<ExportOutput | undefined> {
   const { signal } = context;
+  using _memory = flatMemory();
   const store = await openImages(context);
   const name = nameIn(input.ref);
   const chunks = await store.export(input.ref, {

@@ -4,6 +4,7 @@ import { type ArchiveInput, parsePlatform } from "@box/oci-images";
 import { OciLayout } from "@box/oras";
 import { openImages, showPullEvent } from "../../boxes/open-images.ts";
 import type { CommandContext } from "../../command/define-command.ts";
+import { flatMemory } from "../../host/flat-memory.ts";
 import { describeImage } from "../pull/action.ts";
 import type { PullOutput } from "../pull/schemas.ts";
 import type { ImportInput } from "./schemas.ts";
@@ -17,6 +18,7 @@ export async function run(
 ): Promise<PullOutput> {
   const wanted = platform === undefined ? {} : { platform: parsePlatform(platform) };
   const input = await openInput(file, context);
+  using _memory = flatMemory();
   const store = await openImages(context);
   const progress = await context.progress();
   const images = await store.import(input, {

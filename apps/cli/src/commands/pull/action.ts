@@ -5,6 +5,7 @@ import { userCredentials } from "../../boxes/credentials.ts";
 import { openImages, showPullEvent } from "../../boxes/open-images.ts";
 import type { CommandContext } from "../../command/define-command.ts";
 import { CliError } from "../../errors.ts";
+import { flatMemory } from "../../host/flat-memory.ts";
 import { formatSize, formatTable } from "../../output/table.ts";
 import type { PulledImage, PullInput, PullOutput } from "./schemas.ts";
 
@@ -16,6 +17,7 @@ export async function run(
   const wanted = platform === undefined ? undefined : parsePlatform(platform);
   const verificationKey =
     verifyKey === undefined ? undefined : parseVerificationKey(await readKey(verifyKey, context));
+  using _memory = flatMemory();
   const store = await openImages(context);
   const progress = await context.progress();
   const pulled: PulledImage[] = [];

@@ -2,6 +2,7 @@ import { parsePlatform } from "@box/oci-images";
 import { userCredentials } from "../../boxes/credentials.ts";
 import { openImages, showPullEvent } from "../../boxes/open-images.ts";
 import type { CommandContext } from "../../command/define-command.ts";
+import { flatMemory } from "../../host/flat-memory.ts";
 import { formatFields } from "../../output/table.ts";
 import type { PushInput, PushOutput } from "./schemas.ts";
 
@@ -11,6 +12,7 @@ export async function run(
   context: CommandContext,
 ): Promise<PushOutput> {
   const wanted = platform === undefined ? {} : { platform: parsePlatform(platform) };
+  using _memory = flatMemory();
   const store = await openImages(context);
   const progress = await context.progress();
   return store.push(ref, destination, {
