@@ -34,16 +34,16 @@ export {
 export { parseVerificationKey, type VerificationKey } from "./signature/verification-key.ts";
 export type { CollectedGarbage, CollectGarbageOptions } from "./store/collect-garbage.ts";
 export type { PullEvent } from "./store/events.ts";
-export {
-  type GetImageOptions,
-  ImageStore,
-  type ImageStoreOptions,
-  type ImportOptions,
-  type PullOptions,
-  type PullPolicy,
-  type PushedImage,
-  type PushOptions,
-  type StoredReference,
-} from "./store/image-store.ts";
+export { ImageStore } from "./store/image-store.ts";
+export type {
+  GetImageOptions,
+  ImageStoreOptions,
+  ImportOptions,
+  PullOptions,
+  PullPolicy,
+  PushedImage,
+  PushOptions,
+  StoredReference,
+} from "./store/image-store-options.ts";
 export type { RegistrySettings } from "./store/sources.ts";
 export type { BlobFinding, VerifyBlobsOptions } from "./store/verify-store.ts";

@@ -2,14 +2,11 @@ import { arch } from "node:os";
 import { join, resolve } from "node:path";
 import { isBoxError } from "@box/errors";
 import {
-  type CredentialProvider,
   type Descriptor,
-  type Digest,
   isDigest,
   maxManifestBytes,
   namesOf,
   OciLayout,
-  type OciLayoutOptions,
   type OperationOptions,
   type Platform,
   readAll,
@@ -20,12 +17,11 @@ import { ImageError } from "../errors.ts";
 import {
   type Image,
   type ImageLayer,
-  type ImageLimits,
   pairLayers,
   parseConfigOf,
   validateImageManifest,
 } from "../image/image.ts";
-import { type LayerLimits, type OpenLayerOptions, openLayer } from "../layer/open-layer.ts";
+import {, type OpenLayerOptions, openLayer } from "../layer/open-layer.ts";
 import { platformOfArch } from "../platform/platform.ts";
 import { requirePlatform } from "../platform/require.ts";
 import { readNode, selectManifest } from "../platform/select.ts";
@@ -34,90 +30,27 @@ import {
   type ImageReference,
   parseImageReference,
 } from "../reference/image-reference.ts";
-import type { VerificationKey } from "../signature/verification-key.ts";
 import {
   type CollectedGarbage,
   type CollectGarbageOptions,
   collectGarbage,
 } from "./collect-garbage.ts";
 import { openDestination } from "./destinations.ts";
-import type { PullEvent } from "./events.ts";
 import { bareDescriptor, fetchImage, resolveSource, tellCopy } from "./fetch-image.ts";
+import type {
+  GetImageOptions,
+  ImageStoreOptions,
+  ImportOptions,
+  PullOptions,
+  PullPolicy,
+  PushedImage,
+  PushOptions,
+  StoredReference,
+} from "./image-store-options.ts";
 import { importImages } from "./import-images.ts";
 import { pushImage } from "./push-image.ts";
-import { type ImageSource, openSource, type RegistrySettings } from "./sources.ts";
+import { type ImageSource, openSource } from "./sources.ts";
 import { type BlobFinding, type VerifyBlobsOptions, verifyBlobs } from "./verify-store.ts";
-
-/** When a registry is asked: only for an image that is not there, each time, or not at all. */
-export type PullPolicy = "missing" | "always" | "never";
-
-/** Options of {@link ImageStore}. */
-export interface ImageStoreOptions extends Pick<OciLayoutOptions, "fs"> {
-  /** Options of the registry client: time-outs, retries, hosts. */
-  readonly registry?: RegistrySettings;
-  /** The platform of images unless a call names one; Linux on this machine's CPU unless given. */
-  readonly platform?: Platform;
-  /** Whether 32-bit images do for a 64-bit CPU. */
-  readonly allow32Bit?: boolean;
-  /** How large images may be. */
-  readonly limits?: Partial<ImageLimits>;
-  /** How far layers may expand. */
-  readonly layerLimits?: Partial<LayerLimits>;
-}
-
-/** Options of {@link ImageStore.pull}. */
-export interface PullOptions extends OperationOptions {
-  /** When the registry is asked; `missing` unless given. */
-  readonly policy?: PullPolicy;
-  /** The platform; the store's unless given. */
-  readonly platform?: Platform;
-  /** Hosts that may be reached over plain HTTP, besides loopback. */
-  readonly insecureHosts?: readonly string[];
-  /** Finds credentials for registries. */
-  readonly credentials?: CredentialProvider;
-  /** Options of the registry client: proxies, mirrors, certificates; the store's unless given. */
-  readonly registry?: RegistrySettings;
-  /**
-   * A key that the image must be signed with, made by `parseVerificationKey`. Signatures are looked for at the source
-   * each time, also for an image that is here; with the policy `never` nothing can be verified.
-   */
-  readonly verificationKey?: VerificationKey;
-  /** How many layers are fetched at once; 4 unless given. */
-  readonly concurrency?: number;
-  /** Told what happens. */
-  readonly onEvent?: (event: PullEvent) => void;
-}
-
-/** Options of {@link ImageStore.push}. */
-export interface PushOptions extends Omit<PullOptions, "policy"> {}
-
-/** Where an image was pushed to. */
-export interface PushedImage {
-  /** Its full name there. */
-  readonly reference: string;
-  /** What the name leads to. */
-  readonly digest: Digest;
-}
-
-/** Options of {@link ImageStore.import}. */
-export interface ImportOptions extends Pick<PullOptions, "signal" | "platform" | "onEvent"> {
-  /** The name of the only image; the archive's own names unless given. */
-  readonly name?: string;
-}
-
-/** Options of {@link ImageStore.get}. */
-export interface GetImageOptions extends OperationOptions {
-  /** The platform; the store's unless given. */
-  readonly platform?: Platform;
-}
-
-/** An entry of the store. */
-export interface StoredReference {
-  /** The full name; nothing for an entry without one. */
-  readonly reference: string | undefined;
-  /** What it names: an index or a manifest. */
-  readonly descriptor: Descriptor;
-}
 
 /**
  * A store of images: an OCI image layout that other tools can read, shared by several processes.

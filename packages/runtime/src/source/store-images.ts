@@ -1,5 +1,11 @@
 import { resolve } from "node:path";
-import type { Image, ImageReference, ImageStore, PullEvent, RegistrySettings } from "@box/oci-images";
+import type {
+  Image,
+  ImageReference,
+  ImageStore,
+  PullEvent,
+  RegistrySettings,
+} from "@box/oci-images";
 import type { CredentialProvider, Digest, Platform } from "@box/oras";
 import { type Once, once } from "@box/pipeline";
 import { layersOfImage, splitEnvironment } from "@box/rootfs";
