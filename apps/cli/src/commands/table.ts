@@ -3,8 +3,8 @@ import { boxCommands } from "./box-commands.ts";
 import { diskCommands } from "./disk-commands.ts";
 import { imageCommands } from "./image-commands.ts";
 import { metaCommands } from "./meta-commands.ts";
-import { rootfsCommands } from "./rootfs-commands.ts";
 import { registryCommands } from "./registry-commands.ts";
+import { rootfsCommands } from "./rootfs-commands.ts";
 
 /** Every command of box, in the order of the help. */
 export const commands: readonly CommandSpec[] = [
