@@ -7,8 +7,15 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { monitorEventLoopDelay } from "node:perf_hooks";
 import { promisify } from "node:util";
+import { ImageStore } from "@box/oci-images";
 import { bytesSource, describe, mediaTypes, RegistryClient, RemoteRepository } from "@box/oras";
+
+if (process.argv[2] === "child") {
+  await measureOnce(process.argv[3] ?? "", process.argv[4] ?? "");
+  process.exit(0);
+}
 
 const [layerMiB = 48, layerCount = 6, rounds = 3] = process.argv.slice(2).map(Number);
 const folder = mkdtempSync(join(tmpdir(), "box-bench-"));
@@ -31,7 +38,7 @@ try {
   await pushImage();
   for (let round = 0; round < rounds; round++) {
     const into = join(folder, `ours-${round}`);
-    const node = ["--conditions=@box/source", join(import.meta.dirname, "pull-child.ts")];
+    const node = ["--conditions=@box/source", import.meta.filename, "child"];
     const { stdout } = await run(process.execPath, [...node, `${host}/bench:v1`, into]);
     const ours = JSON.parse(stdout);
     say(
@@ -124,4 +131,29 @@ async function freePort(): Promise<number> {
 
 function mib(bytes: number): string {
   return `${(bytes / 1024 / 1024).toFixed(0)} MiB`;
+}
+
+/** One pull, measured from inside its process. */
+async function measureOnce(reference: string, directory: string): Promise<void> {
+  const delay = monitorEventLoopDelay({ resolution: 5 });
+  const loadedBytes = process.resourceUsage().maxRSS * 1024;
+  delay.enable();
+  const start = performance.now();
+  const store = await ImageStore.open(directory);
+  const image = await store.pull(reference);
+  const wallMs = performance.now() - start;
+  delay.disable();
+  const warm = performance.now();
+  await store.pull(`${reference.replace(/:[^:/]+$/, "")}@${image.digest}`).catch(() => undefined);
+  const usage = process.resourceUsage();
+  const result = {
+    wallMs,
+    cpuMs: (usage.userCPUTime + usage.systemCPUTime) / 1000,
+    loadedBytes,
+    peakBytes: usage.maxRSS * 1024,
+    delayP99Ms: delay.percentile(99) / 1e6,
+    warmMs: performance.now() - warm,
+    layers: image.layers.length,
+  };
+  process.stdout.write(`${JSON.stringify(result)}\n`);
 }

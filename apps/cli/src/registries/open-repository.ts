@@ -19,7 +19,7 @@ export interface OpenedRepository extends AsyncDisposable {
 }
 
 /** A client for registries by the user's settings. The caller closes it. */
-export async function openRegistryClient(context: CommandContext): Promise<RegistryClient> {
+async function openRegistryClient(context: CommandContext): Promise<RegistryClient> {
   const { RegistryClient } = await import("@box/oras");
   const { env, globals } = context;
   const options = await registryOptions(env);

@@ -21,7 +21,7 @@ import {
   parseConfigOf,
   validateImageManifest,
 } from "../image/image.ts";
-import {, type OpenLayerOptions, openLayer } from "../layer/open-layer.ts";
+import { type OpenLayerOptions, openLayer } from "../layer/open-layer.ts";
 import { platformOfArch } from "../platform/platform.ts";
 import { requirePlatform } from "../platform/require.ts";
 import { readNode, selectManifest } from "../platform/select.ts";
