@@ -6,7 +6,7 @@ export function setBits(bytes: Uint8Array, first: number, last: number): void {
       bytes.fill(0xff, bit / 8, bit / 8 + whole);
       bit += whole * 8;
     } else {
-      bytes[bit >> 3] = (bytes[bit >> 3] ?? 0) | (1 << (bit & 7));
+      bytes[bit >> 3] = (bytes[bit >> 3] as number) | (1 << (bit & 7));
       bit++;
     }
   }
@@ -15,7 +15,7 @@ export function setBits(bytes: Uint8Array, first: number, last: number): void {
 /** Sets every bit that is set in `other`. */
 export function orBits(bytes: Uint8Array, other: Uint8Array): void {
   for (let index = 0; index < bytes.byteLength; index++) {
-    bytes[index] = (bytes[index] ?? 0) | (other[index] ?? 0);
+    bytes[index] = (bytes[index] as number) | (other[index] ?? 0);
   }
 }
 
@@ -37,7 +37,7 @@ function findBit(bytes: Uint8Array, from: number, value: 0 | 1): number {
   const bits = bytes.byteLength * 8;
   let at = from;
   while (at < bits) {
-    const byte = bytes[at >> 3] ?? 0;
+    const byte = bytes[at >> 3] as number;
     if (at % 8 === 0 && byte === skipped) at += 8;
     else if (((byte >> (at & 7)) & 1) === value) return at;
     else at++;

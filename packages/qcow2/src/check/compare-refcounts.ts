@@ -67,11 +67,11 @@ class Comparison {
         page = references.page((first + index) / pageClusters);
       }
       const stored = readRefcount(view, index, refcountOrder);
-      const counted = page === undefined ? 0 : (page.counts[inPage] ?? 0);
+      const counted = page === undefined ? 0 : (page.counts[inPage] as number);
       if (stored !== 0 || counted !== 0) last = index;
       if (stored !== counted) this.#mismatch(first + index, stored, counted);
       if (page === undefined || counted === 0) continue;
-      const uses = page.uses[inPage] ?? 0;
+      const uses = page.uses[inPage] as number;
       const right = stored === 1 ? clusterUse.claimedCopied : clusterUse.claimedShared;
       if ((uses & (anyClaim & ~right)) !== 0) this.#hasWrongClaims = true;
       page.uses[inPage] = uses & ~right;
@@ -86,16 +86,17 @@ class Comparison {
     for (const pageIndex of references.pageIndexes()) {
       if (this.#isCovered(pageIndex)) continue;
       const page = references.page(pageIndex);
+      if (page === undefined) continue;
       for (let index = 0; index < pageClusters; index++) {
-        const counted = page?.counts[index] ?? 0;
-        if (page === undefined || counted === 0) continue;
+        const counted = page.counts[index] as number;
+        if (counted === 0) continue;
         const cluster = pageIndex * pageClusters + index;
         const block = offsets[Math.floor(cluster / this.#perBlock)] ?? 0;
         if (Number.isNaN(block) && counted > this.#maxRefcount) this.#overflow(cluster, counted);
         if (block !== 0) continue;
         tally.highestCluster = Math.max(tally.highestCluster, cluster);
         this.#mismatch(cluster, 0, counted);
-        const uses = (page.uses[index] ?? 0) & ~clusterUse.claimedShared;
+        const uses = (page.uses[index] as number) & ~clusterUse.claimedShared;
         page.uses[index] = uses;
         if ((uses & clusterUse.claimedCopied) !== 0) this.#hasWrongClaims = true;
       }

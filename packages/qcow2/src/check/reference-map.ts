@@ -134,9 +134,9 @@ export class ReferenceMap {
 }
 
 function addToPage(page: ReferencePage, index: number, use: number, weight: number): number {
-  const before = page.uses[index] ?? 0;
+  const before = page.uses[index] as number;
   page.uses[index] = before | use;
-  page.counts[index] = (page.counts[index] ?? 0) + weight;
+  page.counts[index] = (page.counts[index] as number) + weight;
   const known = before & useMask;
   return known === 0 ? 0 : conflict(known, use & useMask);
 }

@@ -47,7 +47,7 @@ export class HostLayout {
       this.#counts[last] = 0;
     }
     for (let cluster = first; cluster <= last; cluster++) {
-      this.#counts[cluster] = (this.#counts[cluster] ?? 0) + 1;
+      this.#counts[cluster] = (this.#counts[cluster] as number) + 1;
     }
     this.#packedAt = offset + lengthBytes;
     return offset;

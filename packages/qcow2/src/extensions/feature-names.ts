@@ -13,8 +13,8 @@ export function parseFeatureNames(extension: HeaderExtension | undefined): Featu
   const names: FeatureName[] = [];
   for (let at = 0; at + featureNameEntryBytes <= data.byteLength; at += featureNameEntryBytes) {
     const entry = data.subarray(at, at + featureNameEntryBytes);
-    const kind = featureKinds[entry[0] ?? 0xff];
-    const bit = entry[1] ?? 0;
+    const kind = featureKinds[entry[0] as number];
+    const bit = entry[1] as number;
     const name = entry.subarray(2);
     const end = name.indexOf(0);
     if (kind === undefined || bit > 63) continue;

@@ -21,7 +21,7 @@ export function serializeExtensions(extensions: readonly ExtensionContent[]): Ui
     view.setUint32(offset, type);
     view.setUint32(offset + 4, data.byteLength);
     bytes.set(data, offset + 8);
-    offset += sizes[index] ?? 0;
+    offset += sizes[index] as number;
   }
   return bytes;
 }

@@ -130,7 +130,7 @@ export class Refcounts {
       // Above 2^53 the exact number is not known; a leak is the harmless side to err on.
       if (before === 0 || !Number.isSafeInteger(before)) continue;
       const index = Math.floor(cluster / this.#perBlock);
-      const block = await this.#blocks.load(this.#table[index] ?? 0);
+      const block = await this.#blocks.load(this.#table[index] as number);
       block.set(cluster % this.#perBlock, before - 1);
       if (before > 1) continue;
       freed.push(cluster * this.#clusterSize);
@@ -169,7 +169,7 @@ export class Refcounts {
   /** The byte behind the last cluster whose refcount is not 0. */
   async usedBytes(): Promise<number> {
     for (let index = this.#table.length - 1; index >= 0; index--) {
-      const offset = this.#table[index] ?? 0;
+      const offset = this.#table[index] as number;
       if (offset === 0) continue;
       const block = await this.#blocks.load(offset);
       for (let at = this.#perBlock - 1; at >= 0; at--) {
@@ -276,7 +276,7 @@ export class Refcounts {
   async #writeChangedEntries(): Promise<void> {
     for (const index of this.#changedEntries) {
       const bytes = new Uint8Array(8);
-      writeU64(viewOf(bytes), 0, this.#table[index] ?? 0);
+      writeU64(viewOf(bytes), 0, this.#table[index] as number);
       await this.#host.write(this.#tableOffset + index * 8, bytes, "refcount table");
     }
   }

@@ -32,7 +32,7 @@ export function namedTables(
   offsets.sort();
   const tables: NamedTable[] = [];
   for (let first = offsets.lastIndexOf(0) + 1; first < offsets.length; ) {
-    const offset = offsets[first] ?? 0;
+    const offset = offsets[first] as number;
     let end = first + 1;
     while (offsets[end] === offset) end++;
     tables.push({ offset, weight: end - first });

@@ -18,8 +18,8 @@ export function serializeSnapshotTable(entries: readonly SnapshotEntry[]): Uint8
   const bytes = new Uint8Array(snapshotTableBytes(entries));
   let at = 0;
   for (const [index, entry] of entries.entries()) {
-    writeEntry(bytes.subarray(at, at + (lengths[index] ?? 0)), entry);
-    at += Math.ceil((lengths[index] ?? 0) / 8) * 8;
+    writeEntry(bytes.subarray(at, at + (lengths[index] as number)), entry);
+    at += Math.ceil((lengths[index] as number) / 8) * 8;
   }
   return bytes;
 }

@@ -236,8 +236,8 @@ export class ImageStore {
     clusters.sort((a, b) => a - b);
     for (let first = 0; first < clusters.length; ) {
       let end = first + 1;
-      while (clusters[end] === (clusters[end - 1] ?? 0) + clusterSize) end++;
-      await this.host.release(clusters[first] ?? 0, (end - first) * clusterSize);
+      while (clusters[end] === (clusters[end - 1] as number) + clusterSize) end++;
+      await this.host.release(clusters[first] as number, (end - first) * clusterSize);
       first = end;
     }
   }
