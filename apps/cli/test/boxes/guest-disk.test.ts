@@ -1,5 +1,5 @@
 import { cp, mkdir, readFile, rename, rm, stat, truncate, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { createBox, createTestHome, filesBelow, type MadeBox } from "../support/boxed-home.ts";
 import { hasBackingBytes, minimalHeader, withBackingName } from "../support/damaged-overlay.ts";
@@ -101,6 +101,10 @@ describe("box prepare, on the guest disk", () => {
     const run = await box(["prepare", "web"]);
     expect(run.exitCode).toBe(0);
     const base = (await inspect()).disks.guest?.base?.path ?? "";
+    expect(run.stderr).toContain(
+      `\nguest rootfs ${guestDisk} was missing and is made again, empty, on ${base}\n`,
+    );
+    expect(run.stderr).not.toContain("warning");
     expect(hasBackingBytes(await readFile(guestDisk), base)).toBe(true);
   });
 
@@ -137,6 +141,14 @@ describe("box create, for the guest disk", () => {
     expect(bases[0]).toBe(bases[1]);
     const disks = (await filesBelow(join(home, "bases"))).filter((name) => name.endsWith(".ext4"));
     expect(disks).toHaveLength(2);
+    // A base built twice has one name and is one file: only what the two processes tell gives it away.
+    const building = runs
+      .flatMap(({ stderr }) => messagesOf(stderr))
+      .filter(isBuilding)
+      .sort();
+    expect(building).toEqual(
+      disks.map((name) => `building base ${basename(name, ".ext4")}`).sort(),
+    );
   });
 
   test("tries a failed bootstrap again", async () => {
@@ -173,6 +185,16 @@ describe("box create, for the guest disk", () => {
     expect(await filesBelow(join(details.directory, "disks"))).toEqual(["disk.qcow2"]);
   });
 });
+
+/** The messages of events that are lines of JSON. */
+function messagesOf(stderr: string): string[] {
+  const lines = stderr.split("\n").filter((line) => line !== "");
+  return lines.map((line) => String(JSON.parse(line).message));
+}
+
+function isBuilding(message: string): boolean {
+  return message.startsWith("building base ");
+}
 
 /** What the sample image's config says, without its entry `NOT_AN_ASSIGNMENT`. */
 const expectedEnvironment: readonly (readonly [string, string])[] = [
