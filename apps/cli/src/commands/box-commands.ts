@@ -48,7 +48,7 @@ export const boxCommands: readonly CommandSpec[] = [
     path: ["prepare"],
     summary: "apply the overlay rules to both disks of a box, as before a start",
     description:
-      "Sound overlays are kept as they are. A damaged or absent guest disk is made again, with a warning.\nA damaged or absent disk of the box itself is refused, unless --recreate-disk is given.",
+      "Sound overlays are kept as they are. A damaged guest disk is moved to quarantine and made again, with a warning;\nan absent one is made again.\nA damaged or absent disk of the box itself is refused, unless --recreate-disk is given.",
     args: [{ name: "name", summary: "the box", complete: "boxes" }],
     flags: [
       {
