@@ -1,8 +1,8 @@
-import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { copyFileSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { output } from "../../src/commands/disk-create/schemas.ts";
-import { diskFolder, qemuImg, qemuImgStatus } from "../support/qemu.ts";
+import { diskFolder, qemuImg, qemuImgStatus, qemuIo } from "../support/qemu.ts";
 import { canRun } from "../support/spawn-box.ts";
 
 const hasQemu = canRun("qemu-img", "--version");
@@ -153,5 +153,60 @@ describe.skipIf(!hasQemu)("box disk resize", () => {
     expect(statSync(join(path, "r.img")).size).toBe(3072);
     const below = await box("disk", "resize", "-f", "raw", "--shrink", "r.img", "--", "-1M");
     expect(below.exitCode).toBe(2);
+  });
+
+  test.each(["compat=1.1", "cluster_size=4k", "compat=0.10", "extended_l2=on"])(
+    "cuts an image with %s to what qemu-img cuts it to, and gives the space back",
+    async (option) => {
+      const { path, box } = await diskFolder();
+      qemuImg(path, "create", "-q", "-f", "qcow2", "-o", option, "d.qcow2", "4M");
+      qemuIo(path, "d.qcow2", "write -q -P 5 0 3M", "write -q -z 1M 64k");
+      copyFileSync(join(path, "d.qcow2"), join(path, "q.qcow2"));
+      const before = readFileSync(join(path, "d.qcow2"));
+      const refused = await box("disk", "resize", "d.qcow2", "1MiB");
+      expect(refused.exitCode).toBe(2);
+      expect(refused.stderr).toContain("--shrink");
+      expect(readFileSync(join(path, "d.qcow2"))).toEqual(before);
+      const size = 2 ** 20 + 66_048;
+      const run = await box("disk", "resize", "--shrink", "d.qcow2", String(size));
+      expect(run.exitCode).toBe(0);
+      qemuImg(path, "resize", "-q", "--shrink", "q.qcow2", String(size));
+      expect(infoOf(path, "d.qcow2")["virtual-size"]).toBe(size);
+      expect(qemuImgStatus(path, "check", "d.qcow2")).toBe(0);
+      expect(qemuImgStatus(path, "compare", "d.qcow2", "q.qcow2")).toBe(0);
+      expect(statSync(join(path, "d.qcow2")).size).toBeLessThan(2 ** 21);
+      // What is added then is zeros, not what was there before.
+      expect((await box("disk", "resize", "d.qcow2", "4MiB")).exitCode).toBe(0);
+      qemuIo(path, "d.qcow2", `read -q -P 0 ${size} ${4 * 2 ** 20 - size}`);
+    },
+  );
+
+  test("cuts no disk with bitmaps, and none of version 2 with snapshots, and leaves what snapshots have", async () => {
+    const { path, box } = await diskFolder();
+    const make = (...options: string[]) => {
+      qemuImg(path, "create", "-q", "-f", "qcow2", ...options, "d.qcow2", "1M");
+      qemuIo(path, "d.qcow2", "write -q -P 5 0 1M");
+    };
+    const shrink = () => box("disk", "resize", "--shrink", "d.qcow2", "64KiB");
+    const expectRefused = async () => {
+      const before = readFileSync(join(path, "d.qcow2"));
+      const run = await shrink();
+      expect(run).toMatchObject({ exitCode: 9, stdout: "" });
+      expect(run.stderr).toMatch(/^error\[QCOW2_UNSUPPORTED_FEATURE\]: d\.qcow2: /);
+      expect(readFileSync(join(path, "d.qcow2"))).toEqual(before);
+    };
+    make();
+    qemuImg(path, "bitmap", "--add", "d.qcow2", "changes");
+    await expectRefused();
+    make("-o", "compat=0.10");
+    qemuImg(path, "snapshot", "-c", "one", "d.qcow2");
+    await expectRefused();
+    expect(qemuImgStatus(path, "resize", "--shrink", "d.qcow2", "64k")).toBe(1);
+    make();
+    qemuImg(path, "snapshot", "-c", "one", "d.qcow2");
+    expect((await shrink()).exitCode).toBe(0);
+    expect(qemuImgStatus(path, "check", "d.qcow2")).toBe(0);
+    qemuImg(path, "snapshot", "-a", "one", "d.qcow2");
+    qemuIo(path, "d.qcow2", "read -q -P 5 0 1M");
   });
 });
