@@ -1,4 +1,5 @@
 import type { CommandSpec } from "../command/define-command.ts";
+import { diskBitmapCommands } from "./disk-bitmap-commands.ts";
 import { diskChangeCommands } from "./disk-change-commands.ts";
 import { diskReadCommands } from "./disk-read-commands.ts";
 import { diskSnapshotCommands } from "./disk-snapshot-commands.ts";
@@ -10,4 +11,5 @@ export const diskCommands: readonly CommandSpec[] = [
   ...diskWriteCommands,
   ...diskChangeCommands,
   ...diskSnapshotCommands,
+  ...diskBitmapCommands,
 ];

@@ -10,9 +10,8 @@ const changeFailures: readonly ErrorKind[] = [
   ...(["not-found", "conflict", "in-use", "corrupt", "io", "read-only", "no-space"] as const),
   ...(["unsupported", "denied", "encrypted", "backing-missing"] as const),
 ];
-const readFailures: readonly ErrorKind[] = ["not-found", "corrupt", "io", "unsupported"];
 
-/** Commands about what is kept inside an image besides its disk. */
+/** Commands about the internal snapshots of an image. */
 export const diskSnapshotCommands: readonly CommandSpec[] = [
   defineCommand({
     path: ["disk", "snapshot", "list"],
@@ -20,21 +19,10 @@ export const diskSnapshotCommands: readonly CommandSpec[] = [
     args: [image],
     flags: [],
     examples: [{ command: "box disk snapshot list disk.qcow2", summary: "A table" }],
-    failures: readFailures,
+    failures: ["not-found", "corrupt", "io", "unsupported"],
     mutates: false,
     schemas: () => import("./disk-snapshot-list/schemas.ts"),
     action: () => import("./disk-snapshot-list/action.ts"),
-  }),
-  defineCommand({
-    path: ["disk", "bitmap", "list"],
-    summary: "list the persistent bitmaps of an image, which record what was written",
-    args: [image],
-    flags: [],
-    examples: [{ command: "box disk bitmap list disk.qcow2", summary: "A table" }],
-    failures: readFailures,
-    mutates: false,
-    schemas: () => import("./disk-bitmap-list/schemas.ts"),
-    action: () => import("./disk-bitmap-list/action.ts"),
   }),
   defineCommand({
     path: ["disk", "snapshot", "create"],

@@ -10,6 +10,10 @@ const hints: Readonly<Record<string, string>> = {
   QCOW2_NO_SPACE: "free space on that file system, or choose another one, and try again",
   QCOW2_DIRTY: "repair it first: box disk check --repair all FILE",
   QCOW2_MARKED_CORRUPT: "see what is wrong with: box disk check FILE",
+  QCOW2_BITMAP_NOT_FOUND: "see which it has with: box disk bitmap list FILE",
+  QCOW2_BITMAP_EXISTS: "take another name, or start it anew: box disk bitmap clear FILE NAME",
+  QCOW2_BITMAP_IN_USE:
+    "remove it: box disk bitmap remove FILE NAME; the next backup is then a full one",
 };
 
 /** Errors of a backing file whose hint would point at the image instead. */

@@ -58,3 +58,11 @@ export function toBitmapFacts(bitmap: Bitmap): BitmapFacts {
   const { name, granularityBytes, isInUse, isAuto } = bitmap;
   return { name, granularityBytes, isInUse, isAuto };
 }
+
+/** What a bitmap does, in a word or two. */
+export function describeBitmapState({
+  isInUse,
+  isAuto,
+}: Pick<BitmapFacts, "isInUse" | "isAuto">): string {
+  return isInUse ? "out of date" : isAuto ? "recording" : "disabled";
+}

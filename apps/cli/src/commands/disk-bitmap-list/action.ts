@@ -3,7 +3,7 @@ import { openFile } from "@box/io/node";
 import { describeImage } from "@box/qcow2";
 import type { CommandContext } from "../../command/define-command.ts";
 import { aboutFile } from "../../disks/about-file.ts";
-import { type BitmapFacts, toBitmapFacts } from "../../disks/image-facts.ts";
+import { type BitmapFacts, describeBitmapState, toBitmapFacts } from "../../disks/image-facts.ts";
 import { formatSize, formatTable } from "../../output/table.ts";
 import type { BitmapListInput } from "./schemas.ts";
 
@@ -20,10 +20,10 @@ export async function run(
 
 /** A table. */
 export function text(bitmaps: readonly BitmapFacts[]): string {
-  const rows = bitmaps.map(({ name, granularityBytes, isInUse, isAuto }) => [
-    name,
-    formatSize(granularityBytes),
-    isInUse ? "out of date" : isAuto ? "recording" : "disabled",
+  const rows = bitmaps.map((bitmap) => [
+    bitmap.name,
+    formatSize(bitmap.granularityBytes),
+    describeBitmapState(bitmap),
   ]);
   return formatTable(["NAME", "GRANULARITY", "STATE"], rows);
 }
