@@ -7,6 +7,7 @@ export {
 } from "./base/base-cache.ts";
 export type { BaseEvent } from "./base/base-events.ts";
 export type { BaseRecord } from "./base/base-record.ts";
+export { digestOf } from "./base/content-digest.ts";
 export {
   type BuildProgress,
   type BuildRootfsOptions,

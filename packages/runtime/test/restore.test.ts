@@ -1,12 +1,15 @@
 import { createHash } from "node:crypto";
 import {
+  chmod,
   mkdir,
   readdir,
   readFile,
   rename,
   rm,
+  stat,
   symlink,
   truncate,
+  utimes,
   writeFile,
 } from "node:fs/promises";
 import { join } from "node:path";
@@ -40,6 +43,16 @@ async function sha256(path: string): Promise<string> {
   return `sha256:${createHash("sha256")
     .update(await readFile(path))
     .digest("hex")}`;
+}
+
+/** Changes one bit in the middle of a file; its size and times stay. */
+async function flipBit(path: string): Promise<void> {
+  const [bytes, { atime, mtime }] = [await readFile(path), await stat(path)];
+  const middle = bytes.length >> 1;
+  bytes[middle] = (bytes[middle] ?? 0) ^ 1;
+  await chmod(path, 0o644);
+  await writeFile(path, bytes);
+  await utimes(path, atime, mtime);
 }
 
 const factsOfAll = (paths: readonly string[]) => Promise.all(paths.map(factsOf));
@@ -130,6 +143,7 @@ describe("restore", () => {
 
   test.each<[string, string, (path: string) => Promise<unknown>]>([
     ["a truncated file", "other-size", (path) => truncate(path, 4096)],
+    ["a file with one wrong bit", "other-content", (path) => flipBit(path)],
     ["an empty file", "other-size", (path) => truncate(path, 0)],
     ["a link to nothing", "missing", (path) => rm(path).then(() => symlink("/nowhere", path))],
     ["an empty folder", "not-regular", (path) => rm(path).then(() => mkdir(path))],

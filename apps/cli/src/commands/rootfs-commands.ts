@@ -158,9 +158,9 @@ export const rootfsCommands: readonly CommandSpec[] = [
   }),
   defineCommand({
     path: ["rootfs", "restore"],
-    summary: "make the lost bases of a box again, from its images; its disks are not touched",
+    summary: "make the lost or damaged bases of a box again; its disks are not touched",
     description:
-      "A base that is missing, is no regular file or has another size than recorded is made again at its path,\nand only to its recorded content; a base that is there is left alone. Nothing changes when that fails.",
+      "Every base is read from end to end. One that is missing, is no regular file or has another size or content than\nrecorded is made again at its path, and only to its recorded content; a damaged file is kept in quarantine, a base\nthat is as recorded is left alone. Nothing changes when that fails.",
     args: [{ name: "name", summary: "the box", complete: "boxes" }],
     flags: [],
     examples: [

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { readdir, readFile, rm, stat, truncate } from "node:fs/promises";
+import { chmod, readdir, readFile, rm, stat, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { createBox, createTestHome, filesBelow, type MadeBox } from "../support/boxed-home.ts";
@@ -61,6 +61,31 @@ describe("box rootfs restore", () => {
       found: "other-size",
     });
     expect(await sha256(guest)).toBe(digest);
+  });
+
+  test("makes a base again that box rootfs verify finds damaged, and keeps the damaged one", async () => {
+    const made = await createBox();
+    const { user } = await basesOf(made);
+    const bytes = await readFile(user);
+    const damaged = Buffer.from(bytes);
+    damaged[bytes.length >> 1] = (damaged[bytes.length >> 1] ?? 0) ^ 1;
+    await chmod(user, 0o644);
+    await writeFile(user, damaged);
+    const verify = () => runBoxHere(["--home", made.home, "rootfs", "verify"]);
+    const found = await verify();
+    expect(found.exitCode).toBe(5);
+    expect(found.stdout).toContain("box rootfs restore NAME");
+    const run = await restore(made, "web", "--format", "json");
+    expect(run.exitCode).toBe(0);
+    const { bases } = JSON.parse(run.stdout);
+    expect(bases).toContainEqual({
+      ...{ disk: "user", path: user },
+      ...{ outcome: "restored", found: "other-content" },
+    });
+    expect(await readFile(user)).toEqual(bytes);
+    const kept = (await filesBelow(made.home)).filter((name) => name.includes("quarantine/"));
+    expect(kept).toHaveLength(1);
+    expect((await verify()).exitCode).toBe(0);
   });
 
   test("changes nothing when nothing is lost", async () => {

@@ -109,8 +109,8 @@ export class Boxes {
   }
 
   /**
-   * Makes the lost bases of a box again, at their recorded paths and only to their recorded content. Bases that are
-   * there stay as they are, and no overlay is touched. The box's state stays: preparing it judges its disks again.
+   * Makes the lost or damaged bases of a box again, at their recorded paths and only to their recorded content. Bases are
+   * read from end to end; those that are as recorded stay, and no overlay is touched. The box's state stays: preparing it judges its disks again.
    *
    * @throws RuntimeError `BOX_NOT_FOUND`, `BOX_IN_USE`, `BOX_BASE_FOREIGN`, `BOX_BASE_CHANGED`, `BOX_IMAGE_CHANGED`; RootfsError
    * `ROOTFS_BASE_DIGEST_MISMATCH`; errors of images. Nothing was changed then.

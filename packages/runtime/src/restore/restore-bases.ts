@@ -1,6 +1,6 @@
 import { lstat, rmdir } from "node:fs/promises";
-import { nodeFileSystem, toIoError } from "@box/io/node";
-import { type DiskRole, diskRoles, judgeBase } from "@box/rootfs";
+import { nodeFileSystem, openFile, toIoError } from "@box/io/node";
+import { type DiskRole, digestOf, diskRoles, judgeBase } from "@box/rootfs";
 import type { BoxRecord, DiskBase } from "../boxes/box.ts";
 import type { InitServices } from "../init/services.ts";
 import type { Reporter } from "../source/image-source.ts";
@@ -9,7 +9,7 @@ import { getDisk } from "../state/disks-table.ts";
 import { type BaseSource, sourceOfBase } from "./source-of-base.ts";
 
 /** What is wrong with a base that has to be made again. */
-export type LostBaseState = "missing" | "not-regular" | "other-size";
+export type LostBaseState = "missing" | "not-regular" | "other-size" | "other-content";
 
 /** What became of the base of one disk. */
 export interface RestoredBase {
@@ -17,15 +17,15 @@ export interface RestoredBase {
   readonly disk: DiskRole;
   /** Its recorded path. */
   readonly path: string;
-  /** `kept`: it was there, of the recorded size, and was not touched; `restored`: it was made again. */
+  /** `kept`: it was there, as recorded from end to end, and was not touched; `restored`: it was made again. */
   readonly outcome: "kept" | "restored";
   /** What was found in its place; absent when it was kept. */
   readonly found?: LostBaseState;
 }
 
 /**
- * Makes those bases of a box again that are missing, not regular files or of another size than recorded, each at its
- * recorded path and only to its recorded content. Touches no overlay.
+ * Makes those bases of a box again that are missing, not regular files or of another size or content than recorded, each
+ * at its recorded path and only to its recorded content. Reads those that are there from end to end; touches no overlay.
  *
  * Every image is at hand before the first base is made, so that one that cannot be had leaves everything as it was.
  *
@@ -37,7 +37,7 @@ export async function restoreBases(
   box: BoxRecord,
   reporter: Reporter,
 ): Promise<readonly RestoredBase[]> {
-  const disks = await judgeDisks(services, box);
+  const disks = await judgeDisks(services, box, reporter.signal);
   const sources = new Map<JudgedDisk, BaseSource>();
   for (const disk of disks) {
     const { role, base, found } = disk;
@@ -67,9 +67,14 @@ const describeLost: Readonly<Record<LostBaseState, string>> = {
   missing: "missing",
   "not-regular": "not a regular file",
   "other-size": "not of its recorded size",
+  "other-content": "not of its recorded content",
 };
 
-async function judgeDisks({ state }: InitServices, box: BoxRecord): Promise<JudgedDisk[]> {
+async function judgeDisks(
+  { state }: InitServices,
+  box: BoxRecord,
+  signal: AbortSignal,
+): Promise<JudgedDisk[]> {
   const judged: JudgedDisk[] = [];
   for (const role of diskRoles) {
     const base = getDisk(state.database, box.id, role)?.base;
@@ -85,10 +90,23 @@ async function judgeDisks({ state }: InitServices, box: BoxRecord): Promise<Judg
         // It may be whole: replacing what cannot be read is not for this program to decide.
         throw finding.cause;
       default:
-        judged.push({ role, base, found: undefined });
+        judged.push({
+          ...{ role, base },
+          found: (await isAsRecorded(base, signal)) ? undefined : "other-content",
+        });
     }
   }
   return judged;
+}
+
+/** Reads a base of the recorded size; true where no content is recorded. */
+async function isAsRecorded(
+  { path, digest, sizeBytes }: DiskBase,
+  signal: AbortSignal,
+): Promise<boolean> {
+  if (digest === undefined) return true;
+  await using file = await openFile(path);
+  return (await digestOf(file, sizeBytes, signal)) === digest;
 }
 
 async function makeAgain(

@@ -20,7 +20,7 @@ export const output: z.ZodType<RestoredBox> = z.strictObject({
       disk: z.enum(["user", "guest"]),
       path: z.string(),
       outcome: z.enum(["kept", "restored"]),
-      found: z.enum(["missing", "not-regular", "other-size"]).optional(),
+      found: z.enum(["missing", "not-regular", "other-size", "other-content"]).optional(),
     }),
   ),
 }) as unknown as z.ZodType<RestoredBox>;
