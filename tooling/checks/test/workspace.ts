@@ -82,6 +82,7 @@ export interface Manifest {
   readonly exports?: Readonly<Record<string, string | Readonly<Record<string, string>>>>;
   readonly dependencies?: Readonly<Record<string, string>>;
   readonly devDependencies?: Readonly<Record<string, string>>;
+  readonly "size-limit"?: readonly { readonly path: string; readonly limit: string }[];
 }
 
 /** The manifests of all workspaces by folder, such as `packages/errors`. */

@@ -13,7 +13,7 @@ const manifest = {
   types: "./dist/index.d.ts",
   exports: { ".": { types: "./dist/index.d.ts", default: "./dist/index.js" } },
   devDependencies: { "@size-limit/file": "*", "size-limit": "*" },
-  "size-limit": [{ path: "dist/index.js", limit: "1 kB" }],
+  "size-limit": [{ path: "dist/{index,chunk-*}.js", limit: "1 kB" }],
 };
 
 /** Runs a package's own script on a package with the given faults. */
@@ -62,10 +62,20 @@ describe("size", () => {
     expect(code, output).toBe(0);
   });
 
+  const noise = Array.from({ length: 4000 }, (_, index) => `${(index * 7919) % 10_007}`).join("");
+
   it("is red when a package is over its budget", () => {
-    const noise = Array.from({ length: 4000 }, (_, index) => `${(index * 7919) % 10_007}`).join("");
     const { code, output } = runScript("size", {
       "dist/index.js": `export const two = "${noise}";\n`,
+    });
+    expect(code).not.toBe(0);
+    expect(output).toMatch(/exceeded/i);
+  });
+
+  it("is red when a chunk makes a package too large", () => {
+    const { code, output } = runScript("size", {
+      "dist/index.js": 'export { two } from "./chunk-ABCDEFGH.js";\n',
+      "dist/chunk-ABCDEFGH.js": `export const two = "${noise}";\n`,
     });
     expect(code).not.toBe(0);
     expect(output).toMatch(/exceeded/i);
