@@ -12,8 +12,10 @@ const inputs = fixtures.flatMap(({ name, operation, build }: Fixture) => {
   const bytes = operation === "createOverlay" ? undefined : build();
   return bytes instanceof Uint8Array ? [{ name, bytes }] : [];
 });
-const mutants = Array.from({ length: 250 }, (_, seed) => {
-  const { bytes, change } = mutate(wholeImage(), seededRandom(90_000 + seed));
+/** How many changed images are tried, and from which seed on; `pnpm test:mutants` tries more. */
+const { MUTANTS = "60", MUTANT_SEED = "90000" } = process.env;
+const mutants = Array.from({ length: Math.min(Number(MUTANTS), 2000) }, (_, seed) => {
+  const { bytes, change } = mutate(wholeImage(), seededRandom(Number(MUTANT_SEED) + seed));
   return { name: `seed ${seed}: ${change}`, bytes };
 });
 
@@ -40,7 +42,7 @@ describe("a repair that is interrupted after any prefix of its writes", {
           wrong.push(`${name}: worse after the repair`);
         const canUseRefcounts = found?.findings.some(isOfRefcounts) === false;
         const errors = badness(found, canUseRefcounts);
-        for (let end = 1; end <= log.length; end++) {
+        for (const end of prefixes(log.length, bytes.byteLength)) {
           for (const chance of [0, end + 7]) {
             const crashed = afterCrash(bytes, log, end, chance);
             const report = await reportOf(() => checkImage(crashed, { maxFindings }));
@@ -56,6 +58,13 @@ describe("a repair that is interrupted after any prefix of its writes", {
     },
   );
 });
+
+/** After which writes the run is cut: each one, but at the ends and a few places between of an image of many megabytes. */
+function prefixes(writes: number, sizeBytes: number): number[] {
+  const all = Array.from({ length: writes }, (_, index) => index + 1);
+  if (sizeBytes <= 2 ** 20 || writes <= 6) return all;
+  return all.filter((end) => end <= 2 || end > writes - 2 || end % Math.ceil(writes / 3) === 0);
+}
 
 /**
  * Errors in the meantime. A copied bit that is behind its refcount costs nothing but a copy. Refcount structures that
