@@ -1,7 +1,7 @@
 import { constants } from "node:fs";
 import type { OpenFile } from "../random-access.ts";
 import type { FilePath, FileSystem, FileSystemHandle } from "./file-system.ts";
-import { displayPath, toIoError } from "./io-error.ts";
+import { displayPath, errnoOf, toIoError } from "./io-error.ts";
 import { nodeFileSystem } from "./node-file-system.ts";
 
 /** How {@link openFile} opens a file. */
@@ -44,7 +44,8 @@ export async function openFile(path: FilePath, options: OpenFileOptions = {}): P
   try {
     handle = await fs.open(path, flags);
   } catch (error) {
-    throw toIoError(error, failed);
+    const isLink = !followLink && errnoOf(error) === "ELOOP" && (await isSymbolicLink(fs, path));
+    throw toIoError(isLink ? symbolicLink(path) : error, failed);
   }
   try {
     const facts = await handle.stat();
@@ -166,6 +167,20 @@ async function writeFully(
     if (written === 0) throw new Error("the system wrote no bytes");
     done += written;
   }
+}
+
+/** The system says of a link that is not followed what it says of a loop of links above it. */
+async function isSymbolicLink(fs: FileSystem, path: FilePath): Promise<boolean> {
+  try {
+    return (await fs.lstat(path)).isSymbolicLink();
+  } catch {
+    return false;
+  }
+}
+
+function symbolicLink(path: FilePath): Error {
+  const message = "ELOOP: it is a symbolic link";
+  return Object.assign(new Error(message), { code: "ELOOP", path: displayPath(path) });
 }
 
 function notRegular(path: FilePath, isDirectory: boolean): Error {
