@@ -91,6 +91,13 @@ describe("pulling from an image layout", () => {
       reference: image.reference,
       digest: root.digest,
     });
+    const { digest, size: totalBytes } = image.manifest.config;
+    expect(events).toContainEqual({ type: "stored", digest, totalBytes });
+    expect(events).not.toContainEqual(expect.objectContaining({ type: "exists" }));
+    const again: PullEvent[] = [];
+    await store.pull(`oci:${folder}@${root.digest}`, { onEvent: (event) => again.push(event) });
+    expect(again).toContainEqual({ type: "exists", digest, totalBytes });
+    expect(new Set(again.map(({ type }) => type))).toEqual(new Set(["resolved", "exists"]));
   });
 
   test("without a tag takes the only image", async () => {
@@ -136,7 +143,8 @@ describe("pulling from an image layout", () => {
     const layout = await OciLayout.open(folder);
     const manifest = JSON.parse(await readFile(layout.blobPath(root.digest), "utf8"));
     await rm(layout.blobPath(manifest.layers[1].digest));
-    await expectCode(store.pull(`oci:${folder}:v1`), "OCI_NOT_FOUND");
+    const error = await expectCode(store.pull(`oci:${folder}:v1`), "OCI_NOT_FOUND");
+    expect(error.hint).toContain("copy the image into it again");
     const left = await readdir(join(store.layout.directory, "ingest"));
     expect(left.filter((name) => !name.endsWith(".lock"))).toEqual([]);
   });

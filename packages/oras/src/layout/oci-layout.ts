@@ -125,7 +125,7 @@ export class OciLayout implements Target, GraphTarget {
     options: FetchOptions = {},
   ): Promise<AsyncIterable<Uint8Array>> {
     const file = await this.#openBlob(descriptor.digest);
-    if (file === undefined) throw notFound(this.directory, descriptor.digest);
+    if (file === undefined) throw incomplete(this.directory, descriptor.digest);
     const offset = options.offset ?? 0;
     const chunks = readChunks(file, descriptor, offset, options.signal);
     return offset === 0 && options.verify !== false ? verifyContent(chunks, descriptor) : chunks;
@@ -338,6 +338,16 @@ function notFound(directory: string, what: string, entries: readonly Descriptor[
     message: `cannot find ${what} in image layout ${directory}`,
     details: { path: directory, reference: what },
     ...(entries.length === 0 ? {} : { hint: `it holds ${listNames(entries)}` }),
+  });
+}
+
+/** A descriptor is taken from an index or a manifest: whoever asked has made no mistake, content is missing. */
+function incomplete(directory: string, digest: Digest): OrasError {
+  return new OrasError({
+    code: "OCI_NOT_FOUND",
+    message: `cannot find ${digest} in image layout ${directory}`,
+    details: { path: directory, reference: digest },
+    hint: "the layout is damaged or incomplete: copy the image into it again",
   });
 }
 

@@ -138,7 +138,8 @@ describe("an image layout", () => {
     await expectCode(drain(layout.fetch(root)), "OCI_SIZE_MISMATCH");
     expect(await layout.exists(root)).toBe(false);
     await rm(path);
-    await expectCode(layout.fetch(root), "OCI_NOT_FOUND");
+    const lost = await expectCode(layout.fetch(root), "OCI_NOT_FOUND");
+    expect(lost.hint).toBe("the layout is damaged or incomplete: copy the image into it again");
     await expectCode(layout.tag(root, "v2"), "OCI_NOT_FOUND");
   });
 
