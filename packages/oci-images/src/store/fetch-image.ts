@@ -61,8 +61,8 @@ export async function fetchImage(
   await copyGraph(withManifest(source.target, chosen), chosen.descriptor, layout, {
     signal,
     ...(options.concurrency === undefined ? {} : { concurrency: options.concurrency }),
-    // A subject is another image's business.
-    selectSuccessors: () => [manifest.config, ...manifest.layers],
+    // The config is there already, and a subject is another image's business.
+    selectSuccessors: () => manifest.layers,
     onEvent: (event) => tellCopy(event, onEvent),
   });
   for (const node of path.toReversed()) {
@@ -131,7 +131,10 @@ async function fetchConfig(
   const bytes = await readAll(chunks, maxManifestBytes, `config of ${source.name}`);
   const config = parseConfigOf(manifest, bytes, source.name);
   requirePlatform(config.platform, { ...options, what: source.name });
-  await layout.push(manifest.config, bytesSource(bytes), { signal: options.signal });
+  const { digest, size: totalBytes } = manifest.config;
+  const isThere = await layout.exists(manifest.config);
+  if (!isThere) await layout.push(manifest.config, bytesSource(bytes), { signal: options.signal });
+  options.onEvent?.({ type: isThere ? "exists" : "stored", digest, totalBytes });
 }
 
 function toNode({ descriptor, bytes }: FetchedManifest): ManifestNode {
