@@ -23,7 +23,11 @@ export const globalFlags: readonly FlagSpec[] = [
     env: "BOX_PROGRESS",
   },
   { name: "no-color", summary: "no colours; the same as the environment variable NO_COLOR" },
-  { name: "quiet", short: "q", summary: "print only names or digests, and no progress" },
+  {
+    name: "quiet",
+    short: "q",
+    summary: "print only names or digests (with --format json all of it), and no progress",
+  },
   {
     name: "insecure",
     value: "HOST",

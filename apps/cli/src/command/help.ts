@@ -1,10 +1,10 @@
-import { kindOutcomes } from "@box/errors";
 import {
   type ArgumentSpec,
   type CommandSpec,
   commandName,
   type FlagSpec,
 } from "./define-command.ts";
+import { failureExitCodes } from "./failures.ts";
 import { globalFlags } from "./global-flags.ts";
 
 /** The help of one command. */
@@ -91,14 +91,20 @@ export const exitCodeMeanings: Readonly<Record<number, string>> = {
   9: "not supported, not allowed, or over a limit",
   10: "a disk's backing file is missing",
   124: "--timeout was reached",
+  129: "stopped by SIGHUP",
   130: "interrupted",
+  143: "stopped by SIGTERM",
 };
 
 type Row = readonly [string, string];
 
-function exitCodeRows({ failures, exitCodes = {} }: CommandSpec): Row[] {
-  const failed = failures.map((kind) => kindOutcomes[kind].exitCode);
-  const codes = new Set([0, 2, ...Object.keys(exitCodes).map(Number), ...failed, 124, 130]);
+/** What any command may end with: success, a wrong command line, its time being up, a signal. */
+const commonExitCodes = [0, 2, 124, 129, 130, 143];
+
+function exitCodeRows(spec: CommandSpec): Row[] {
+  const { exitCodes = {} } = spec;
+  const own = Object.keys(exitCodes).map(Number);
+  const codes = new Set([...commonExitCodes, ...own, ...failureExitCodes(spec)]);
   return [...codes]
     .sort((a, b) => a - b)
     .map((code): Row => [String(code), exitCodes[code] ?? exitCodeMeanings[code] ?? ""]);

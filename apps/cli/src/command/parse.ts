@@ -1,6 +1,6 @@
 import { Command, CommanderError, Option } from "commander";
 import { CliError } from "../errors.ts";
-import { type CommandSpec, type FlagSpec, inputKey } from "./define-command.ts";
+import { type CommandSpec, commandName, type FlagSpec, inputKey } from "./define-command.ts";
 import { globalFlags } from "./global-flags.ts";
 import { type GivenGlobals, readGlobalOptions } from "./global-options.ts";
 import type { GlobalOptions } from "./global-values.ts";
@@ -51,7 +51,7 @@ export function parseCommandLine(
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     if (error.exitCode === 0) return { type: "text", text: printed.trimEnd() };
-    throw usageError(error, argv);
+    throw usageError(error, argv, commands);
   }
   if (found === undefined) throw new Error("the parser ended without a command");
   const globals = readGlobalOptions(program.opts<GivenGlobals>(), found.spec, env);
@@ -125,8 +125,13 @@ function toOption(flag: FlagSpec): Option {
   return option;
 }
 
-function usageError(error: CommanderError, argv: readonly string[]): CliError {
-  const name = `box ${leadingWords(argv).join(" ")}`.trim();
+function usageError(
+  error: CommanderError,
+  argv: readonly string[],
+  commands: readonly CommandSpec[],
+): CliError {
+  const words = leadingWords(argv);
+  const name = `box ${words.join(" ")}`.trim();
   if (error.code === "commander.help") {
     return new CliError({
       code: "CLI_USAGE",
@@ -138,8 +143,14 @@ function usageError(error: CommanderError, argv: readonly string[]): CliError {
   return new CliError({
     code: error.code === "commander.invalidArgument" ? "CLI_INVALID_ARGUMENT" : "CLI_USAGE",
     message: first.replace(/\.$/, ""),
-    hint: suggestion?.replace(/^\(|\)$/g, "") ?? "run: box --help",
+    hint: suggestion?.replace(/^\(|\)$/g, "") ?? `run: ${nameOfCommand(words, commands)} --help`,
   });
+}
+
+/** `box` and the command that the words begin with, if any. */
+function nameOfCommand(words: readonly string[], commands: readonly CommandSpec[]): string {
+  const found = commands.find(({ path }) => path.every((word, index) => words[index] === word));
+  return found === undefined ? "box" : `box ${commandName(found)}`;
 }
 
 function leadingWords(argv: readonly string[]): readonly string[] {

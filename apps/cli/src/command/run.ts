@@ -109,8 +109,9 @@ function formatOutput(
   paint: ReturnType<typeof createPaint>,
 ): string {
   if (output === undefined) return "";
-  if (quiet && action.identifiers !== undefined) return action.identifiers(output).join("\n");
+  // A program that asked for JSON gets JSON; what is left of --quiet is that there is no progress.
   if (format === "json") return formatJson(output);
+  if (quiet && action.identifiers !== undefined) return action.identifiers(output).join("\n");
   if (format !== "text" && action.formatted !== undefined) return action.formatted(output, format);
   return action.text(output, paint);
 }

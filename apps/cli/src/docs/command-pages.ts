@@ -1,5 +1,5 @@
-import { kindOutcomes } from "@box/errors";
 import { type CommandSpec, commandName } from "../command/define-command.ts";
+import { failureExitCodes } from "../command/failures.ts";
 import { globalFlags } from "../command/global-flags.ts";
 import {
   argumentLabel,
@@ -25,7 +25,7 @@ export function renderCommandPages(commands: readonly CommandSpec[]): string {
 }
 
 function renderPage(spec: CommandSpec): string {
-  const codes = [...new Set(spec.failures.map((kind) => kindOutcomes[kind].exitCode))];
+  const codes = failureExitCodes(spec);
   return [
     `## box ${commandName(spec)}`,
     `${sentence(spec.summary)}${spec.mutates ? "" : " Changes nothing."}`,
@@ -36,7 +36,7 @@ function renderPage(spec: CommandSpec): string {
       ...spec.flags.map((flag) => [flagLabel(flag), flagText(flag, spec)] as const),
     ]),
     rows(Object.entries(spec.exitCodes ?? {}).map(([code, text]) => [`exit code ${code}`, text])),
-    ...(codes.length === 0 ? [] : [`Fails with ${codes.sort((a, b) => a - b).join(", ")}.`]),
+    ...(codes.length === 0 ? [] : [`Fails with ${codes.join(", ")}.`]),
     `\`\`\`sh\n${spec.examples.map(({ command, summary }) => `# ${summary}\n${command}`).join("\n")}\n\`\`\``,
   ]
     .filter((part) => part !== "")

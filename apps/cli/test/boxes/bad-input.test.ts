@@ -1,4 +1,5 @@
 import { once } from "node:events";
+import { existsSync } from "node:fs";
 import { chmod, chown, mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
@@ -40,6 +41,14 @@ describe("box create refuses, with one error and a hint,", () => {
       "OCI_INVALID_REFERENCE",
       2,
     );
+    const flags = ["--name", "a", "--guest-rootfs", "UPPER//case"];
+    await expectRefused(
+      home,
+      await home.box(["create", home.image, ...flags]),
+      "OCI_INVALID_REFERENCE",
+      2,
+    );
+    expect(existsSync(home.home)).toBe(false);
   });
 
   test("an image that the registry does not have", async () => {

@@ -62,6 +62,15 @@ describe("parseCommandLine", () => {
     );
   });
 
+  test.each([
+    [["create"], "run: box create --help"],
+    [["disk", "info", "a", "b"], "run: box disk info --help"],
+    [["version", "--home"], "run: box version --help"],
+    [["-Z"], "run: box --help"],
+  ])("names the help to read after %j", (argv, hint) => {
+    expect(() => parse(argv)).toThrow(expect.objectContaining({ code: "CLI_USAGE", hint }));
+  });
+
   test("suggests the command that was probably meant", () => {
     expect(() => parse(["versio"])).toThrow(
       expect.objectContaining({ hint: "Did you mean version?" }),

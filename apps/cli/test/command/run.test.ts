@@ -52,6 +52,8 @@ describe("stdout", () => {
     expect((await runBoxHere(["probe"], commands)).stdout).toBe("text x\n");
     expect((await runBoxHere(["probe", "--format", "json"], commands)).stdout).toBe('"x"\n');
     expect((await runBoxHere(["probe", "-q"], commands)).stdout).toBe("id x\n");
+    const both = await runBoxHere(["probe", "-q", "--format", "json"], commands);
+    expect(both.stdout).toBe('"x"\n');
     expect((await runBoxHere(["probe", "--format", "raw"], commands)).stdout).toBe("raw x\n");
   });
 

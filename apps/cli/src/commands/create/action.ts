@@ -1,3 +1,4 @@
+import { parseImageReference } from "@box/oci-images";
 import type { GuestRootfsChoice } from "@box/runtime";
 import { describeBox } from "../../boxes/describe-box.ts";
 import { followedBy, openRuntime } from "../../boxes/open-runtime.ts";
@@ -9,11 +10,14 @@ import type { CreateInput, PreparedOutput } from "./schemas.ts";
 export async function run(input: CreateInput, context: CommandContext): Promise<PreparedOutput> {
   const { ref, name, guestRootfs, diskSize, pull } = input;
   const diskSizeBytes = diskSize === undefined ? undefined : parseSize(diskSize, "--disk-size");
+  // A reference that is none is told before there is a home.
+  parseImageReference(ref);
+  const guest = guestRootfs === undefined ? undefined : chooseGuest(guestRootfs);
   await using runtime = await openRuntime(context);
   const { box, operation } = await runtime.boxes.create({
     image: ref,
     ...(name === undefined ? {} : { name }),
-    ...(guestRootfs === undefined ? {} : { guestRootfs: chooseGuest(guestRootfs) }),
+    ...(guest === undefined ? {} : { guestRootfs: guest }),
     ...(diskSizeBytes === undefined ? {} : { diskSizeBytes }),
     ...(pull === undefined ? {} : { pull }),
     ...(await followedBy(context)),
@@ -32,5 +36,7 @@ export function identifiers({ box }: PreparedOutput): readonly string[] {
 }
 
 function chooseGuest(text: string): GuestRootfsChoice {
-  return text === "none" ? { type: "initramfs" } : { type: "disk", reference: text };
+  if (text === "none") return { type: "initramfs" };
+  parseImageReference(text);
+  return { type: "disk", reference: text };
 }
