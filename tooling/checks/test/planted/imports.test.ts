@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, symlinkSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { readManifests, runTool, TemporaryFolder } from "../workspace.ts";
+import { readManifests, root, runTool, TemporaryFolder } from "../workspace.ts";
 
 interface Violation {
   readonly from: string;
@@ -37,6 +37,12 @@ const planted: readonly (readonly [file: string, imports: string, rule: string])
   ["packages/runtime/src/app.ts", "@box/server", "packages-never-import-apps"],
   ["apps/web/src/app.ts", "@box/server", "only-the-cli-imports-the-server"],
   ["apps/server/src/cli.ts", "../../cli/src/main.ts", "only-the-cli-imports-the-server"],
+  ["apps/cli/src/web.ts", "../../web/src/app.ts", "the-cli-imports-no-other-app"],
+  [
+    "packages/rootfs/src/dev.ts",
+    "fast-check",
+    "src-of-layer-3-and-above-never-imports-dev-dependencies",
+  ],
   ["packages/newcomer/src/index.ts", "@box/errors", "every-package-has-a-layer"],
   ["packages/ext4/test/script.ts", "../../../tooling/scripts/a.mjs", "only-checks-import-scripts"],
   ["packages/ext4/src/missing.ts", "./nowhere.ts", "not-to-unresolvable"],
@@ -86,6 +92,16 @@ describe("import rules", () => {
     expect(runTool("depcruise", ["packages", "apps"], { cwd: folder.path }).code).not.toBe(0);
   });
 
+  it("every rule has a planted fault, those that stand for each package in one of them", async () => {
+    const { default: config } = await import(join(root, ".dependency-cruiser.mjs"));
+    const seen = new Set(violations.map(({ rule }) => kindOfRule(rule.name)));
+    const rules: string[] = config.forbidden.map(({ name }: { readonly name: string }) =>
+      kindOfRule(name),
+    );
+    expect(rules.length).toBeGreaterThan(0);
+    expect(rules.filter((rule) => !seen.has(rule))).toEqual([]);
+  });
+
   it("a cycle is refused", () => {
     expect(violations.map(({ from, rule }) => `${from} ${rule.name}`)).toContain(
       "packages/tar/src/cycle-a.ts no-circular",
@@ -118,6 +134,11 @@ function plantCleanTree(folder: TemporaryFolder): void {
       [`node_modules/${name}/index.js`]: "export {};\n",
     });
   }
+}
+
+/** The rule's name without its package where the configuration makes one rule for each package. */
+function kindOfRule(name: string): string {
+  return name.replace(/^.+-(?=imports-only-(lower-layers|its-own-dependencies)$)/, "");
 }
 
 /** Links a workspace package, named by its entry, where another one finds it. */

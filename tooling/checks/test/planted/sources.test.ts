@@ -57,6 +57,12 @@ describe("biome", () => {
       `${sound}async function isDone(): Promise<boolean> {\n  return true;\n}\n\nexport function start(): number {\n  if (isDone()) return 1;\n  return 2;\n}\n`,
       "noMisusedPromises",
     ],
+    ["an unused import", `import { join } from "node:path";\n\n${sound}`, "noUnusedImports"],
+    [
+      "a type imported as a value",
+      `import { Buffer } from "node:buffer";\n\n${sound}export type Three = Buffer;\n`,
+      "useImportType",
+    ],
     ["any", `${sound}export const three: any = 3;\n`, "noExplicitAny"],
     ["console", `${sound}console.log(3);\n`, "noConsole"],
     ["a default export", `${sound}export default 3;\n`, "noDefaultExport"],
