@@ -1,8 +1,9 @@
 #!/usr/bin/env node
 // Publishes under another scope: rewrites `@box/` to `@yours/` in every tracked text file of this tree.
-// Run it in a throw-away clone, then install, test and publish from there.
+// Run it in a throw-away clone after `pnpm install`, then install again, test and publish from there.
 import { execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 
 const scope = process.argv[2];
 if (!/^@[a-z0-9][a-z0-9._-]*$/.test(scope ?? "")) {
@@ -18,6 +19,9 @@ for (const file of files.filter((name) => /\.(ts|tsx|mjs|json|jsonc|yaml|md)$/.t
   writeFileSync(file, renamed);
   changed++;
 }
+// Another scope sorts imports and breaks lines elsewhere.
+const biome = join(import.meta.dirname, "../../node_modules/.bin/biome");
+execFileSync(biome, ["check", "--write", "--error-on-warnings", "."], { stdio: "inherit" });
 console.log(
   `renamed @box to ${scope} in ${changed} files; now: pnpm install && npm test && pnpm release`,
 );

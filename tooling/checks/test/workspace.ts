@@ -92,3 +92,7 @@ export function readManifests(pattern = "{packages,apps,tooling,examples}"): Map
     paths.map((path) => [dirname(path), JSON.parse(readFileSync(join(root, path), "utf8"))]),
   );
 }
+
+/** The scope that the packages are published under, which `pnpm rename-scope` changes. */
+export const scope: string =
+  readManifests("packages").get("packages/errors")?.name.split("/")[0] ?? "";

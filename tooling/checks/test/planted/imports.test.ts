@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, symlinkSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { readManifests, root, runTool, TemporaryFolder } from "../workspace.ts";
+import { readManifests, root, runTool, scope, TemporaryFolder } from "../workspace.ts";
 
 interface Violation {
   readonly from: string;
@@ -145,7 +145,7 @@ function kindOfRule(name: string): string {
 function link(folder: TemporaryFolder, from: string, entry: string): void {
   const name = entry.split("/")[1] ?? "";
   const to = existsSync(join(folder.path, "apps", name)) ? "apps" : "packages";
-  const path = join(folder.path, from, "node_modules", "@box", name);
+  const path = join(folder.path, from, "node_modules", scope, name);
   if (existsSync(path)) return;
   mkdirSync(dirname(path), { recursive: true });
   symlinkSync(join(folder.path, to, name), path);
