@@ -19,7 +19,7 @@ import { type ArchiveMember, folderOf, memberOf, streamTar } from "./tar-stream.
  */
 export type ArchiveFormat = "oci-archive" | "docker-archive" | "docker-archive-legacy";
 
-/** Options of {@link writeArchive}. */
+/** Options of `writeArchive`. */
 export interface WriteArchiveOptions extends OperationOptions {
   /** The form; `oci-archive` unless given. */
   readonly format?: ArchiveFormat;

@@ -13,7 +13,7 @@ export interface ProxyOptions {
   readonly noProxy?: string;
 }
 
-/** Options of {@link Connections}. */
+/** Options of `Connections`. */
 export interface ConnectionsOptions {
   /** How long a reply's header may take; 60 s unless given. */
   readonly headersTimeoutMs?: number;

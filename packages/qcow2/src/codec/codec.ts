@@ -22,7 +22,7 @@ export interface Codec {
    * Decompresses one cluster.
    *
    * @returns Exactly `outputBytes` bytes, which the caller owns.
-   * @throws {@link Qcow2Error} `QCOW2_COMPRESSED_DATA_INVALID` when the input is not such a stream; anything else that
+   * @throws `Qcow2Error` `QCOW2_COMPRESSED_DATA_INVALID` when the input is not such a stream; anything else that
    * it throws is not taken for a fault of the image.
    */
   decompress(
