@@ -2,10 +2,10 @@ import { globSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { ReflectionKind } from "typedoc";
 
-/** Each public entry of the packages, by its source: what it is imported as. @type {Map<string, string>} */
+/** Each public entry of the packages and apps, by its source: what it is imported as. @type {Map<string, string>} */
 const entries = new Map();
 const names = [];
-for (const path of globSync("packages/*/package.json").sort()) {
+for (const path of globSync("{packages,apps}/*/package.json").sort()) {
   const { name, exports = {} } = JSON.parse(readFileSync(path, "utf8"));
   names.push(name);
   for (const [subpath, target] of Object.entries(exports)) {

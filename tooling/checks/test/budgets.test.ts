@@ -3,7 +3,9 @@ import { join, matchesGlob } from "node:path";
 import { describe, expect, it } from "vitest";
 import { readManifests, root } from "./workspace.ts";
 
-const packages = [...readManifests("packages")];
+const packages = [...readManifests("{packages,apps}")].filter(
+  ([, { exports = {} }]) => "." in exports,
+);
 
 /** A chunk as the builder names those that entries share or load late. */
 const chunk = "dist/chunk-ABCDEFGH.js";

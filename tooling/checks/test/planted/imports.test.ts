@@ -26,6 +26,7 @@ const planted: readonly (readonly [file: string, imports: string, rule: string])
     "oci-images-imports-only-its-own-dependencies",
   ],
   ["packages/runtime/src/undeclared.ts", "undici", "src-never-imports-undeclared-packages"],
+  ["packages/runtime/src/dev.ts", "@box/tar", "runtime-imports-only-its-workspace-dependencies"],
   ["packages/qcow2/src/built-in.ts", "node:fs", "cores-import-no-node-modules"],
   ["packages/qcow2/src/built-in-bare.ts", "fs", "cores-import-no-node-modules"],
   ["packages/qcow2/src/type-only.ts", "node:stream", "cores-import-no-node-modules"],
@@ -138,7 +139,10 @@ function plantCleanTree(folder: TemporaryFolder): void {
 
 /** The rule's name without its package where the configuration makes one rule for each package. */
 function kindOfRule(name: string): string {
-  return name.replace(/^.+-(?=imports-only-(lower-layers|its-own-dependencies)$)/, "");
+  return name.replace(
+    /^.+-(?=imports-only-(lower-layers|its-own-dependencies|its-workspace-dependencies)$)/,
+    "",
+  );
 }
 
 /** Links a workspace package, named by its entry, where another one finds it. */
