@@ -69,7 +69,7 @@ export const registryCommands: readonly CommandSpec[] = [
     ],
     failures: ["not-found", "io", "network", "auth", "denied"],
     mutates: true,
-    schemas: () => import("./artifact-push/schemas.ts"),
+    schemas: () => import("../registries/artifact-files-schema.ts"),
     action: () => import("./artifact-push/action.ts"),
   }),
   defineCommand({
@@ -108,7 +108,7 @@ export const registryCommands: readonly CommandSpec[] = [
     ],
     failures: ["not-found", "io", "network", "auth", "denied"],
     mutates: true,
-    schemas: () => import("./artifact-attach/schemas.ts"),
+    schemas: () => import("../registries/artifact-files-schema.ts"),
     action: () => import("./artifact-attach/action.ts"),
   }),
   defineCommand({

@@ -2,14 +2,17 @@ import { attach, pushFiles } from "@box/oras";
 import type { CommandContext } from "../../command/define-command.ts";
 import { formatFields } from "../../output/table.ts";
 import { parseAnnotations, parseFiles, showCopies } from "../../registries/artifact-files.ts";
+import type {
+  ArtifactFilesInput,
+  ArtifactFilesOutput,
+} from "../../registries/artifact-files-schema.ts";
 import { openRepository } from "../../registries/open-repository.ts";
-import type { ArtifactAttachInput, ArtifactAttachOutput } from "./schemas.ts";
 
 /** Pushes files as an artifact about what is there already. */
 export async function run(
-  { ref, files = [], type, annotation }: ArtifactAttachInput,
+  { ref, files = [], type, annotation }: ArtifactFilesInput,
   context: CommandContext,
-): Promise<ArtifactAttachOutput> {
+): Promise<ArtifactFilesOutput> {
   const { signal, cwd } = context;
   const annotations = parseAnnotations(annotation);
   await using repository = await openRepository(ref, context);
@@ -28,7 +31,7 @@ export async function run(
 }
 
 /** What it is about, and its digest. */
-export function text({ reference, digest }: ArtifactAttachOutput): string {
+export function text({ reference, digest }: ArtifactFilesOutput): string {
   return formatFields([
     ["attached to", reference],
     ["digest", digest],
@@ -36,6 +39,6 @@ export function text({ reference, digest }: ArtifactAttachOutput): string {
 }
 
 /** The digest. */
-export function identifiers({ digest }: ArtifactAttachOutput): readonly string[] {
+export function identifiers({ digest }: ArtifactFilesOutput): readonly string[] {
   return [digest];
 }

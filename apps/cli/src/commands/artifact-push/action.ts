@@ -2,14 +2,17 @@ import { pack, pushFiles } from "@box/oras";
 import type { CommandContext } from "../../command/define-command.ts";
 import { formatFields } from "../../output/table.ts";
 import { parseAnnotations, parseFiles, showCopies } from "../../registries/artifact-files.ts";
+import type {
+  ArtifactFilesInput,
+  ArtifactFilesOutput,
+} from "../../registries/artifact-files-schema.ts";
 import { openRepository } from "../../registries/open-repository.ts";
-import type { ArtifactPushInput, ArtifactPushOutput } from "./schemas.ts";
 
 /** Pushes files as one artifact and tags it. */
 export async function run(
-  { ref, files = [], type, annotation }: ArtifactPushInput,
+  { ref, files = [], type, annotation }: ArtifactFilesInput,
   context: CommandContext,
-): Promise<ArtifactPushOutput> {
+): Promise<ArtifactFilesOutput> {
   const { signal, cwd } = context;
   const annotations = parseAnnotations(annotation);
   await using repository = await openRepository(ref, context, { create: true });
@@ -23,7 +26,7 @@ export async function run(
 }
 
 /** Name and digest. */
-export function text({ reference, digest }: ArtifactPushOutput): string {
+export function text({ reference, digest }: ArtifactFilesOutput): string {
   return formatFields([
     ["artifact", reference],
     ["digest", digest],
@@ -31,6 +34,6 @@ export function text({ reference, digest }: ArtifactPushOutput): string {
 }
 
 /** The digest. */
-export function identifiers({ digest }: ArtifactPushOutput): readonly string[] {
+export function identifiers({ digest }: ArtifactFilesOutput): readonly string[] {
   return [digest];
 }

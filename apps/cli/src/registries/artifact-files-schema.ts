@@ -1,8 +1,8 @@
 import * as z from "zod";
 
-/** What `box artifact attach` takes. */
-export interface ArtifactAttachInput {
-  /** What it is about. */
+/** What `box artifact push` and `attach` take. */
+export interface ArtifactFilesInput {
+  /** Where the artifact goes, or what it is about. */
   readonly ref: string;
   /** Files: `PATH` or `PATH:MEDIA/TYPE`. */
   readonly files?: string[] | undefined;
@@ -12,8 +12,8 @@ export interface ArtifactAttachInput {
   readonly annotation?: string[] | undefined;
 }
 
-/** The schema of {@link ArtifactAttachInput}. */
-export const input: z.ZodType<ArtifactAttachInput> = z.strictObject({
+/** The schema of {@link ArtifactFilesInput}. */
+export const input: z.ZodType<ArtifactFilesInput> = z.strictObject({
   ref: z.string().min(1),
   files: z.array(z.string().min(1)).optional(),
   type: z
@@ -22,16 +22,16 @@ export const input: z.ZodType<ArtifactAttachInput> = z.strictObject({
   annotation: z.array(z.string()).optional(),
 });
 
-/** What `box artifact attach` prints. */
-export interface ArtifactAttachOutput {
+/** What `box artifact push` and `attach` print. */
+export interface ArtifactFilesOutput {
   /** The full name of REF. */
   readonly reference: string;
   /** The artifact's digest. */
   readonly digest: string;
 }
 
-/** The schema of {@link ArtifactAttachOutput}. */
-export const output: z.ZodType<ArtifactAttachOutput> = z.strictObject({
+/** The schema of {@link ArtifactFilesOutput}. */
+export const output: z.ZodType<ArtifactFilesOutput> = z.strictObject({
   reference: z.string(),
   digest: z.string(),
 });
