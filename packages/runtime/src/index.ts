@@ -58,3 +58,12 @@ export type {
   SourceImage,
 } from "./source/image-source.ts";
 export type { ImageOptions } from "./source/store-images.ts";
+export type {
+  KeptItem,
+  PrunedItem,
+  PrunedKind,
+  PruneOptions,
+  PruneReport,
+} from "./storage/prune-report.ts";
+export { Storage } from "./storage/storage.ts";
+export type { StorageUsage, Usage, UsageGroup, UsageItem } from "./storage/usage.ts";

@@ -12,6 +12,7 @@ import { Bootstraps } from "./source/bootstraps.ts";
 import type { ImageSource } from "./source/image-source.ts";
 import { type ImageOptions, StoreImages } from "./source/store-images.ts";
 import { StateStore } from "./state/state-store.ts";
+import { Storage } from "./storage/storage.ts";
 
 /** What {@link Runtime.open} takes. Nothing is read from the environment: the caller passes what users set there. */
 export interface OpenRuntimeOptions extends OpenHomeOptions, ImageOptions {
@@ -37,6 +38,8 @@ export class Runtime implements AsyncDisposable {
   readonly operations: Operations;
   /** The base disks of the home. */
   readonly bases: BaseCache;
+  /** Where the space of the home goes, and what can be had back. */
+  readonly storage: Storage;
   /** The tasks of the init pipeline, for plans of one's own. */
   readonly tasks: InitTasks;
   /** Opens the home's image store. */
@@ -54,6 +57,7 @@ export class Runtime implements AsyncDisposable {
     this.home = home;
     this.bases = bases;
     this.imageStore = () => store.store();
+    this.storage = new Storage({ home, state, bases, clock, imageStore: this.imageStore });
     this.tasks = initTasks(services);
     this.operations = new Operations(state);
     const notify = () => this.operations.notify();

@@ -1,3 +1,5 @@
+import { existsSync } from "node:fs";
+import { setTimeout as delay } from "node:timers/promises";
 import { toErrorReport } from "@box/errors";
 import { Runtime } from "@box/runtime";
 import { FakeImages } from "./fake-images.ts";
@@ -14,6 +16,10 @@ export interface ChildTask {
   readonly prepare?: readonly string[];
   /** Boxes to remove, after that. */
   readonly remove?: readonly string[];
+  /** Prunes again and again, after that, until this file is there. */
+  readonly pruneUntil?: string;
+  /** Creates a box of an image of its own and removes it again, this often, before anything else. */
+  readonly cycles?: number;
   /** Waits for ever in the middle of making the first box. */
   readonly hang?: boolean;
 }
@@ -21,7 +27,7 @@ export interface ChildTask {
 /** What a child process prints, one line of JSON each. */
 export type ChildLine =
   | { readonly type: "event"; readonly task: string; readonly event: string }
-  | { readonly type: "done" }
+  | { readonly type: "done"; readonly pruned?: number }
   | {
       readonly type: "error";
       readonly code: string;
@@ -40,10 +46,21 @@ try {
   await using runtime = await Runtime.open({ home: task.home, images });
   const onEvent = (event: { readonly task: string; readonly type: string }) =>
     tell({ type: "event", task: event.task, event: event.type });
+  for (let count = 0; count < (task.cycles ?? 0); count += 1) {
+    const { box } = await runtime.boxes.create({ image: `app-${process.pid}`, onEvent });
+    await runtime.boxes.remove(box.name, { onEvent });
+    // Now and then somebody else has to collect the base first; mostly that comes between.
+    const base = box.disks.user?.base?.path ?? "";
+    while (count % 4 === 0 && existsSync(base)) await delay(2);
+  }
   for (const name of task.create ?? []) await runtime.boxes.create({ image: "app", name, onEvent });
   for (const name of task.prepare ?? []) await runtime.boxes.prepare(name, { onEvent });
   for (const name of task.remove ?? []) await runtime.boxes.remove(name, { onEvent });
-  tell({ type: "done" });
+  let pruned = 0;
+  while (task.pruneUntil !== undefined && !existsSync(task.pruneUntil)) {
+    pruned += (await runtime.storage.prune()).removed.length;
+  }
+  tell(task.pruneUntil === undefined ? { type: "done" } : { type: "done", pruned });
 } catch (error) {
   const { code, kind, message } = toErrorReport(error);
   tell({ type: "error", code, kind, message });

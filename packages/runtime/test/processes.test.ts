@@ -86,6 +86,38 @@ describe("several processes on one home", () => {
   });
 });
 
+describe("boxes that are created while other processes prune", () => {
+  test("never lose their bases", { timeout }, async () => {
+    const folder = await temporaryFolder();
+    const home = join(folder, "home");
+    const stop = join(folder, "stop");
+    const pruners = [
+      startChild({ home, pruneUntil: stop }),
+      startChild({ home, pruneUntil: stop }),
+    ];
+    const makers = [
+      startChild({ home, cycles: 12, create: ["a"], prepare: ["a"] }),
+      startChild({ home, cycles: 12, create: ["b"], prepare: ["b"] }),
+    ];
+    const made = await Promise.all(makers.map((child) => child.last()));
+    await writeFile(stop, "");
+    const pruned = await Promise.all(pruners.map((child) => child.last()));
+    expect(made).toEqual([{ type: "done" }, { type: "done" }]);
+    const runtime = await open(home);
+    for (const name of ["a", "b"]) {
+      const { container, guest } = await runtime.boxes.prepare(name);
+      expect([container.disk.outcome, guest.type === "disk" && guest.disk.outcome]).toEqual([
+        "kept",
+        "kept",
+      ]);
+    }
+    expect((await runtime.storage.prune()).removed).toEqual([]);
+    const counts = pruned.map((end) => (end?.type === "done" ? end.pruned : end));
+    // Each maker waits three times until its base is gone.
+    expect(Number(counts[0]) + Number(counts[1])).toBeGreaterThanOrEqual(6);
+  });
+});
+
 describe("a process that died", () => {
   test("while it created a box leaves nothing that the next open does not clear", {
     timeout,

@@ -5,10 +5,12 @@ import { imageCommands } from "./image-commands.ts";
 import { metaCommands } from "./meta-commands.ts";
 import { registryCommands } from "./registry-commands.ts";
 import { rootfsCommands } from "./rootfs-commands.ts";
+import { storageCommands } from "./storage-commands.ts";
 
 /** Every command of box, in the order of the help. */
 export const commands: readonly CommandSpec[] = [
   ...boxCommands,
+  ...storageCommands,
   ...imageCommands,
   ...rootfsCommands,
   ...registryCommands,

@@ -15,4 +15,8 @@ export { nodeFileSystem } from "./node-file-system.ts";
 export { type FileSystemOperation, observeFileSystem } from "./observed-file-system.ts";
 export { fileOn, type OpenFileOptions, openFile } from "./open-file.ts";
 export { isProcessAlive, type ProcessIdentity, processIdentity } from "./process-identity.ts";
-export { removeDeadTemporaries, temporaryPathFor } from "./temporary.ts";
+export {
+  type RemoveDeadTemporariesOptions,
+  removeDeadTemporaries,
+  temporaryPathFor,
+} from "./temporary.ts";

@@ -13,17 +13,25 @@ export function temporaryPathFor(path: string): string {
   return join(dirname(path), `.tmp-${pid}-${startTime}-${randomBytes(8).toString("hex")}`);
 }
 
+/** Options of {@link removeDeadTemporaries}. */
+export interface RemoveDeadTemporariesOptions {
+  /** The file system calls; the host's unless given. */
+  readonly fs?: FileSystem;
+  /** Only finds them. */
+  readonly dryRun?: boolean;
+}
+
 /**
  * Removes temporary files that dead processes left in a folder; those of live processes stay.
  *
- * @returns The names removed. A folder that does not exist has none.
+ * @returns The names removed, or found in a dry run. A folder that does not exist has none.
  * @throws IoError when the folder cannot be read or a file cannot be removed.
  */
 export async function removeDeadTemporaries(
   folder: string,
-  options: { readonly fs?: FileSystem } = {},
+  options: RemoveDeadTemporariesOptions = {},
 ): Promise<string[]> {
-  const { fs = nodeFileSystem } = options;
+  const { fs = nodeFileSystem, dryRun = false } = options;
   const removed: string[] = [];
   try {
     for (const name of await fs.readdir(folder)) {
@@ -31,7 +39,7 @@ export async function removeDeadTemporaries(
       if (match === null) continue;
       const owner = { ...processIdentity(), pid: Number(match[1]), startTime: match[2] ?? "" };
       if (isProcessAlive(owner)) continue;
-      await fs.unlink(join(folder, name));
+      if (!dryRun) await fs.unlink(join(folder, name));
       removed.push(name);
     }
   } catch (error) {

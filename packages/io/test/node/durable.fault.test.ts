@@ -152,7 +152,10 @@ describe("folders and names", () => {
     for (const path of [mine, join(folder, dead), join(folder, reused), join(folder, "keep")]) {
       writeFileSync(path, "");
     }
-    expect((await removeDeadTemporaries(folder)).sort()).toEqual([dead, reused].sort());
+    const found = await removeDeadTemporaries(folder, { dryRun: true });
+    expect(found.sort()).toEqual([dead, reused].sort());
+    expect(readdirSync(folder)).toHaveLength(4);
+    expect((await removeDeadTemporaries(folder)).sort()).toEqual(found);
     expect(readdirSync(folder)).toHaveLength(2);
     expect(await removeDeadTemporaries(join(folder, "none"))).toEqual([]);
     await expect(removeDeadTemporaries(join(folder, "keep"))).rejects.toMatchObject({ kind: "io" });

@@ -52,9 +52,16 @@ export class BaseChoice {
   async choose(): Promise<{ readonly path: string; readonly sizeBytes: number }> {
     const recorded = this.#recorded;
     if (recorded?.format === "raw" && (await isBaseThere(recorded))) return recorded;
-    this.fresh = await this.#request.fresh();
-    this.#lease(this.fresh.base.key);
+    const first = await this.#leased();
+    // What was there before the lease may have been collected just then; from the lease on nobody does.
+    this.fresh = (await isBaseThere(first.base)) ? first : await this.#leased();
     return this.fresh.base;
+  }
+
+  async #leased(): Promise<FreshBase> {
+    const fresh = await this.#request.fresh();
+    this.#lease(fresh.base.key);
+    return fresh;
   }
 
   #lease(baseKey: string): void {

@@ -1,3 +1,5 @@
+import { type DiskRole, diskRoles } from "@box/rootfs";
+import { Columns } from "./columns.ts";
 import type { StateDatabase } from "./database.ts";
 
 /** A base disk that boxes of this home use. */
@@ -30,4 +32,27 @@ export function putBase(database: StateDatabase, base: BaseRecord, nowMs: number
       now: nowMs,
     },
   );
+}
+
+/** Which disks a base is under: the recorded ones, by its key or by one of its paths. */
+export function disksOnBase(
+  database: StateDatabase,
+  base: { readonly key: string; readonly paths: readonly string[] },
+): readonly { readonly boxName: string; readonly role: DiskRole }[] {
+  return database
+    .all(
+      `SELECT boxes.name AS box_name, disks.role FROM disks JOIN boxes ON boxes.id = disks.box_id
+       WHERE base_key = :key OR base_path IN (SELECT value FROM json_each(:paths))
+       ORDER BY boxes.name, disks.role DESC`,
+      { key: base.key, paths: JSON.stringify(base.paths) },
+    )
+    .map((row) => {
+      const columns = new Columns("disks", row);
+      return { boxName: columns.text("box_name"), role: columns.oneOf("role", diskRoles) };
+    });
+}
+
+/** Forgets a base that was removed. */
+export function deleteBase(database: StateDatabase, key: string): void {
+  database.run("DELETE FROM bases WHERE key = :key", { key });
 }

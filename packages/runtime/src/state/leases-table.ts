@@ -35,6 +35,13 @@ export function deleteLease(database: StateDatabase, id: string): void {
   database.run("DELETE FROM leases WHERE id = :id", { id });
 }
 
+/** Leases of live processes on a resource, the oldest first. */
+export function liveLeases(database: StateDatabase, resource: string): readonly Lease[] {
+  return listLeases(database).filter(
+    (lease) => lease.resource === resource && isProcessAlive(lease.owner),
+  );
+}
+
 /** All leases, the oldest first. */
 function listLeases(database: StateDatabase): readonly Lease[] {
   return database.all("SELECT * FROM leases ORDER BY created_ms, id").map((row) => {

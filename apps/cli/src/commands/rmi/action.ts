@@ -1,8 +1,6 @@
 import { exitCodeOf } from "@box/errors";
 import { ImageError } from "@box/oci-images";
-import type { Digest } from "@box/oras";
-import { listBoxes } from "../../boxes/list-boxes.ts";
-import { openImages } from "../../boxes/open-images.ts";
+import { openRuntime } from "../../boxes/open-runtime.ts";
 import type { CommandContext } from "../../command/define-command.ts";
 import { formatSize } from "../../output/table.ts";
 import type { RmiInput, RmiOutput } from "./schemas.ts";
@@ -13,7 +11,8 @@ export async function run(
   context: CommandContext,
 ): Promise<RmiOutput> {
   const { signal } = context;
-  const store = await openImages(context);
+  await using runtime = await openRuntime(context);
+  const store = await runtime.imageStore();
   const removed: string[] = [];
   const failed: string[] = [];
   let firstExitCode = 0;
@@ -26,15 +25,8 @@ export async function run(
       await context.reportError(error);
     }
   }
-  const boxes = await listBoxes(context);
-  const keep = boxes.flatMap(({ image }) => (image.digest === undefined ? [] : [image.digest]));
-  const { freedBytes } = await store.collectGarbage({
-    nowMs: Date.now(),
-    // A pull that runs at the same time fetches again what it misses.
-    graceMs: 0,
-    keep: keep as Digest[],
-    signal,
-  });
+  // A pull that runs at the same time fetches again what it misses.
+  const { freedBytes } = await runtime.storage.collectImages({ graceMs: 0, signal });
   return { removed, failed, freedBytes, exitCode: firstExitCode };
 }
 
