@@ -118,7 +118,8 @@ class L2Walk {
   /** A cluster that reads as zeros loses nothing with a damaged pointer. */
   #pointerOfZeros(offset: number, from: number): void {
     const { clusterSize, reader, format, hooks } = this.#context;
-    if (format.hasDataFile || (offset % clusterSize === 0 && offset < reader.sizeBytes)) return;
+    const isInFile = format.hasDataFile || offset < reader.sizeBytes;
+    if (offset % clusterSize === 0 && isInFile) return;
     hooks.uselessPointer?.(from, this.#table.offset);
   }
 

@@ -31,6 +31,11 @@ export const repairRules: readonly RepairRule[] = [
   { name: "cut-header", explains: ({ error }) => error?.code === "QCOW2_TRUNCATED" },
   { name: "backing-name", explains: ({ error }) => error?.code === "QCOW2_BACKING_NAME_INVALID" },
   {
+    name: "no-snapshot-table",
+    explains: ({ error, ours }) =>
+      error?.code === "QCOW2_MISALIGNED" && /snapshot table offset invalid/.test(ours.messages),
+  },
+  {
     name: "snapshot-extra-data",
     explains: ({ report }) => isIncomplete(report, "QCOW2_SNAPSHOT_INVALID"),
   },
