@@ -9,6 +9,8 @@ export interface DecompressOptions {
   readonly outputBytes: number;
   /** Whether output past that is cut off, as QEMU does, instead of refused. */
   readonly allowsLonger: boolean;
+  /** Room of `outputBytes` bytes that the output may be put into. A codec need not; when it fails, anything may be there. */
+  readonly into?: Uint8Array;
 }
 
 /**
@@ -21,7 +23,8 @@ export interface Codec {
   /**
    * Decompresses one cluster.
    *
-   * @returns Exactly `outputBytes` bytes, which the caller owns.
+   * @param input - Stays as it is until this is done.
+   * @returns Exactly `outputBytes` bytes, which the caller owns: those of `into`, or others.
    * @throws `Qcow2Error` `QCOW2_COMPRESSED_DATA_INVALID` when the input is not such a stream; anything else that
    * it throws is not taken for a fault of the image.
    */
@@ -30,8 +33,22 @@ export interface Codec {
     input: Uint8Array,
     options: DecompressOptions,
   ): Promise<Uint8Array>;
-  /** Compresses one cluster; absent when the codec only reads. */
-  compress?(type: CompressionType, input: Uint8Array): Promise<Uint8Array>;
+  /**
+   * Compresses one cluster; absent when the codec only reads.
+   *
+   * @param input - Stays as it is until this is done.
+   * @param into - Room that the output may be put into when it fits. A codec need not.
+   * @returns Bytes that the caller owns: the start of `into`, or others.
+   */
+  compress?(type: CompressionType, input: Uint8Array, into?: Uint8Array): Promise<Uint8Array>;
+}
+
+/** Puts an output into the room that the caller gave, where it is not there yet and fits. */
+export function putInto(output: Uint8Array, into: Uint8Array | undefined): Uint8Array {
+  if (into === undefined || output.byteLength > into.byteLength) return output;
+  if (output.buffer === into.buffer && output.byteOffset === into.byteOffset) return output;
+  into.set(output);
+  return into.subarray(0, output.byteLength);
 }
 
 /** The error of a stream that cannot be decompressed to one cluster. */

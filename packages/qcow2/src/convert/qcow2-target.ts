@@ -1,5 +1,6 @@
 import type { RandomAccess } from "@box/io";
 import { viewOf, writeU64 } from "../bytes/big-endian.ts";
+import { SpareBuffers } from "../bytes/spare-buffers.ts";
 import type { Codec, CompressionType } from "../codec/codec.ts";
 import type { CreateRequest } from "../create/create-options.ts";
 import { buildHeaderCluster } from "../create/header-cluster.ts";
@@ -24,6 +25,9 @@ interface RefcountPlace {
 
 type Compress = NonNullable<Codec["compress"]>;
 
+/** Of the memory that clusters are compressed into and packed in: that of four chunks. */
+const maxSpareBytes = 16 * 2 ** 20;
+
 /** Writes a disk as a fresh image: data one behind the other, then the tables, and the header last. */
 export class Qcow2Target {
   /** Chunks start at multiples of a cluster. */
@@ -34,6 +38,7 @@ export class Qcow2Target {
   readonly #layout: HostLayout;
   readonly #entryBytes: number;
   readonly #l1: Float64Array;
+  readonly #spare = new SpareBuffers(maxSpareBytes);
   #inOrder: Promise<unknown> = Promise.resolve();
   #table: { readonly index: number; readonly bytes: Uint8Array } | undefined;
 
@@ -112,9 +117,12 @@ export class Qcow2Target {
   async #writeCompressed(start: number, bytes: Uint8Array, compress: Compress): Promise<void> {
     const type: CompressionType = this.#request.compressionType;
     const clusters: { at: number; plain: Uint8Array; packed: Promise<Uint8Array> }[] = [];
+    const room = this.#spare.take(bytes.byteLength);
     for (let at = 0; at < bytes.byteLength; at += this.alignBytes) {
       const plain = bytes.subarray(at, at + this.alignBytes);
-      if (!isAllZeros(plain)) clusters.push({ at, plain, packed: compress(type, plain) });
+      if (isAllZeros(plain)) continue;
+      const into = room.subarray(at, at + this.alignBytes);
+      clusters.push({ at, plain, packed: compress(type, plain, into) });
     }
     const order = this.#inOrder;
     const packed = Promise.all(clusters.map((cluster) => cluster.packed));
@@ -124,7 +132,12 @@ export class Qcow2Target {
       ),
     );
     this.#inOrder = placed.catch(() => {});
-    await writePieces(this.#target, joined(await placed));
+    const pieces = await placed;
+    const total = pieces.reduce((sum, piece) => sum + piece.bytes.byteLength, 0);
+    const packedRoom = this.#spare.take(total);
+    await writePieces(this.#target, joined(pieces, packedRoom));
+    this.#spare.give(room);
+    this.#spare.give(packedRoom);
   }
 
   #place(guest: number, plain: Uint8Array, packed: Uint8Array): ImagePiece[] {
@@ -216,8 +229,12 @@ function padded(bytes: Uint8Array, alignBytes: number): Uint8Array {
   return whole;
 }
 
-/** Joins pieces that lie next to each other, so that many small ones become one write. */
-function joined(pieces: readonly ImagePiece[]): ImagePiece[] {
+/**
+ * Joins pieces that lie next to each other, so that many small ones become one write.
+ *
+ * @param room - Where they are put together, as large as all of them.
+ */
+function joined(pieces: readonly ImagePiece[], room: Uint8Array): ImagePiece[] {
   const groups: { offset: number; end: number; parts: Uint8Array[] }[] = [];
   for (const { offset, bytes } of [...pieces].sort((a, b) => a.offset - b.offset)) {
     const last = groups.at(-1);
@@ -226,16 +243,16 @@ function joined(pieces: readonly ImagePiece[]): ImagePiece[] {
       last.end += bytes.byteLength;
     } else groups.push({ offset, end: offset + bytes.byteLength, parts: [bytes] });
   }
-  return groups.map(({ offset, end, parts }) => {
+  let at = 0;
+  return groups.map(({ offset, parts }) => {
     const [only] = parts;
     if (parts.length === 1 && only) return { offset, bytes: only };
-    const bytes = new Uint8Array(end - offset);
-    let at = 0;
+    const from = at;
     for (const part of parts) {
-      bytes.set(part, at);
+      room.set(part, at);
       at += part.byteLength;
     }
-    return { offset, bytes };
+    return { offset, bytes: room.subarray(from, at) };
   });
 }
 

@@ -12,24 +12,34 @@ import {
   zstdDecompress,
   zstdDecompressSync,
 } from "node:zlib";
-import { badStream, type Codec, type DecompressOptions, requireWhole } from "../codec/codec.ts";
+import { badStream, type Codec, type DecompressOptions, putInto } from "../codec/codec.ts";
 import { portableCodec } from "../codec/portable-codec.ts";
 import { zstdFrameEnd } from "../codec/zstd/frame.ts";
 
 /** The calls of Node's zlib, in its thread pool or on the calling thread. */
 export interface ZlibCalls {
   /** Raw deflate, decompressed. */
-  readonly inflate: (input: Uint8Array, options: ZlibOptions) => Promise<Buffer> | Buffer;
+  readonly inflate: ZlibCall<ZlibOptions>;
   /** Raw deflate. */
-  readonly deflate: (input: Uint8Array, options: ZlibOptions) => Promise<Buffer> | Buffer;
+  readonly deflate: ZlibCall<ZlibOptions>;
   /** A zstd frame, decompressed. */
-  readonly zstdDecompress: (input: Uint8Array, options: ZstdOptions) => Promise<Buffer> | Buffer;
+  readonly zstdDecompress: ZlibCall<ZstdOptions>;
   /** One zstd frame. */
-  readonly zstdCompress: (input: Uint8Array, options: ZstdOptions) => Promise<Buffer> | Buffer;
+  readonly zstdCompress: ZlibCall<ZstdOptions>;
 }
+
+/** A call of `node:zlib`; one that can puts the output into `into` when it fits. */
+export type ZlibCall<Options> = (
+  input: Uint8Array,
+  options: Options,
+  into?: Uint8Array,
+) => Promise<Buffer> | Buffer;
 
 /** Largest window that is accepted, as a power of two: the 8 MiB that RFC 8878 recommends. */
 const maxWindowLog = 23;
+
+/** What a buffer has beyond a cluster: where output fills it to the end Node makes a second one. */
+const spareOutputBytes = 1024;
 
 /** Each call goes through Node's thread pool by itself. */
 export const threadPoolCalls: ZlibCalls = {
@@ -87,16 +97,17 @@ export function codecOf(calls: ZlibCalls): Required<Codec> {
       // Node is stricter or laxer than qcow2 about what is behind or missing from a stream; the portable codec decides.
       return native ?? portableCodec.decompress(type, input, options);
     },
-    async compress(type, input) {
-      // Room for what does not become smaller, so that no second buffer is made.
-      const chunkSize = input.byteLength + 1024;
+    async compress(type, input, into) {
+      // Data that does not compress grows: random bytes by an eight hundredth with the small window, for example.
+      const chunkSize = input.byteLength + (input.byteLength >> 8) + spareOutputBytes;
       if (type === "zstd") {
         // The known size keeps zstd from setting up tables for a window that is larger than a cluster.
         const pledgedSrcSize = input.byteLength;
-        return plain(await calls.zstdCompress(input, { chunkSize, pledgedSrcSize }));
+        return handOver(await calls.zstdCompress(input, { chunkSize, pledgedSrcSize }, into), into);
       }
       // QEMU decodes with a window of 4 KiB.
-      return plain(await calls.deflate(input, { windowBits: 12, memLevel: 9, chunkSize }));
+      const options = { windowBits: 12, memLevel: 9, chunkSize };
+      return handOver(await calls.deflate(input, options, into), into);
     },
   };
 }
@@ -104,40 +115,57 @@ export function codecOf(calls: ZlibCalls): Required<Codec> {
 async function inflateNative(
   calls: ZlibCalls,
   input: Uint8Array,
-  { outputBytes }: DecompressOptions,
+  { outputBytes, into }: DecompressOptions,
 ): Promise<Uint8Array | undefined> {
-  try {
-    const output = await calls.inflate(input, {
-      chunkSize: outputBytes,
-      maxOutputLength: outputBytes,
-      finishFlush: constants.Z_SYNC_FLUSH,
-    });
-    return requireWhole(plain(output), outputBytes);
-  } catch {
-    return undefined;
-  }
+  const options = {
+    chunkSize: outputBytes + spareOutputBytes,
+    maxOutputLength: outputBytes,
+    finishFlush: constants.Z_SYNC_FLUSH,
+  };
+  const output = await unlessRefused(() => calls.inflate(input, options, into));
+  return output?.byteLength === outputBytes ? handOver(output, into) : undefined;
 }
 
 async function zstdNative(
   calls: ZlibCalls,
   input: Uint8Array,
-  { outputBytes }: DecompressOptions,
+  { outputBytes, into }: DecompressOptions,
 ): Promise<Uint8Array | undefined> {
   const frame = input.subarray(0, zstdFrameEnd(input));
   if (frame.byteLength === 0) throw badStream("it is empty");
+  const options = {
+    chunkSize: outputBytes + spareOutputBytes,
+    maxOutputLength: outputBytes,
+    params: { [constants.ZSTD_d_windowLogMax]: maxWindowLog },
+  };
+  const output = await unlessRefused(() => calls.zstdDecompress(frame, options, into));
+  // A cluster may be made of several frames.
+  return output?.byteLength === outputBytes ? handOver(output, into) : undefined;
+}
+
+/** What zlib and zstd say of a stream, and what Node says of one that is too long; the same in Node.js 22 and 24. */
+const refusals =
+  /^(Z_(DATA|BUF)_ERROR|Z_NEED_DICT|ZSTD_error_(?!memory_)\w+|ERR_BUFFER_TOO_LARGE)$/;
+
+/** `undefined` for a stream that Node refuses. Every other failure is no fault of the stream, and stays one. */
+async function unlessRefused(call: () => Promise<Buffer> | Buffer): Promise<Buffer | undefined> {
   try {
-    const output = await calls.zstdDecompress(frame, {
-      chunkSize: outputBytes,
-      maxOutputLength: outputBytes,
-      params: { [constants.ZSTD_d_windowLogMax]: maxWindowLog },
-    });
-    // A cluster may be made of several frames.
-    return output.byteLength === outputBytes ? plain(output) : undefined;
-  } catch {
-    return undefined;
+    return await call();
+  } catch (error) {
+    if (error instanceof Error && "code" in error && refusals.test(String(error.code))) return;
+    throw error;
   }
 }
 
-function plain(buffer: Buffer): Uint8Array {
-  return new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength);
+/** The output in the room of the caller. What it was in is given back at once: the collector lets tens of megabytes gather. */
+function handOver(output: Buffer, into: Uint8Array | undefined): Uint8Array {
+  const placed = putInto(output, into);
+  if (placed !== output) freeOutput(output);
+  return new Uint8Array(placed.buffer, placed.byteOffset, placed.byteLength);
+}
+
+/** Frees the memory of an output that nobody uses any more. One that shares its memory with other buffers stays. */
+function freeOutput({ buffer, byteOffset, byteLength }: Buffer): void {
+  const isAlone = byteOffset === 0 && buffer.byteLength > Buffer.poolSize;
+  if (isAlone && byteLength > 0 && buffer instanceof ArrayBuffer) buffer.transfer(0);
 }

@@ -1,8 +1,9 @@
 import { availableParallelism } from "node:os";
 import type { ZlibOptions, ZstdOptions } from "node:zlib";
-import type { Codec } from "../codec/codec.ts";
-import type { CodecCall, CodecResult } from "./codec-worker.ts";
-import { codecOf, threadPoolCalls } from "./node-codec.ts";
+import { SpareBuffers } from "../bytes/spare-buffers.ts";
+import { type Codec, putInto } from "../codec/codec.ts";
+import type { CodecCall, CodecFailure, CodecJob, CodecResult } from "./codec-worker.ts";
+import { codecOf, threadPoolCalls, type ZlibCall } from "./node-codec.ts";
 import { WorkerPool } from "./worker-pool.ts";
 
 /** A codec that works in threads of its own. */
@@ -45,7 +46,6 @@ export function workerCodecOn(pool: WorkerPool): WorkerCodec {
 }
 
 type CallOptions = ZlibOptions | ZstdOptions;
-type OneCall<Options> = (input: Uint8Array, options: Options) => Promise<Buffer> | Buffer;
 
 interface Batch {
   readonly call: CodecCall;
@@ -57,17 +57,23 @@ interface Batch {
 
 interface BatchItem {
   readonly input: Uint8Array;
-  /** `undefined` when the threads failed, not the input. */
-  readonly settle: (output: Uint8Array | "refused" | undefined) => void;
+  readonly into: Uint8Array | undefined;
+  /** `undefined` when the threads failed, not the call. */
+  readonly settle: (output: Uint8Array | undefined) => void;
+  /** Takes what the call threw. */
+  readonly fail: (error: unknown) => void;
 }
 
 /** Few enough that several threads share the clusters of one read, many enough that a message costs little. */
 const maxBatchBytes = 2 ** 18;
+/** The batches of four threads, in and out. */
+const maxSpareBytes = 16 * maxBatchBytes;
 
 /** Puts calls of the same turn of the event loop together. */
 class Batches {
   readonly #pool: WorkerPool;
   readonly #open = new Map<string, Batch>();
+  readonly #spare = new SpareBuffers(maxSpareBytes);
 
   constructor(pool: WorkerPool) {
     this.#pool = pool;
@@ -76,13 +82,12 @@ class Batches {
   /** A call that joins a batch; `instead` does it where the threads fail. */
   caller<Options extends CallOptions>(
     call: CodecCall,
-    instead: OneCall<Options>,
-  ): OneCall<Options> {
-    return async (input, options) => {
-      const output = await new Promise<Uint8Array | "refused" | undefined>((settle) =>
-        this.#add(call, options, { input, settle }),
+    instead: ZlibCall<Options>,
+  ): ZlibCall<Options> {
+    return async (input, options, into) => {
+      const output = await new Promise<Uint8Array | undefined>((settle, fail) =>
+        this.#add(call, options, { input, into, settle, fail }),
       );
-      if (output === "refused") throw new Error(`${call} refuses it`);
       if (output === undefined) return instead(input, options);
       return Buffer.from(output.buffer, output.byteOffset, output.byteLength);
     };
@@ -110,29 +115,45 @@ class Batches {
     for (const batch of batches) if (batch.items.length > 0) void this.#send(batch);
   }
 
-  async #send({ call, options, items }: Batch): Promise<void> {
+  async #send(batch: Batch): Promise<void> {
+    let result: CodecResult | undefined;
+    try {
+      result = await this.#pool.run(() => this.#jobOf(batch));
+    } catch {
+      result = undefined;
+    }
+    let end = 0;
+    let failed = 0;
+    for (const [index, { into, settle, fail }] of batch.items.entries()) {
+      const length = result?.lengths[index];
+      if (result === undefined || length === undefined) settle(undefined);
+      else if (length < 0) fail(errorOf(result.failures[failed++]));
+      else {
+        const output = result.bytes.subarray(end, end + length);
+        const placed = putInto(output, into);
+        settle(placed === output ? output.slice() : placed);
+        end += length;
+      }
+    }
+    if (result === undefined) return;
+    this.#spare.give(result.bytes);
+    this.#spare.give(result.spent);
+  }
+
+  /** Made only when a thread is free for it, so that what waits needs no memory. */
+  #jobOf({ call, options, items, weight }: Batch): CodecJob {
     const lengths = items.map(({ input }) => input.byteLength);
-    const bytes = Buffer.allocUnsafeSlow(lengths.reduce((sum, length) => sum + length, 0));
+    const bytes = this.#spare.take(weight);
     let at = 0;
     for (const { input } of items) {
       bytes.set(input, at);
       at += input.byteLength;
     }
-    let result: CodecResult | undefined;
-    try {
-      result = await this.#pool.run({ call, options, bytes, lengths });
-    } catch {
-      result = undefined;
-    }
-    let end = 0;
-    for (const [index, { settle }] of items.entries()) {
-      const length = result?.lengths[index];
-      if (result === undefined || length === undefined) settle(undefined);
-      else if (length < 0) settle("refused");
-      else {
-        settle(result.bytes.subarray(end, end + length));
-        end += length;
-      }
-    }
+    return { call, options, bytes, lengths, room: this.#spare.take(weight) };
   }
+}
+
+function errorOf(failure: CodecFailure | undefined): unknown {
+  if (failure?.error instanceof Error) return Object.assign(failure.error, { code: failure.code });
+  return failure?.error;
 }

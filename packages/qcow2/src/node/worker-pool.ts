@@ -14,7 +14,7 @@ export interface CodecThread extends Pick<Worker, "ref" | "unref" | "terminate">
 }
 
 interface PendingJob {
-  readonly job: CodecJob;
+  readonly make: () => CodecJob;
   readonly resolve: (result: CodecResult) => void;
   readonly reject: (reason: Error) => void;
 }
@@ -36,10 +36,14 @@ export class WorkerPool {
     this.#start = start;
   }
 
-  /** Runs a job; fails when its thread does, and at once after that or after {@link WorkerPool.close}. */
-  run(job: CodecJob): Promise<CodecResult> {
+  /**
+   * Runs a job; fails when its thread does, and at once after that or after {@link WorkerPool.close}.
+   *
+   * @param make - Makes the job once a thread takes it. Its memory is the thread's until it comes back with the result.
+   */
+  run(make: () => CodecJob): Promise<CodecResult> {
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ job, resolve, reject });
+      this.#waiting.push({ make, resolve, reject });
       this.#dispatch();
     });
   }
@@ -110,11 +114,17 @@ class Lane {
     return this.#jobs.length;
   }
 
-  /** Gives it one more. */
+  /** Gives it one more; a job that cannot be made or sent fails alone. */
   send(next: PendingJob): void {
+    try {
+      const job = next.make();
+      this.thread.postMessage(job, [job.bytes.buffer, job.room.buffer] as ArrayBuffer[]);
+    } catch (error) {
+      next.reject(error instanceof Error ? error : new Error(String(error)));
+      return;
+    }
     if (this.#jobs.length === 0) this.thread.ref();
     this.#jobs.push(next);
-    this.thread.postMessage(next.job, [next.job.bytes.buffer as ArrayBuffer]);
   }
 
   /** Resolves once it has no job. */

@@ -1,11 +1,15 @@
+import { allDone } from "../bytes/all-done.ts";
 import type { SourceReader } from "../bytes/source-reader.ts";
-import type { Codec, CompressionType } from "../codec/codec.ts";
+import { SpareBuffers } from "../bytes/spare-buffers.ts";
+import { type Codec, type CompressionType, putInto } from "../codec/codec.ts";
 import { Qcow2Error } from "../errors.ts";
 import type { Run } from "./run.ts";
 
 const maxGroupBytes = 4 * 2 ** 20;
 const maxGapBytes = 65536;
 const cachedBytes = 2 ** 20;
+/** Of the memory that stored bytes are read into; a few reads of a megabyte. */
+const maxSpareBytes = 4 * 2 ** 20;
 
 /** Reads and decompresses clusters; neighbours are read together and decompressed at the same time. */
 export class CompressedReader {
@@ -15,6 +19,7 @@ export class CompressedReader {
   readonly #clusterSize: number;
   readonly #allowsLonger: boolean;
   readonly #recent = new Map<number, Promise<Uint8Array>>();
+  readonly #spare = new SpareBuffers(maxSpareBytes);
 
   constructor(
     reader: SourceReader,
@@ -40,29 +45,31 @@ export class CompressedReader {
   }
 
   async #readGroup(group: readonly Run[], base: number, into: Uint8Array): Promise<void> {
-    const unread = group.filter(({ hostOffset }) => !this.#recent.has(hostOffset));
+    const wanted = group.map((run) => ({ run, known: this.#recent.get(run.hostOffset) }));
+    const unread = wanted.filter(({ known }) => known === undefined).map(({ run }) => run);
     const first = Math.min(...unread.map(({ hostOffset }) => hostOffset));
     const end = Math.max(...unread.map(({ hostOffset, storedBytes }) => hostOffset + storedBytes));
+    const room = unread.length > 0 ? this.#spare.take(end - first) : new Uint8Array(0);
     const stored =
-      unread.length === 0
-        ? new Uint8Array(0)
-        : await this.#reader.readAvailable(first, end - first);
-    await Promise.all(
-      group.map(async (run) => {
+      unread.length > 0 ? await this.#reader.readAvailable(first, end - first, room) : room;
+    await allDone(
+      wanted.map(async ({ run, known }) => {
         const at = run.hostOffset - first;
-        const cluster = await this.#cluster(run, () => stored.subarray(at, at + run.storedBytes));
+        const part = into.subarray(run.start - base, run.start - base + run.length);
+        const cluster = await (known ??
+          this.#decompress(run, stored.subarray(at, at + run.storedBytes), part));
+        // A whole cluster may be in its place already.
         const within = run.start % this.#clusterSize;
-        into.set(cluster.subarray(within, within + run.length), run.start - base);
+        putInto(cluster.subarray(within, within + run.length), part);
       }),
     );
+    this.#spare.give(room);
   }
 
-  #cluster(run: Run, stored: () => Uint8Array): Promise<Uint8Array> {
-    const known = this.#recent.get(run.hostOffset);
-    if (known !== undefined) return known;
-    const cluster = this.#decompress(run, stored());
-    // The rest of a cluster is likely to be asked for next; one that was taken whole is not.
-    if (run.length === this.#clusterSize) return cluster;
+  #decompress(run: Run, stored: Uint8Array, into: Uint8Array): Promise<Uint8Array> {
+    // The rest of a cluster is likely to be asked for next; one that is taken whole is not.
+    if (run.length === this.#clusterSize) return this.#decompressOne(run, stored, into);
+    const cluster = this.#decompressOne(run, stored);
     this.#recent.set(run.hostOffset, cluster);
     cluster.catch(() => this.#recent.delete(run.hostOffset));
     if (this.#recent.size > Math.max(1, cachedBytes / this.#clusterSize)) {
@@ -72,11 +79,12 @@ export class CompressedReader {
     return cluster;
   }
 
-  async #decompress(run: Run, stored: Uint8Array): Promise<Uint8Array> {
+  async #decompressOne(run: Run, stored: Uint8Array, into?: Uint8Array): Promise<Uint8Array> {
     try {
       return await this.#codec.decompress(this.#type, stored, {
         outputBytes: this.#clusterSize,
         allowsLonger: this.#allowsLonger,
+        ...(into !== undefined && { into }),
       });
     } catch (error) {
       if (!(error instanceof Qcow2Error) || error.offset !== undefined) throw error;

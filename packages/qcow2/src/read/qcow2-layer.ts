@@ -1,3 +1,4 @@
+import { allDone } from "../bytes/all-done.ts";
 import type { SourceReader } from "../bytes/source-reader.ts";
 import type { L2Format } from "../tables/l2-entry.ts";
 import type { TableCache } from "../tables/table-cache.ts";
@@ -87,9 +88,9 @@ export class Qcow2Layer implements DiskLayer {
         const run = runs[at++];
         if (run) pending.push(this.#readRun(run, start, into));
       }
-      if (pending.length >= readsInFlight) await Promise.all(pending.splice(0));
+      if (pending.length >= readsInFlight) await allDone(pending.splice(0));
     }
-    await Promise.all(pending);
+    await allDone(pending);
   }
 
   /** {@inheritDoc DiskLayer.extents} */

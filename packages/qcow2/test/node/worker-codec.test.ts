@@ -1,10 +1,12 @@
 import { execFile } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { promisify } from "node:util";
 import { MessageChannel } from "node:worker_threads";
-import { nodeCodec, openWorkerCodec } from "@box/qcow2/node";
+import { inflateRawSync } from "node:zlib";
+import { blockingNodeCodec, nodeCodec, openWorkerCodec } from "@box/qcow2/node";
 import { build } from "tsup";
 import { describe, expect, it } from "vitest";
 import { serveCodecJobs } from "../../src/node/codec-worker.ts";
@@ -56,6 +58,84 @@ describe("openWorkerCodec", () => {
     expect(results[3]).toMatchObject({ value: second });
   });
 
+  it.each([
+    ["in threads", openWorkerCodec({ threads: 1 })],
+    ["in the thread pool", nodeCodec],
+    ["on the calling thread", blockingNodeCodec],
+  ] as const)("puts what comes out into the room that it is given, %s", async (_where, codec) => {
+    const [plain] = clusters(1) as [Uint8Array];
+    for (const type of ["zlib", "zstd"] as const) {
+      const room = new Uint8Array(2 * clusterSize);
+      const packed = await codec.compress(type, plain, room.subarray(0, clusterSize));
+      const into = room.subarray(clusterSize);
+      const back = await codec.decompress(type, packed, { ...whole, into });
+      expect([packed.buffer, back.buffer]).toEqual([room.buffer, room.buffer]);
+      expect([packed.byteOffset, back.byteOffset]).toEqual([0, clusterSize]);
+      expect(back).toEqual(plain);
+      const small = await codec.compress(type, plain, room.subarray(0, 10));
+      expect(await codec.decompress(type, small, whole)).toEqual(plain);
+    }
+  });
+
+  it("compresses what grows by it, in threads too", async () => {
+    await using codec = openWorkerCodec({ threads: 1 });
+    // Grows by more than a kilobyte with the window of 4 KiB.
+    const plain = randomBytes(2 ** 21);
+    const packed = await codec.compress("zlib", plain);
+    expect(packed.byteLength).toBeGreaterThan(plain.byteLength);
+    expect(inflateRawSync(packed).equals(plain)).toBe(true);
+  });
+
+  it("frees at once what came out when it was put into a room", async () => {
+    const [plain] = clusters(1) as [Uint8Array];
+    const packed = await blockingNodeCodec.compress("zstd", plain);
+    const into = new Uint8Array(clusterSize);
+    const before = process.memoryUsage().arrayBuffers;
+    let most = 0;
+    for (let count = 0; count < 300; count++) {
+      await blockingNodeCodec.decompress("zstd", packed, { ...whole, into });
+      most = Math.max(most, process.memoryUsage().arrayBuffers - before);
+    }
+    expect(most).toBeLessThan(8 * clusterSize);
+  });
+
+  it("falls back to the thread pool for a job that cannot be sent, and works on", async () => {
+    let isBroken = true;
+    class PickyThread extends FakeThread {
+      override postMessage(): void {
+        if (isBroken) throw new Error("it cannot be sent");
+        super.postMessage();
+      }
+    }
+    const thread = new PickyThread();
+    const codec = workerCodecOn(new WorkerPool(1, () => thread));
+    const [plain] = clusters(1) as [Uint8Array];
+    expect(await codec.compress("zlib", plain)).toEqual(await nodeCodec.compress("zlib", plain));
+    isBroken = false;
+    const pending = codec.compress("zlib", plain);
+    await Promise.resolve();
+    const answer = { bytes: Uint8Array.of(1, 2, 3), lengths: [3], spent: new Uint8Array(1) };
+    thread.tell("message", answer);
+    expect(await pending).toEqual(Uint8Array.of(1, 2, 3));
+  });
+
+  it("tells what a thread's call threw when it is no fault of the stream", async () => {
+    const thread = new FakeThread();
+    const codec = workerCodecOn(new WorkerPool(1, () => thread));
+    const [plain] = clusters(1) as [Uint8Array];
+    const packed = await nodeCodec.compress("zlib", plain);
+    const answer = async (error: unknown, code?: string): Promise<unknown> => {
+      const pending = codec.decompress("zlib", packed, whole);
+      await Promise.resolve();
+      const room = { bytes: new Uint8Array(1), spent: new Uint8Array(1) };
+      thread.tell("message", { ...room, lengths: [-1], failures: [{ error, code }] });
+      return pending;
+    };
+    await expect(answer(new RangeError("no memory"))).rejects.toThrow("no memory");
+    await expect(answer("thrown")).rejects.toBe("thrown");
+    expect(await answer(new Error("bad"), "Z_DATA_ERROR")).toEqual(plain);
+  });
+
   it("waits for what is under way when it is closed, and works on without threads", async () => {
     const codec = openWorkerCodec({ threads: 1 });
     const [plain] = clusters(1) as [Uint8Array];
@@ -101,7 +181,11 @@ describe("openWorkerCodec", () => {
     const pending = codec.compress("zlib", plain);
     await Promise.resolve();
     expect(thread.isReferenced).toBe(true);
-    thread.tell("message", { bytes: Uint8Array.of(1, 2, 3), lengths: [3] });
+    thread.tell("message", {
+      bytes: Uint8Array.of(1, 2, 3),
+      lengths: [3],
+      spent: new Uint8Array(1),
+    });
     expect(await pending).toEqual(Uint8Array.of(1, 2, 3));
     expect(thread.isReferenced).toBe(false);
   });
@@ -114,7 +198,9 @@ describe("openWorkerCodec", () => {
     await Promise.resolve();
     for (const thread of threads) {
       const lengths = Array.from({ length: 4 }, () => 1);
-      while (thread.jobs-- > 0) thread.tell("message", { bytes: new Uint8Array(4), lengths });
+      const spent = new Uint8Array(4);
+      while (thread.jobs-- > 0)
+        thread.tell("message", { bytes: new Uint8Array(4), lengths, spent });
     }
     await Promise.all(pending);
     await codec.close();
@@ -130,8 +216,16 @@ describe("the thread's program", () => {
     const answer = new Promise((resolve) => port2.once("message", resolve));
     const packed = await nodeCodec.compress("zlib", Uint8Array.of(1, 2, 3));
     const bytes = new Uint8Array([...packed, 255, 255, 255]);
-    port2.postMessage({ call: "inflateRawSync", options: {}, bytes, lengths: [packed.length, 3] });
-    expect(await answer).toEqual({ bytes: Uint8Array.of(1, 2, 3), lengths: [3, -1] });
+    const lengths = [packed.length, 3];
+    // Too small for what comes out.
+    const room = new Uint8Array(2);
+    port2.postMessage({ call: "inflateRawSync", options: {}, bytes, lengths, room });
+    expect(await answer).toEqual({
+      bytes: Uint8Array.of(1, 2, 3, 0, 0, 0),
+      lengths: [3, -1],
+      failures: [{ error: expect.any(Error), code: "Z_DATA_ERROR" }],
+      spent: bytes,
+    });
     port1.close();
   });
 
