@@ -12,6 +12,7 @@ export {
   type CopyOptions,
   copy,
   copyGraph,
+  type FetchManifestOptions,
   fetchManifestBytes,
   forEachLimited,
 } from "./content/copy.ts";
@@ -36,6 +37,7 @@ export {
   parseDigest,
 } from "./content/digest.ts";
 export { type DiscoverOptions, discover, extendedCopy, type Referrer } from "./content/discover.ts";
+export { type FetchBytesOptions, fetchBytes } from "./content/fetch-bytes.ts";
 export {
   type Index,
   type Manifest,
@@ -91,7 +93,13 @@ export {
 } from "./files/artifact-files.ts";
 export { type ParseJsonOptions, parseJson } from "./json/parse-json.ts";
 export { nameAnnotations, namesOf } from "./layout/index-file.ts";
-export { OciLayout, type OciLayoutOptions, type StoredBlob } from "./layout/oci-layout.ts";
+export {
+  defaultLayoutLimits,
+  type LayoutLimits,
+  OciLayout,
+  type OciLayoutOptions,
+  type StoredBlob,
+} from "./layout/oci-layout.ts";
 export { MirroredRepository, openRepository } from "./remote/mirrored-repository.ts";
 export { type PushOptions, type ReferrersOptions, RemoteRepository } from "./remote/repository.ts";
 export {
@@ -107,4 +115,5 @@ export {
   type RetryLimits,
   systemPacing,
 } from "./transport/pacing.ts";
+export { defaultRegistryLimits, type RegistryLimits } from "./transport/registry-limits.ts";
 export type { RegistryResponse } from "./transport/response.ts";

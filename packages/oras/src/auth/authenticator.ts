@@ -1,6 +1,7 @@
 import { OrasError } from "../errors.ts";
 import type { Endpoint } from "../transport/endpoint.ts";
 import type { Pacing } from "../transport/pacing.ts";
+import type { RegistryLimits } from "../transport/registry-limits.ts";
 import { type Challenge, parseChallenges } from "./challenge.ts";
 import { basicHeader, type CredentialProvider, type Credentials } from "./credentials.ts";
 import { checkRealm, type ForeignRealmPolicy } from "./realm.ts";
@@ -12,6 +13,8 @@ export interface AuthenticatorOptions {
   readonly credentials?: CredentialProvider;
   /** What to do when a token server is on another site; `refuse` unless given. */
   readonly foreignRealms?: ForeignRealmPolicy;
+  /** How much is read of their replies. */
+  readonly limits: RegistryLimits;
   /** Asks token servers. */
   readonly send: SendPlain;
   /** Tells when tokens expire. */
@@ -116,7 +119,7 @@ export class Authenticator {
     subject: AuthSubject,
     credentials: Credentials | undefined,
   ): CachedToken {
-    const { pacing, send, foreignRealms } = this.#options;
+    const { pacing, send, foreignRealms, limits } = this.#options;
     const fetching = async (): Promise<Token> => {
       const realm = checkRealm(
         new URL(subject.endpoint.origin),
@@ -129,6 +132,7 @@ export class Authenticator {
       const service = challenge.parameters.get("service");
       return fetchToken(send, {
         realm,
+        limits,
         scopes: this.#scopesOf(subject),
         ...(service === undefined ? {} : { service }),
         ...(credentials === undefined ? {} : { credentials }),

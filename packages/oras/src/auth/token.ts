@@ -3,6 +3,7 @@ import { readAll } from "../content/verify.ts";
 import { OrasError } from "../errors.ts";
 import { parseJson } from "../json/parse-json.ts";
 import type { ExchangeRequest } from "../transport/exchange.ts";
+import type { RegistryLimits } from "../transport/registry-limits.ts";
 import type { RegistryResponse } from "../transport/response.ts";
 import { toStatusError } from "../transport/status-error.ts";
 import { basicHeader, type Credentials } from "./credentials.ts";
@@ -17,6 +18,8 @@ export interface TokenRequest {
   readonly scopes: readonly string[];
   /** Who asks; nobody for an anonymous token. */
   readonly credentials?: Credentials;
+  /** How much is read of replies. */
+  readonly limits: Pick<RegistryLimits, "maxTokenBytes" | "maxErrorBodyBytes">;
   /** Stops the request. */
   readonly signal?: AbortSignal;
 }
@@ -29,10 +32,9 @@ export interface Token {
   readonly lifeMs: number;
 }
 
-/** Sends a request with retries and without registry authorization. */
+/** Sends a request without registry authorization. */
 export type SendPlain = (request: ExchangeRequest, what: string) => Promise<RegistryResponse>;
 
-const maxTokenBytes = 128 * 1024;
 const clientId = "box";
 
 /** A server that lacks the POST form answers with one of these, as containerd knows. */
@@ -51,18 +53,19 @@ const tokenSchema = z.looseObject({
  */
 export async function fetchToken(send: SendPlain, request: TokenRequest): Promise<Token> {
   const what = `get a token from ${request.realm.host}`;
+  const { limits } = request;
   if (request.credentials !== undefined) {
     const response = await send(postForm(request), what);
-    if (response.status === 200) return readToken(response, what);
+    if (response.status === 200) return readToken(response, what, limits);
     const isPassword = request.credentials.type === "password";
     if (!postUnsupported.has(response.status) || !isPassword) {
-      throw denied(await toStatusError(response, "POST", what), response.status);
+      throw denied(await toStatusError(response, "POST", what, limits), response.status);
     }
     response.discard();
   }
   const response = await send(getForm(request), what);
-  if (response.status === 200) return readToken(response, what);
-  throw denied(await toStatusError(response, "GET", what), response.status);
+  if (response.status === 200) return readToken(response, what, limits);
+  throw denied(await toStatusError(response, "GET", what, limits), response.status);
 }
 
 function getForm(request: TokenRequest): ExchangeRequest {
@@ -100,9 +103,13 @@ function postForm(request: TokenRequest): ExchangeRequest {
   };
 }
 
-async function readToken(response: RegistryResponse, what: string): Promise<Token> {
-  const bytes = await readAll(response.body, maxTokenBytes, "the token server's reply");
-  const value = parseJson(bytes, { what: "the token server's reply", maxBytes: maxTokenBytes });
+async function readToken(
+  response: RegistryResponse,
+  what: string,
+  { maxTokenBytes: maxBytes }: TokenRequest["limits"],
+): Promise<Token> {
+  const bytes = await readAll(response.body, maxBytes, "the token server's reply");
+  const value = parseJson(bytes, { what: "the token server's reply", maxBytes });
   const parsed = tokenSchema.safeParse(value);
   const token = parsed.data?.token || parsed.data?.access_token;
   if (token === undefined || token === "" || /[^\x21-\x7e]/.test(token)) {

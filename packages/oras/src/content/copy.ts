@@ -2,6 +2,7 @@ import { OrasError } from "../errors.ts";
 import { throwIfAborted } from "../transport/pacing.ts";
 import type { Descriptor } from "./descriptor.ts";
 import type { Digest } from "./digest.ts";
+import { fetchBytesOnce } from "./fetch-bytes.ts";
 import { maxManifestBytes, parseManifest, successorsOf } from "./manifest.ts";
 import { hasSuccessors } from "./media-types.ts";
 import {
@@ -13,7 +14,6 @@ import {
   type ReadonlyTarget,
   type Target,
 } from "./target.ts";
-import { readAll, verifyBytes } from "./verify.ts";
 
 /** What happens to one piece of content while it is copied. */
 export type CopyEvent =
@@ -27,7 +27,7 @@ export type CopyEvent =
   | { readonly type: "copied"; readonly descriptor: Descriptor };
 
 /** Options of {@link copy} and {@link copyGraph}. */
-export interface CopyOptions extends OperationOptions {
+export interface CopyOptions extends FetchManifestOptions {
   /** How many blobs of one manifest are copied at once; 4 unless given. */
   readonly concurrency?: number;
   /** How deep manifests may be nested; 8 unless given. */
@@ -65,22 +65,29 @@ export async function copyGraph(
   await new GraphCopy(source, destination, options).copy(root, 0);
 }
 
+/** Options of {@link fetchManifestBytes}. */
+export interface FetchManifestOptions extends OperationOptions {
+  /** The most bytes of a manifest; 4 MiB unless given. */
+  readonly maxManifestBytes?: number;
+}
+
 /** Reads a manifest's bytes, verified. */
 export async function fetchManifestBytes(
   source: ReadonlyStorage,
   descriptor: Descriptor,
-  options: OperationOptions = {},
+  options: FetchManifestOptions = {},
 ): Promise<Uint8Array> {
-  const chunks = await source.fetch(descriptor, options);
-  const bytes = await readAll(chunks, maxManifestBytes, `manifest ${descriptor.digest}`);
-  verifyBytes(bytes, descriptor);
-  return bytes;
+  return fetchBytesOnce(source, descriptor, {
+    signal: options.signal,
+    maxBytes: options.maxManifestBytes ?? maxManifestBytes,
+    what: `manifest ${descriptor.digest}`,
+  });
 }
 
 async function fetchRoot(
   source: ReadonlyTarget,
   reference: string,
-  options: OperationOptions,
+  options: FetchManifestOptions,
 ): Promise<FetchedManifest> {
   if (source.fetchReference !== undefined) return source.fetchReference(reference, options);
   const descriptor = await source.resolve(reference, options);
@@ -117,6 +124,8 @@ class GraphCopy {
     const document = parseManifest(bytes, {
       what: descriptor.digest,
       mediaType: descriptor.mediaType,
+      // Whoever read them has limited them.
+      maxBytes: bytes.byteLength,
     });
     const all = successorsOf(document);
     const chosen = selectSuccessors?.(descriptor, all) ?? all;

@@ -9,6 +9,8 @@ export function describeReferrer(
   const document = parseManifest(bytes, {
     what: descriptor.digest,
     mediaType: descriptor.mediaType,
+    // Whoever read them has limited them.
+    maxBytes: bytes.byteLength,
   });
   const { subject, annotations } = contentOf(document);
   if (subject === undefined) return undefined;

@@ -33,6 +33,8 @@ export interface TransferFilesOptions extends OperationOptions {
 export interface PullFilesOptions extends TransferFilesOptions {
   /** Whether files that are there are replaced; false unless given. */
   readonly overwrite?: boolean;
+  /** The most bytes of the manifest; 4 MiB unless given. */
+  readonly maxManifestBytes?: number;
 }
 
 /** A file that was pulled. */
@@ -78,8 +80,12 @@ export async function pullFiles(
 ): Promise<readonly PulledFile[]> {
   const { signal, onEvent, overwrite = false } = options;
   const root = await source.resolve(reference, { signal });
-  const bytes = await fetchManifestBytes(source, root, { signal });
-  const document = parseManifest(bytes, { what: reference, mediaType: root.mediaType });
+  const bytes = await fetchManifestBytes(source, root, options);
+  const document = parseManifest(bytes, {
+    what: reference,
+    mediaType: root.mediaType,
+    maxBytes: bytes.byteLength,
+  });
   if (document.type === "index") throw notOneArtifact(reference);
   const named = document.manifest.layers.flatMap((descriptor) => {
     const title = descriptor.annotations?.[titleAnnotation];

@@ -1,6 +1,6 @@
 import type { Descriptor } from "../content/descriptor.ts";
 import type { Digest } from "../content/digest.ts";
-import { maxManifestBytes, parseManifest } from "../content/manifest.ts";
+import { parseManifest } from "../content/manifest.ts";
 import { describeReferrer } from "../content/referrer.ts";
 import type { Fetcher, OperationOptions } from "../content/target.ts";
 import { readAll } from "../content/verify.ts";
@@ -20,11 +20,11 @@ interface BlobFolder extends Fetcher {
 export async function* findReferrers(
   layout: BlobFolder,
   subject: Digest,
-  options: OperationOptions = {},
+  options: OperationOptions & { readonly maxManifestBytes: number },
 ): AsyncGenerator<Descriptor, void, undefined> {
   for await (const { digest, size } of layout.blobs()) {
     throwIfAborted(options.signal);
-    if (size > maxManifestBytes || digest === subject) continue;
+    if (size > options.maxManifestBytes || digest === subject) continue;
     const entry = await readReferrer(layout, { digest, size }, subject);
     if (entry !== undefined) yield entry;
   }
@@ -36,7 +36,7 @@ async function readReferrer(
   subject: Digest,
 ): Promise<Descriptor | undefined> {
   const chunks = await layout.fetch({ mediaType: "", ...blob }, { verify: false });
-  const bytes = await readAll(chunks, maxManifestBytes, blob.digest);
+  const bytes = await readAll(chunks, blob.size, blob.digest);
   // Most blobs are layers and configs: neither parsed nor hashed.
   if (
     bytes[0] !== 0x7b ||
@@ -45,7 +45,7 @@ async function readReferrer(
     return undefined;
   }
   try {
-    const { mediaType } = parseManifest(bytes);
+    const { mediaType } = parseManifest(bytes, { maxBytes: bytes.byteLength });
     const referrer = describeReferrer({ mediaType, ...blob }, bytes);
     return referrer?.subject.digest === subject ? referrer.entry : undefined;
   } catch (error) {

@@ -15,7 +15,6 @@ export const nameAnnotations = {
   image: "io.containerd.image.name",
 } as const;
 
-const maxIndexBytes = 16 * 1024 * 1024;
 const maxMarkerBytes = 4096;
 
 const indexSchema: z.ZodType<Index> = z.looseObject({
@@ -47,10 +46,14 @@ export async function checkMarker(directory: string, fs?: FileSystem): Promise<v
 }
 
 /** Reads `index.json`; entries of any media type are kept. */
-export async function readIndexFile(directory: string, fs?: FileSystem): Promise<Index> {
-  const bytes = await readSmallFile(directory, "index.json", maxIndexBytes, fs);
+export async function readIndexFile(
+  directory: string,
+  maxBytes: number,
+  fs?: FileSystem,
+): Promise<Index> {
+  const bytes = await readSmallFile(directory, "index.json", maxBytes, fs);
   const parsed = indexSchema.safeParse(
-    parseLayoutJson(bytes, join(directory, "index.json"), maxIndexBytes),
+    parseLayoutJson(bytes, join(directory, "index.json"), maxBytes),
   );
   if (!parsed.success) {
     throw invalidLayout(directory, `its index.json is malformed: ${firstIssue(parsed.error)}`);

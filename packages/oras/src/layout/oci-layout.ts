@@ -34,10 +34,26 @@ import {
 } from "./index-file.ts";
 import { ingestBlob } from "./ingest.ts";
 
+/** How large the documents of a layout may be. What exceeds a limit fails with `OCI_TOO_LARGE`. */
+export interface LayoutLimits {
+  /** The most bytes of `index.json`; 16 MiB unless given. */
+  readonly maxIndexBytes: number;
+  /** The most bytes of a manifest; 4 MiB unless given. */
+  readonly maxManifestBytes: number;
+}
+
+/** What {@link LayoutLimits} are unless given. */
+export const defaultLayoutLimits: LayoutLimits = {
+  maxIndexBytes: 16 * 1024 * 1024,
+  maxManifestBytes,
+};
+
 /** Options of {@link OciLayout}. */
 export interface OciLayoutOptions {
   /** The file system calls; the host's unless given. */
   readonly fs?: FileSystem;
+  /** How large its documents may be. */
+  readonly limits?: Partial<LayoutLimits>;
   /** Told when another process works on the same blob or on the index. */
   readonly onWait?: (what: string) => void;
 }
@@ -103,7 +119,7 @@ export class OciLayout implements Target, GraphTarget {
 
   /** Reads `index.json`. */
   async index(): Promise<Index> {
-    return readIndexFile(this.directory, this.#options.fs);
+    return readIndexFile(this.directory, this.#limits.maxIndexBytes, this.#options.fs);
   }
 
   /** Where a blob is or would be. */
@@ -227,7 +243,7 @@ export class OciLayout implements Target, GraphTarget {
 
   /** {@inheritDoc GraphTarget.predecessors} */
   predecessors(descriptor: Descriptor, options: OperationOptions = {}): AsyncIterable<Descriptor> {
-    return findReferrers(this, descriptor.digest, options);
+    return findReferrers(this, descriptor.digest, { ...options, ...this.#limits });
   }
 
   /** Takes a blob away, whoever refers to it. @returns false when there was none. */
@@ -239,6 +255,10 @@ export class OciLayout implements Target, GraphTarget {
   async exclusively<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
     await using _lock = await this.#lock("index", "the layout", signal);
     return work();
+  }
+
+  get #limits(): LayoutLimits {
+    return { ...defaultLayoutLimits, ...this.#options.limits };
   }
 
   get #ingestFolder(): string {
@@ -295,8 +315,9 @@ export class OciLayout implements Target, GraphTarget {
     if (file === undefined) throw notFound(this.directory, digest);
     await using blob = file;
     const size = await blob.size();
-    const bytes = await blob.read(0, Math.min(size, maxManifestBytes + 1));
-    return { mediaType: parseManifest(bytes, { what: digest }).mediaType, digest, size };
+    const { maxManifestBytes: maxBytes } = this.#limits;
+    const bytes = await blob.read(0, Math.min(size, maxBytes + 1));
+    return { mediaType: parseManifest(bytes, { what: digest, maxBytes }).mediaType, digest, size };
   }
 }
 

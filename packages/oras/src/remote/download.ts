@@ -22,9 +22,6 @@ export interface DownloadRequest {
 
 /** So much progress makes earlier failures forgotten. */
 const progressBytes = 64 * 1024;
-/** A body slower than this many bytes in so much time is dropped and asked for again. */
-const slowestBytes = 60 * 1024;
-const slowestWindowMs = 60_000;
 
 /**
  * Downloads a blob from an offset to its end and goes on by `Range` where a connection breaks. Sizes are checked,
@@ -48,7 +45,7 @@ export async function* downloadBlob(
   while (state.position < descriptor.size) {
     try {
       const part = await openPart(client, download, state);
-      for await (const chunk of limitRate(part, client, download)) {
+      for await (const chunk of part) {
         state.position += chunk.byteLength;
         yield chunk;
       }
@@ -180,28 +177,6 @@ async function* skipBytes(
   }
 }
 
-/** Gives up on a body that drips: each byte restarts the idle time-out, so that one alone is not enough. */
-async function* limitRate(
-  chunks: AsyncIterable<Uint8Array>,
-  client: RegistryClient,
-  { request }: DownloadRequest,
-): AsyncGenerator<Uint8Array, void, undefined> {
-  let waitedMs = 0;
-  let bytes = 0;
-  let since = client.now();
-  for await (const chunk of chunks) {
-    waitedMs += client.now() - since;
-    bytes += chunk.byteLength;
-    if (waitedMs >= slowestWindowMs) {
-      if (bytes < slowestBytes) throw tooSlow(request.what, request.endpoint.host);
-      waitedMs = 0;
-      bytes = 0;
-    }
-    yield chunk;
-    since = client.now();
-  }
-}
-
 function takeChance(state: DownloadState, name: string): boolean {
   if (state.secondChances.has(name)) return false;
   state.secondChances.add(name);
@@ -222,15 +197,6 @@ function truncated(download: DownloadRequest, position: number): OrasError {
     code: "ORAS_TRUNCATED",
     message: `cannot ${request.what}: ${request.endpoint.host} ended it after ${position} of ${descriptor.size} bytes`,
     details: { host: request.endpoint.host, digest: descriptor.digest },
-    retryable: true,
-  });
-}
-
-function tooSlow(what: string, host: string): OrasError {
-  return new OrasError({
-    code: "ORAS_STALLED",
-    message: `cannot ${what}: ${host} sends less than 1 KiB a second`,
-    details: { host },
     retryable: true,
   });
 }

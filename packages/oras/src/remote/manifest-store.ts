@@ -95,7 +95,7 @@ export class ManifestStore {
     const tag = fallbackTag(subject);
     try {
       const { bytes } = await this.get(tag, options);
-      const document = parseManifest(bytes, { what: tag });
+      const document = parseManifest(bytes, { what: tag, maxBytes: bytes.byteLength });
       if (document.type === "index") return document.index.manifests;
     } catch (error) {
       if (error instanceof OrasError && error.code === "OCI_NOT_FOUND") return [];

@@ -1,6 +1,6 @@
 import { type Descriptor, describe } from "../content/descriptor.ts";
 import { type Digest, digestAlgorithm, digestOf, isDigest } from "../content/digest.ts";
-import { maxManifestBytes, parseManifest } from "../content/manifest.ts";
+import { parseManifest } from "../content/manifest.ts";
 import { bareMediaType, hasSuccessors, mediaTypes } from "../content/media-types.ts";
 import type { FetchedManifest } from "../content/target.ts";
 import { readAll, wrongDigest } from "../content/verify.ts";
@@ -23,8 +23,9 @@ export type ManifestRequest = Pick<
 >;
 
 /**
- * Fetches a manifest with one GET. One that is asked for by digest must hash to it and gets one more try; by tag,
- * the digest is computed, whatever the registry says it is.
+ * Fetches a manifest with one GET. One that is asked for by digest must hash to it and gets one more try. By tag, the
+ * digest is computed; where the registry says that it is another one, the manifest is asked for once more, and then
+ * taken for what it is.
  */
 export async function fetchManifest(
   client: RegistryClient,
@@ -32,6 +33,7 @@ export async function fetchManifest(
   reference: string,
 ): Promise<FetchedManifest> {
   const counter = client.retryCounter(request.endpoint);
+  const { maxManifestBytes: maxBytes } = client.limits;
   let isSecondTry = false;
   for (;;) {
     const response = await client.request({
@@ -42,9 +44,9 @@ export async function fetchManifest(
       counter,
     });
     try {
-      const bytes = await readAll(response.body, maxManifestBytes, `the manifest ${reference}`);
+      const bytes = await readAll(response.body, maxBytes, `the manifest ${reference}`);
       checkLength(response, bytes, request);
-      return { bytes, descriptor: judge(response, bytes, reference) };
+      return { bytes, descriptor: judge(response, bytes, reference, isSecondTry) };
     } catch (error) {
       if (!(error instanceof OrasError)) throw error;
       const isFirstMismatch: boolean = error.code === "OCI_DIGEST_MISMATCH" && !isSecondTry;
@@ -68,15 +70,23 @@ export function describeHead(
   return { mediaType, digest: digest as Digest, size: Number(length) };
 }
 
-function judge(response: RegistryResponse, bytes: Uint8Array, reference: string): Descriptor {
-  if (isDigest(reference)) {
-    const found = digestOf(bytes, digestAlgorithm(reference));
-    if (found !== reference) throw wrongDigest(reference, found);
+function judge(
+  response: RegistryResponse,
+  bytes: Uint8Array,
+  reference: string,
+  isSecondTry: boolean,
+): Descriptor {
+  const claimed = isSecondTry ? "" : (response.header("docker-content-digest") ?? "");
+  const expected = isDigest(reference) ? reference : claimed;
+  if (isDigest(expected)) {
+    const found = digestOf(bytes, digestAlgorithm(expected));
+    if (found !== expected) throw wrongDigest(expected, found);
   }
   const contentType = bareMediaType(response.header("content-type") ?? "");
   if (contentType === "text/html") throw refuseHtml(response, bytes, reference);
   const { mediaType } = parseManifest(bytes, {
     what: reference,
+    maxBytes: bytes.byteLength,
     ...(hasSuccessors(contentType) ? { mediaType: contentType } : {}),
   });
   const described = describe(mediaType, bytes);

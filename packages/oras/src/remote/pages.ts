@@ -13,9 +13,6 @@ export interface PagesRequest<Page> {
   readonly schema: z.ZodType<Page>;
 }
 
-const maxPageBytes = 4 * 1024 * 1024;
-const maxPages = 10_000;
-
 /**
  * Reads a listing page by page, by the `Link` that each page gives.
  *
@@ -26,6 +23,7 @@ export async function* readPages<Page>(
   pages: PagesRequest<Page>,
 ): AsyncGenerator<Page, void, undefined> {
   const { request, schema } = pages;
+  const { maxPages, maxPageBytes: maxBytes } = client.limits;
   const visited = new Set<string>();
   let target: string | URL | undefined = request.target;
   while (target !== undefined) {
@@ -39,8 +37,8 @@ export async function* readPages<Page>(
       response.discard();
       return;
     }
-    const bytes = await readAll(response.body, maxPageBytes, `a page to ${request.what}`);
-    const value = parseJson(bytes, { what: "a page of the list", maxBytes: maxPageBytes });
+    const bytes = await readAll(response.body, maxBytes, `a page to ${request.what}`);
+    const value = parseJson(bytes, { what: "a page of the list", maxBytes });
     const parsed = schema.safeParse(value);
     if (!parsed.success) throw badPage(request.what, "a page is malformed");
     yield parsed.data;

@@ -1,7 +1,6 @@
 import * as z from "zod";
 import type { Descriptor } from "../content/descriptor.ts";
 import type { Digest } from "../content/digest.ts";
-import { maxManifestBytes } from "../content/manifest.ts";
 import { hasSuccessors, mediaTypes } from "../content/media-types.ts";
 import { isRepository } from "../content/reference.ts";
 import { describeReferrer } from "../content/referrer.ts";
@@ -148,6 +147,7 @@ export class RemoteRepository implements Target, ReferenceFetcher, GraphTarget {
   async push(descriptor: Descriptor, source: BlobSource, options: PushOptions = {}): Promise<void> {
     if (hasSuccessors(descriptor.mediaType)) {
       const chunks = verifyContent(await source.open(0), descriptor);
+      const { maxManifestBytes } = this.#client.limits;
       const bytes = await readAll(chunks, maxManifestBytes, `manifest ${descriptor.digest}`);
       await this.#manifests.put(descriptor, bytes, descriptor.digest, options);
       this.#pushed.set(descriptor.digest, bytes);

@@ -113,7 +113,7 @@ async function putChunks(
       if (!(error instanceof OrasError)) throw error;
       const isOutOfStep = error.details["status"] === 416;
       if (!isOutOfStep) await client.waitForRetry(counter, error, request.signal);
-      const status = await askStatus(client, upload, location);
+      const status = await askStatus(client, upload, location, counter);
       if (status === undefined || (isOutOfStep && status.offset === offset)) throw error;
       ({ location, offset } = status);
     }
@@ -154,12 +154,14 @@ async function askStatus(
   client: RegistryClient,
   upload: UploadRequest,
   location: URL,
+  counter: RetryCounter,
 ): Promise<{ location: URL; offset: number } | undefined> {
   const response = await client.request({
     ...upload.request,
     method: "GET",
     target: location,
     expect: [204, 404],
+    counter,
   });
   response.discard();
   const offset = receivedBytes(response);

@@ -14,6 +14,7 @@ import {
   systemPacing,
   throwIfAborted,
 } from "./pacing.ts";
+import { defaultRegistryLimits, type RegistryLimits } from "./registry-limits.ts";
 import type { RegistryResponse } from "./response.ts";
 import { retryableStatuses, toStatusError } from "./status-error.ts";
 
@@ -31,6 +32,8 @@ export interface RegistryClientOptions extends ConnectionsOptions {
   readonly pacing?: Pacing;
   /** The most redirects that one request follows; 10 unless given. */
   readonly maxRedirects?: number;
+  /** How much is read of replies. */
+  readonly limits?: Partial<RegistryLimits>;
   /** Sent with every request; `box` unless given. */
   readonly userAgent?: string;
   /** Told about every failure that will be tried again. */
@@ -62,6 +65,8 @@ export interface RegistryRequest extends Omit<ExchangeRequest, "url" | "originHe
  * and tokens; close it after use.
  */
 export class RegistryClient implements AsyncDisposable {
+  /** How much is read of replies. */
+  readonly limits: RegistryLimits;
   readonly #options: RegistryClientOptions;
   readonly #pacing: Pacing;
   readonly #retry: RetryLimits;
@@ -70,12 +75,14 @@ export class RegistryClient implements AsyncDisposable {
 
   constructor(options: RegistryClientOptions = {}) {
     this.#options = options;
+    this.limits = { ...defaultRegistryLimits, ...options.limits };
     this.#pacing = options.pacing ?? systemPacing;
     this.#retry = { ...defaultRetryLimits, ...options.retry };
     this.#connections = new Connections(options);
     const { credentials, foreignRealms } = options;
     this.#authenticator = new Authenticator({
       pacing: this.#pacing,
+      limits: this.limits,
       send: (request, what) => this.#sendPlain(request, what),
       ...(credentials === undefined ? {} : { credentials }),
       ...(foreignRealms === undefined ? {} : { foreignRealms }),
@@ -167,31 +174,28 @@ export class RegistryClient implements AsyncDisposable {
     );
   }
 
+  /** Not tried again here: the request that needs the token is, and asks for it anew. */
   async #sendPlain(request: ExchangeRequest, what: string): Promise<RegistryResponse> {
-    const counter = this.retryCounter();
-    for (;;) {
-      try {
-        const host = this.#options.hosts?.[request.url.host] ?? {};
-        const response = await this.#exchange(request, host);
-        if (!retryableStatuses.has(response.status)) return response;
-        throw await toStatusError(response, request.method, what);
-      } catch (error) {
-        if (!(error instanceof OrasError)) throw error;
-        await this.waitForRetry(counter, error, request.signal);
-      }
-    }
+    const host = this.#options.hosts?.[request.url.host] ?? {};
+    const response = await this.#exchange(request, host);
+    if (!retryableStatuses.has(response.status)) return response;
+    throw await toStatusError(response, request.method, what, this.limits);
   }
 
   #exchange(request: ExchangeRequest, host: HostOptions): Promise<RegistryResponse> {
     const { userAgent = "box", maxRedirects = 10 } = this.#options;
     return exchange(
       { ...request, headers: { "user-agent": userAgent, ...request.headers } },
-      { maxRedirects, dispatcherFor: (url) => this.#connections.for(url, request.url, host) },
+      {
+        maxRedirects,
+        dispatcherFor: (url) => this.#connections.for(url, request.url, host),
+        now: () => this.#pacing.now(),
+      },
     );
   }
 
   async #toError(response: RegistryResponse, request: RegistryRequest): Promise<OrasError> {
-    const error = await toStatusError(response, request.method, request.what);
+    const error = await toStatusError(response, request.method, request.what, this.limits);
     if (error.code !== "ORAS_AUTH_REQUIRED") return error;
     const { endpoint, scopes = [] } = request;
     const hasCredentials = await this.#authenticator.hasCredentials({ endpoint, scopes });

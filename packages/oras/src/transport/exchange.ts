@@ -30,6 +30,8 @@ export interface ExchangeOptions {
   readonly dispatcherFor: (url: URL) => Dispatcher;
   /** The most redirects that are followed. */
   readonly maxRedirects: number;
+  /** The client's clock, in milliseconds. */
+  readonly now: () => number;
 }
 
 const redirectStatuses: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
@@ -48,7 +50,7 @@ export async function exchange(
   let originHeaders = request.originHeaders ?? {};
   for (let redirects = 0; ; redirects++) {
     const headers = { ...request.headers, ...originHeaders };
-    const response = await send({ ...request, url, headers }, options.dispatcherFor(url));
+    const response = await send({ ...request, url, headers }, options);
     const location = response.header("location");
     if (!redirectStatuses.has(response.status) || location === undefined) return response;
     response.discard();
@@ -67,18 +69,21 @@ export async function exchange(
   }
 }
 
-async function send(request: ExchangeRequest, dispatcher: Dispatcher): Promise<RegistryResponse> {
+async function send(
+  request: ExchangeRequest,
+  { dispatcherFor, now }: ExchangeOptions,
+): Promise<RegistryResponse> {
   const { method, url, headers, signal } = request;
   try {
     const body = await request.body?.();
     const data = await undiciRequest(url, {
       method,
-      dispatcher,
+      dispatcher: dispatcherFor(url),
       headers: headers ?? {},
       ...(body === undefined ? {} : { body: body as Uint8Array }),
       ...(signal === undefined ? {} : { signal }),
     });
-    return wrapResponse(data, url, method, signal);
+    return wrapResponse(data, { method, url, now, signal });
   } catch (error) {
     throw toNetworkError(error, { method, url }, signal);
   }

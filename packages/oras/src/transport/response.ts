@@ -1,5 +1,7 @@
 import type { Dispatcher } from "undici";
-import { toNetworkError } from "./network-error.ts";
+import { OrasError } from "../errors.ts";
+import { limitRate } from "./limit-rate.ts";
+import { type RequestFacts, redactUrl, toNetworkError } from "./network-error.ts";
 
 /** A reply whose body has not been read. The body must be read or {@link RegistryResponse.discard}ed. */
 export interface RegistryResponse {
@@ -15,20 +17,26 @@ export interface RegistryResponse {
   discard(): void;
 }
 
-/** Wraps a reply of the HTTP library. */
+/** Where a reply comes from, and what ends the reading of its body. */
+export interface ResponseFacts extends RequestFacts {
+  /** The client's clock, in milliseconds. */
+  readonly now: () => number;
+  /** Stops it. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Wraps a reply of the HTTP library. A body that stands still or drips fails with `ORAS_STALLED`. */
 export function wrapResponse(
   data: Dispatcher.ResponseData,
-  url: URL,
-  method: string,
-  signal?: AbortSignal,
+  facts: ResponseFacts,
 ): RegistryResponse {
   // An unread body may fail later, when nobody listens any more.
   data.body.on("error", () => {});
   return {
     status: data.statusCode,
-    url,
+    url: facts.url,
     header: (name) => firstValue(data.headers[name]),
-    body: typedBody(data, url, method, signal),
+    body: limitRate(typedBody(data, facts), facts.now, () => tooSlow(facts)),
     discard: () => {
       data.body.destroy();
     },
@@ -37,14 +45,12 @@ export function wrapResponse(
 
 async function* typedBody(
   data: Dispatcher.ResponseData,
-  url: URL,
-  method: string,
-  signal?: AbortSignal,
+  facts: ResponseFacts,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   try {
     for await (const chunk of data.body) yield chunk as Uint8Array;
   } catch (error) {
-    throw toNetworkError(error, { method, url }, signal);
+    throw toNetworkError(error, facts, facts.signal);
   } finally {
     data.body.destroy();
   }
@@ -52,4 +58,13 @@ async function* typedBody(
 
 function firstValue(value: string | string[] | undefined): string | undefined {
   return Array.isArray(value) ? value[0] : value;
+}
+
+function tooSlow({ method, url }: RequestFacts): OrasError {
+  return new OrasError({
+    code: "ORAS_STALLED",
+    message: `cannot ${method} ${redactUrl(url)}: it sends less than 1 KiB a second`,
+    details: { host: url.host, method, url: redactUrl(url) },
+    retryable: true,
+  });
 }

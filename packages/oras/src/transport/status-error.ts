@@ -3,12 +3,11 @@ import { readAll } from "../content/verify.ts";
 import { OrasError, type OrasErrorCode } from "../errors.ts";
 import { parseJson } from "../json/parse-json.ts";
 import { redactUrl } from "./network-error.ts";
+import type { RegistryLimits } from "./registry-limits.ts";
 import type { RegistryResponse } from "./response.ts";
 
 /** Statuses that may pass when the same request is sent again. */
 export const retryableStatuses: ReadonlySet<number> = new Set([408, 425, 429, 500, 502, 503, 504]);
-
-const maxErrorBodyBytes = 64 * 1024;
 
 const errorBodySchema = z.looseObject({
   errors: z.array(z.looseObject({ code: z.string().optional(), message: z.string().optional() })),
@@ -19,9 +18,10 @@ export async function toStatusError(
   response: RegistryResponse,
   method: string,
   what: string,
+  limits: Pick<RegistryLimits, "maxErrorBodyBytes">,
 ): Promise<OrasError> {
   const { status, url } = response;
-  const reported = await readReportedError(response);
+  const reported = await readReportedError(response, limits.maxErrorBodyBytes);
   const said = reported === undefined ? "" : ` (${reported})`;
   const requestId = response.header("x-request-id") ?? response.header("docker-request-id");
   const hint = hints[status];
@@ -60,11 +60,14 @@ function codeOf(status: number): OrasErrorCode {
 }
 
 /** The registry's own words, or nothing: an unreadable error body never hides the status. */
-async function readReportedError(response: RegistryResponse): Promise<string | undefined> {
+async function readReportedError(
+  response: RegistryResponse,
+  maxBytes: number,
+): Promise<string | undefined> {
   try {
-    const bytes = await readAll(response.body, maxErrorBodyBytes, "the error's body");
+    const bytes = await readAll(response.body, maxBytes, "the error's body");
     const parsed = errorBodySchema.safeParse(
-      parseJson(bytes, { what: "the error's body", maxBytes: maxErrorBodyBytes }),
+      parseJson(bytes, { what: "the error's body", maxBytes }),
     );
     const first = parsed.data?.errors[0];
     const text = [first?.code, first?.message].filter((part) => part !== undefined).join(": ");

@@ -153,6 +153,15 @@ describe("pushing", () => {
     expect(server.seen.filter(({ method }) => method === "POST")).toHaveLength(2);
   });
 
+  test("is tried six times in all when neither chunks nor their status get through", async () => {
+    const { repository, server } = await proxied((method) => (method === "POST" ? undefined : 503));
+    const push = repository.push(blob, bytesSource(content), { chunkBytes: 100_000 });
+    await expectCode(push, "ORAS_HTTP_STATUS");
+    expect(server.seen.map(({ method }) => method).join(" ")).toBe(
+      "POST PATCH GET GET GET GET GET",
+    );
+  });
+
   test.each([
     ["ORAS_HTTP_STATUS", 500],
     ["ORAS_AUTH_DENIED", 403],
