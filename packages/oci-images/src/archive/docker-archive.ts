@@ -2,12 +2,11 @@ import { openFile } from "@box/io/node";
 import { type Descriptor, mediaTypes, OrasError, parseJson } from "@box/oras";
 import * as z from "zod";
 import { ImageError } from "../errors.ts";
+import type { ImageLimits } from "../image/image.ts";
 import { detectCompression } from "../layer/compression.ts";
 import { formatImageReference, parseImageReference } from "../reference/image-reference.ts";
 import { findStaged, type StagedArchive, type StagedFile } from "./stage.ts";
 import { StagedTarget } from "./staged-target.ts";
-
-const maxJsonBytes = 4 * 1024 * 1024;
 
 const manifestSchema = z
   .array(
@@ -37,10 +36,13 @@ export interface DockerArchive {
  *
  * @throws {@link ImageError} `OCI_ARCHIVE_CORRUPT`; OrasError `OCI_INVALID_JSON` and its like.
  */
-export async function readDockerArchive(archive: StagedArchive): Promise<DockerArchive> {
+export async function readDockerArchive(
+  archive: StagedArchive,
+  limits: Pick<ImageLimits, "maxManifestBytes">,
+): Promise<DockerArchive> {
   const target = new StagedTarget();
   const images: { descriptor: Descriptor; names: readonly string[] }[] = [];
-  for (const entry of await readManifest(archive)) {
+  for (const entry of await readManifest(archive, limits.maxManifestBytes)) {
     const config = add(target, mediaTypes.dockerConfig, require(archive, entry.Config));
     const layers = (entry.Layers ?? []).map((name) => {
       const file = require(archive, name);
@@ -56,12 +58,15 @@ export async function readDockerArchive(archive: StagedArchive): Promise<DockerA
   return { target, images };
 }
 
-async function readManifest(archive: StagedArchive): Promise<z.infer<typeof manifestSchema>> {
+async function readManifest(
+  archive: StagedArchive,
+  maxBytes: number,
+): Promise<z.infer<typeof manifestSchema>> {
   const { path } = require(archive, "manifest.json");
   await using file = await openFile(path);
-  const bytes = await file.read(0, maxJsonBytes + 1);
+  const bytes = await file.read(0, maxBytes + 1);
   const parsed = manifestSchema.safeParse(
-    parseJson(bytes, { what: "manifest.json of the archive", maxBytes: maxJsonBytes }),
+    parseJson(bytes, { what: "manifest.json of the archive", maxBytes }),
   );
   if (parsed.success) return parsed.data;
   throw corrupt("its manifest.json is malformed");

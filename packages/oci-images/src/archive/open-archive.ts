@@ -11,6 +11,7 @@ import {
   type ReadonlyTarget,
 } from "@box/oras";
 import { ImageError } from "../errors.ts";
+import { defaultImageLimits, type ImageLimits } from "../image/image.ts";
 import { formatImageReference, type ImageReference } from "../reference/image-reference.ts";
 import { fullNamesOf, readDockerArchive } from "./docker-archive.ts";
 import { type ArchiveInput, findStaged, type StagedArchive, stageArchive } from "./stage.ts";
@@ -37,6 +38,8 @@ export interface OpenArchiveOptions extends OperationOptions {
   readonly folder: string;
   /** The most bytes of the archive's files; 64 GiB unless given. */
   readonly maxBytes?: number;
+  /** How large documents may be. */
+  readonly limits?: Partial<ImageLimits>;
 }
 
 type ArchiveReference = ImageReference & { type: "oci-archive" | "docker-archive" };
@@ -60,8 +63,8 @@ export async function openArchive(
       signal: options.signal,
     });
     const opened = archive.files.has("oci-layout")
-      ? await openAsLayout(archive, join(folder, "layout"))
-      : await readDockerArchive(archive);
+      ? await openAsLayout(archive, join(folder, "layout"), options)
+      : await readDockerArchive(archive, { ...defaultImageLimits, ...options.limits });
     return { ...opened, [Symbol.asyncDispose]: dispose };
   } catch (error) {
     await dispose();
@@ -108,6 +111,7 @@ function sameAs(first: ArchivedImage): (image: ArchivedImage) => boolean {
 async function openAsLayout(
   archive: StagedArchive,
   folder: string,
+  { limits = {} }: OpenArchiveOptions,
 ): Promise<Omit<OpenedArchive, keyof AsyncDisposable>> {
   for (const algorithm of ["sha256", "sha384", "sha512"]) {
     await ensureDirectory(join(folder, "blobs", algorithm));
@@ -119,7 +123,7 @@ async function openAsLayout(
     const isKnown = isBlob || name === "oci-layout" || name === "index.json";
     if (file !== undefined && isKnown) await link(file.path, join(folder, name));
   }
-  const target = await OciLayout.open(folder);
+  const target = await OciLayout.open(folder, { limits });
   const { manifests } = await target.index();
   return {
     target,

@@ -1,8 +1,8 @@
 import {
   type Descriptor,
   type Digest,
+  defaultLayoutLimits,
   type Manifest,
-  maxManifestBytes,
   mediaTypes,
   type Platform,
 } from "@box/oras";
@@ -38,16 +38,28 @@ export interface Image {
 }
 
 const configTypes: ReadonlySet<string> = new Set([mediaTypes.ociConfig, mediaTypes.dockerConfig]);
+
 /** How large an image may be before it is refused. */
 export interface ImageLimits {
   /** The most layers of an image; 1,000 unless given. Real images have fewer than 128. */
   readonly maxLayers: number;
   /** The most indexes on the way to an image's manifest; 8 unless given. */
   readonly maxIndexDepth: number;
+  /** The most manifests and configs that are looked at to find the one for a platform; 1,000 unless given. */
+  readonly maxCandidates: number;
+  /** The most bytes of a manifest, a config, or the listing of a docker archive; 4 MiB unless given. */
+  readonly maxManifestBytes: number;
+  /** The most bytes of the store's or a layout's `index.json`; 16 MiB unless given. */
+  readonly maxIndexBytes: number;
 }
 
 /** What {@link ImageLimits} are unless given. */
-export const defaultImageLimits: ImageLimits = { maxLayers: 1_000, maxIndexDepth: 8 };
+export const defaultImageLimits: ImageLimits = {
+  maxLayers: 1_000,
+  maxIndexDepth: 8,
+  maxCandidates: 1_000,
+  ...defaultLayoutLimits,
+};
 
 /**
  * Refuses manifests that are not those of an image that box can use, before anything else is fetched.
@@ -87,7 +99,8 @@ export function validateImageManifest(
 export function parseConfigOf(manifest: Manifest, bytes: Uint8Array, what: string): ImageConfig {
   const config = parseImageConfig(bytes, {
     what: `config of ${what}`,
-    maxBytes: maxManifestBytes,
+    // Whoever read them has limited them.
+    maxBytes: bytes.byteLength,
   });
   if (config.diffIds.length !== manifest.layers.length) {
     throw new ImageError({

@@ -1,16 +1,17 @@
+import { isBoxError } from "@box/errors";
 import {
   type Descriptor,
   type Digest,
+  fetchBytes,
   fetchManifestBytes,
   isIndexType,
   isManifestType,
   type ManifestDocument,
-  maxManifestBytes,
   type OperationOptions,
+  OrasError,
   type Platform,
   parseManifest,
   type ReadonlyStorage,
-  readAll,
 } from "@box/oras";
 import { ImageError } from "../errors.ts";
 import { parseImageConfig } from "../image/config.ts";
@@ -35,7 +36,15 @@ export interface SelectManifestOptions extends OperationOptions, RankPlatformOpt
   readonly platform: Platform;
   /** The reference, for messages. */
   readonly what: string;
-  /** How deep indexes may be nested. */
+  /** How deep indexes may be nested, and how much is looked at. */
+  readonly limits?: Partial<ImageLimits>;
+  /** Whether entries that are not there are passed over, as a store has only the platforms that were pulled. */
+  readonly isSparse?: boolean;
+}
+
+/** Options of {@link readNode}. */
+export interface ReadNodeOptions extends OperationOptions {
+  /** How large manifests may be. */
   readonly limits?: Partial<ImageLimits>;
 }
 
@@ -59,7 +68,8 @@ export async function selectManifest(
   options: SelectManifestOptions,
 ): Promise<readonly ManifestNode[]> {
   if (root.document.type === "manifest") return [root];
-  const candidates = await collect(source, [root], options, new Set());
+  const visited = new Set([root.descriptor.digest]);
+  const candidates = await collect(source, [root], options, visited);
   let best: { rank: number; candidate: Candidate } | undefined;
   for (const candidate of candidates) {
     const { platform } = candidate;
@@ -75,11 +85,19 @@ export async function selectManifest(
 export async function readNode(
   source: ReadonlyStorage,
   descriptor: Descriptor,
-  options: OperationOptions = {},
+  options: ReadNodeOptions = {},
 ): Promise<ManifestNode> {
-  const bytes = await fetchManifestBytes(source, descriptor, options);
-  const { digest, mediaType } = descriptor;
-  return { descriptor, bytes, document: parseManifest(bytes, { what: digest, mediaType }) };
+  const { maxManifestBytes } = { ...defaultImageLimits, ...options.limits };
+  const { signal } = options;
+  const bytes = await fetchManifestBytes(source, descriptor, { signal, maxManifestBytes });
+  return toNode(descriptor, bytes);
+}
+
+/** Parses a manifest document whose bytes have been read, and limited, before. */
+export function toNode(descriptor: Descriptor, bytes: Uint8Array): ManifestNode {
+  const { digest: what, mediaType } = descriptor;
+  const document = parseManifest(bytes, { what, mediaType, maxBytes: bytes.byteLength });
+  return { descriptor, bytes, document };
 }
 
 async function collect(
@@ -89,21 +107,24 @@ async function collect(
   visited: Set<Digest>,
 ): Promise<Candidate[]> {
   const node = path.at(-1);
-  if (node?.document.type !== "index" || visited.has(node.descriptor.digest)) return [];
-  visited.add(node.descriptor.digest);
-  const { maxIndexDepth } = { ...defaultImageLimits, ...options.limits };
+  if (node?.document.type !== "index") return [];
+  const { maxIndexDepth, maxCandidates } = { ...defaultImageLimits, ...options.limits };
   if (path.length > maxIndexDepth) throw tooDeep(options.what, maxIndexDepth);
   const found: Candidate[] = [];
   for (const descriptor of node.document.index.manifests) {
-    if (isAttestation(descriptor)) continue;
+    if (isAttestation(descriptor) || visited.has(descriptor.digest)) continue;
+    visited.add(descriptor.digest);
+    if (visited.size > maxCandidates) throw tooWide(options.what, maxCandidates);
     if (isIndexType(descriptor.mediaType)) {
       const { platform } = descriptor;
       const mayFit = platform === undefined || rankPlatform(options.platform, platform, options);
       if (mayFit === undefined) continue;
-      const inner = await readNode(source, descriptor, options);
+      const inner = await unlessAbsent(readNode(source, descriptor, options), options);
+      if (inner === undefined) continue;
       found.push(...(await collect(source, [...path, inner], options, visited)));
     } else if (isManifestType(descriptor.mediaType)) {
-      const platform = descriptor.platform ?? (await platformOf(source, descriptor, options));
+      const { platform = await unlessAbsent(platformOf(source, descriptor, options), options) } =
+        descriptor;
       found.push({ path, descriptor, platform });
     }
   }
@@ -120,16 +141,28 @@ function isAttestation(descriptor: Descriptor): boolean {
 async function platformOf(
   source: ReadonlyStorage,
   descriptor: Descriptor,
-  options: OperationOptions,
+  options: ReadNodeOptions,
 ): Promise<Platform | undefined> {
   const { document } = await readNode(source, descriptor, options);
   if (document.type !== "manifest") return undefined;
   const { config } = document.manifest;
-  if (!config.mediaType.endsWith("+json") || config.size > maxManifestBytes) return undefined;
-  const chunks = await source.fetch(config, options);
-  const bytes = await readAll(chunks, maxManifestBytes, `config ${config.digest}`);
-  return parseImageConfig(bytes, { what: `config ${config.digest}`, maxBytes: maxManifestBytes })
-    .platform;
+  const { maxManifestBytes: maxBytes } = { ...defaultImageLimits, ...options.limits };
+  if (!config.mediaType.endsWith("+json") || config.size > maxBytes) return undefined;
+  const what = `config ${config.digest}`;
+  const bytes = await fetchBytes(source, config, { maxBytes, what, signal: options.signal });
+  return parseImageConfig(bytes, { what, maxBytes }).platform;
+}
+
+async function unlessAbsent<T>(
+  work: Promise<T>,
+  { isSparse }: SelectManifestOptions,
+): Promise<T | undefined> {
+  try {
+    return await work;
+  } catch (error) {
+    if (isSparse && isBoxError(error) && error.code === "OCI_NOT_FOUND") return undefined;
+    throw error;
+  }
 }
 
 function noMatch(candidates: readonly Candidate[], options: SelectManifestOptions): ImageError {
@@ -139,6 +172,14 @@ function noMatch(candidates: readonly Candidate[], options: SelectManifestOption
     ),
   ];
   return noPlatformMatch(available, options);
+}
+
+function tooWide(what: string, maxCandidates: number): OrasError {
+  return new OrasError({
+    code: "OCI_TOO_LARGE",
+    message: `cannot use ${what}: it lists more than ${maxCandidates} manifests`,
+    details: { reference: what, limit: maxCandidates },
+  });
 }
 
 function tooDeep(what: string, maxDepth: number): ImageError {

@@ -3,6 +3,7 @@ import {
   type Descriptor,
   digestAlgorithm,
   digestHex,
+  type FetchManifestOptions,
   fetchManifestBytes,
   type GraphTarget,
   isManifestType,
@@ -29,6 +30,8 @@ export type SignatureSource = ReadonlyTarget & Partial<GraphTarget>;
 export interface VerifySignaturesOptions extends OperationOptions {
   /** The image, for messages. */
   readonly what: string;
+  /** The most bytes of a manifest; 4 MiB unless given. */
+  readonly maxManifestBytes?: number;
 }
 
 /** More signatures than this are not looked at. */
@@ -69,7 +72,11 @@ async function* findSignatures(
   const tag = `${digestAlgorithm(digest)}-${digestHex(digest)}.sig`;
   const tagged = await source.resolve(tag, options).catch(ignoreAbsent);
   if (tagged !== undefined) yield tagged;
-  const subject = { mediaType: parseManifest(bytes).mediaType, digest, size: bytes.byteLength };
+  const subject = {
+    mediaType: parseManifest(bytes, { maxBytes: bytes.byteLength }).mediaType,
+    digest,
+    size: bytes.byteLength,
+  };
   for await (const referrer of source.predecessors?.(subject, options) ?? []) {
     if (referrer.digest !== tagged?.digest) yield referrer;
   }
@@ -81,11 +88,14 @@ async function* judgeManifest(
   descriptor: Descriptor,
   content: SignedContent,
   key: VerificationKey,
-  options: OperationOptions,
+  options: FetchManifestOptions,
 ): AsyncGenerator<SignatureVerdict, void, undefined> {
   if (!isManifestType(descriptor.mediaType)) return;
   const bytes = await fetchManifestBytes(source, descriptor, options);
-  const document = parseManifest(bytes, { what: `signature ${descriptor.digest}` });
+  const document = parseManifest(bytes, {
+    what: `signature ${descriptor.digest}`,
+    maxBytes: bytes.byteLength,
+  });
   if (document.type !== "manifest") return;
   for (const layer of document.manifest.layers) {
     const isSimple = layer.mediaType === simpleSigningType;

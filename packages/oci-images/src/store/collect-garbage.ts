@@ -7,7 +7,8 @@ import {
   type StoredBlob,
   successorsOf,
 } from "@box/oras";
-import { readNode } from "../platform/select.ts";
+import type { ImageLimits } from "../image/image.ts";
+import { type ReadNodeOptions, readNode } from "../platform/select.ts";
 
 /** Options of `collectGarbage`. */
 export interface CollectGarbageOptions extends OperationOptions {
@@ -40,22 +41,24 @@ const hourMs = 3_600_000;
 export async function collectGarbage(
   layout: OciLayout,
   options: CollectGarbageOptions,
+  limits: Partial<ImageLimits> = {},
 ): Promise<CollectedGarbage> {
+  const { signal } = options;
   return layout.exclusively(async () => {
     const marked = new Set<Digest>(options.keep ?? []);
     const { manifests } = await layout.index();
     const kept = [...marked].map(async (digest) => layout.resolve(digest).catch(() => undefined));
     const roots = [...manifests, ...(await Promise.all(kept)).filter((one) => one !== undefined)];
-    for (const root of roots) await mark(layout, root, marked, options);
+    for (const root of roots) await mark(layout, root, marked, { signal, limits });
     return sweep(layout, marked, options);
-  }, options.signal);
+  }, signal);
 }
 
 async function mark(
   layout: OciLayout,
   root: Descriptor,
   marked: Set<Digest>,
-  options: OperationOptions,
+  options: ReadNodeOptions,
 ): Promise<void> {
   const visited = new Set<Digest>();
   const pending: Descriptor[] = [root];

@@ -29,7 +29,7 @@ export async function openDestination(
   }
   const selector = reference.tag ?? "latest";
   if (reference.type === "oci") {
-    const target = await OciLayout.ensure(reference.path);
+    const target = await OciLayout.ensure(reference.path, { limits: options.limits ?? {} });
     const name = formatImageReference({ ...reference, path: target.directory, tag: selector });
     return { target, selector, name, [Symbol.asyncDispose]: async () => {} };
   }

@@ -4,19 +4,22 @@ import {
   copyGraph,
   type Descriptor,
   type FetchedManifest,
+  fetchBytes,
   fetchManifestBytes,
   type Manifest,
-  maxManifestBytes,
   OciLayout,
   type OperationOptions,
   type Platform,
-  parseManifest,
   type ReadonlyStorage,
-  readAll,
 } from "@box/oras";
-import { type ImageLimits, parseConfigOf, validateImageManifest } from "../image/image.ts";
+import {
+  defaultImageLimits,
+  type ImageLimits,
+  parseConfigOf,
+  validateImageManifest,
+} from "../image/image.ts";
 import { requirePlatform } from "../platform/require.ts";
-import { type ManifestNode, selectManifest } from "../platform/select.ts";
+import { type ManifestNode, selectManifest, toNode } from "../platform/select.ts";
 import type { VerificationKey } from "../signature/verification-key.ts";
 import type { PullEvent } from "./events.ts";
 import type { ImageSource } from "./sources.ts";
@@ -50,7 +53,8 @@ export async function fetchImage(
   const root = await fetchRoot(source, options);
   const { digest } = root.descriptor;
   onEvent?.({ type: "resolved", reference: source.name, digest });
-  const path = await selectManifest(source.target, toNode(root), { ...options, what: source.name });
+  const rootNode = toNode(root.descriptor, root.bytes);
+  const path = await selectManifest(source.target, rootNode, { ...options, what: source.name });
   const chosen = path.at(-1);
   if (chosen?.document.type !== "manifest")
     throw new Error("a platform was chosen without a manifest");
@@ -60,6 +64,7 @@ export async function fetchImage(
   await fetchConfig(source, layout, manifest, options);
   await copyGraph(withManifest(source.target, chosen), chosen.descriptor, layout, {
     signal,
+    maxManifestBytes: limitsOf(options).maxManifestBytes,
     ...(options.concurrency === undefined ? {} : { concurrency: options.concurrency }),
     // The config is there already, and a subject is another image's business.
     selectSuccessors: () => manifest.layers,
@@ -77,12 +82,15 @@ export async function fetchImage(
 async function requireSignature(
   source: ImageSource,
   path: readonly ManifestNode[],
-  { verificationKey, signal }: FetchImageOptions,
+  options: FetchImageOptions,
 ): Promise<void> {
+  const { verificationKey, signal } = options;
   if (verificationKey === undefined) return;
   const contents = path.map(({ descriptor: { digest }, bytes }) => ({ digest, bytes }));
   const { verifySignatures } = await import("../signature/verify-image.ts");
-  await verifySignatures(source.target, contents, verificationKey, { what: source.name, signal });
+  const { maxManifestBytes } = limitsOf(options);
+  const verifying = { what: source.name, signal, maxManifestBytes };
+  await verifySignatures(source.target, contents, verificationKey, verifying);
 }
 
 /** Type, digest and size alone: annotations of an entry belong to the layout that it stands in. */
@@ -101,13 +109,23 @@ function withManifest(source: ReadonlyStorage, node: ManifestNode): ReadonlyStor
   };
 }
 
-async function fetchRoot(source: ImageSource, options: OperationOptions): Promise<FetchedManifest> {
+async function fetchRoot(
+  source: ImageSource,
+  options: FetchImageOptions,
+): Promise<FetchedManifest> {
   const { target, selector } = source;
   if (selector !== undefined && target.fetchReference !== undefined) {
     return target.fetchReference(selector, options);
   }
   const descriptor = await resolveSource(source, options);
-  return { descriptor, bytes: await fetchManifestBytes(target, descriptor, options) };
+  const { maxManifestBytes } = limitsOf(options);
+  const { signal } = options;
+  const bytes = await fetchManifestBytes(target, descriptor, { signal, maxManifestBytes });
+  return { descriptor, bytes };
+}
+
+function limitsOf({ limits }: Pick<FetchImageOptions, "limits">): ImageLimits {
+  return { ...defaultImageLimits, ...limits };
 }
 
 /** What a source's reference names now. */
@@ -127,19 +145,17 @@ async function fetchConfig(
   manifest: Manifest,
   options: FetchImageOptions,
 ): Promise<void> {
-  const chunks = await source.target.fetch(manifest.config, { signal: options.signal });
-  const bytes = await readAll(chunks, maxManifestBytes, `config of ${source.name}`);
+  const bytes = await fetchBytes(source.target, manifest.config, {
+    signal: options.signal,
+    maxBytes: limitsOf(options).maxManifestBytes,
+    what: `config of ${source.name}`,
+  });
   const config = parseConfigOf(manifest, bytes, source.name);
   requirePlatform(config.platform, { ...options, what: source.name });
   const { digest, size: totalBytes } = manifest.config;
   const isThere = await layout.exists(manifest.config);
   if (!isThere) await layout.push(manifest.config, bytesSource(bytes), { signal: options.signal });
   options.onEvent?.({ type: isThere ? "exists" : "stored", digest, totalBytes });
-}
-
-function toNode({ descriptor, bytes }: FetchedManifest): ManifestNode {
-  const { digest, mediaType } = descriptor;
-  return { descriptor, bytes, document: parseManifest(bytes, { what: digest, mediaType }) };
 }
 
 /** Tells about a piece of content in the words of pulls. */

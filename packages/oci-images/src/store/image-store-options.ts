@@ -23,7 +23,7 @@ export interface ImageStoreOptions extends Pick<OciLayoutOptions, "fs"> {
   readonly platform?: Platform;
   /** Whether 32-bit images do for a 64-bit CPU. */
   readonly allow32Bit?: boolean;
-  /** How large images may be. */
+  /** How large images and their documents may be; `registry.limits` has those of other replies of registries. */
   readonly limits?: Partial<ImageLimits>;
   /** How far layers may expand. */
   readonly layerLimits?: Partial<LayerLimits>;

@@ -3,20 +3,21 @@ import { join, resolve } from "node:path";
 import { isBoxError } from "@box/errors";
 import {
   type Descriptor,
+  fetchBytes,
   isDigest,
-  maxManifestBytes,
   namesOf,
   OciLayout,
   type OperationOptions,
   type Platform,
-  readAll,
 } from "@box/oras";
 import type { ArchiveInput } from "../archive/stage.ts";
 import { type WriteArchiveOptions, writeArchive } from "../archive/write-archive.ts";
 import { ImageError } from "../errors.ts";
 import {
+  defaultImageLimits,
   type Image,
   type ImageLayer,
+  type ImageLimits,
   pairLayers,
   parseConfigOf,
   validateImageManifest,
@@ -69,8 +70,12 @@ export class ImageStore {
 
   /** Opens the store in a folder, and makes it when there is none. */
   static async open(directory: string, options: ImageStoreOptions = {}): Promise<ImageStore> {
-    const io = options.fs === undefined ? {} : { fs: options.fs };
-    return new ImageStore(await OciLayout.ensure(directory, io), options);
+    const { fs, limits } = options;
+    const layout = await OciLayout.ensure(directory, {
+      ...(fs === undefined ? {} : { fs }),
+      ...(limits === undefined ? {} : { limits }),
+    });
+    return new ImageStore(layout, options);
   }
 
   /** The store's layout, for tools that work on blobs. */
@@ -162,6 +167,7 @@ export class ImageStore {
     });
     const { digest } = await pushImage(this.#layout, image, target.target, target.selector, {
       signal: options.signal,
+      limits: this.#limits,
       ...(options.concurrency === undefined ? {} : { concurrency: options.concurrency }),
       onEvent: (event) => tellCopy(event, options.onEvent),
     });
@@ -219,7 +225,7 @@ export class ImageStore {
 
   /** Removes what no name leads to; see `collectGarbage`. */
   async collectGarbage(options: CollectGarbageOptions): Promise<CollectedGarbage> {
-    return collectGarbage(this.#layout, options);
+    return collectGarbage(this.#layout, options, this.#limits);
   }
 
   /** Hashes every blob; see `verifyBlobs`. */
@@ -264,14 +270,17 @@ export class ImageStore {
 
   async #load(root: Descriptor, name: string, options: GetImageOptions): Promise<Image> {
     const platform = this.#platform(options);
-    const selection = { ...this.#options, ...options, platform, what: name };
-    const rootNode = await readNode(this.#layout, root, options);
+    const selection = { ...this.#options, ...options, platform, what: name, isSparse: true };
+    const rootNode = await readNode(this.#layout, root, selection);
     const node = (await selectManifest(this.#layout, rootNode, selection)).at(-1);
     if (node?.document.type !== "manifest") throw new Error("no manifest was chosen");
     const { manifest } = node.document;
     validateImageManifest(manifest, name, this.#options.limits);
-    const chunks = await this.#layout.fetch(manifest.config, options);
-    const bytes = await readAll(chunks, maxManifestBytes, `config of ${name}`);
+    const bytes = await fetchBytes(this.#layout, manifest.config, {
+      signal: options.signal,
+      maxBytes: this.#limits.maxManifestBytes,
+      what: `config of ${name}`,
+    });
     const config = parseConfigOf(manifest, bytes, name);
     requirePlatform(config.platform, selection);
     const descriptor = bareDescriptor(node.descriptor);
@@ -313,6 +322,10 @@ export class ImageStore {
     const parsed = typeof reference === "string" ? parseImageReference(reference) : reference;
     if (parsed.type === "registry") return formatImageReference(parsed);
     return formatImageReference({ ...parsed, path: resolve(parsed.path) });
+  }
+
+  get #limits(): ImageLimits {
+    return { ...defaultImageLimits, ...this.#options.limits };
   }
 
   #platform(options: GetImageOptions): Platform {

@@ -9,12 +9,14 @@ import {
   successorsOf,
   type Target,
 } from "@box/oras";
-import type { Image } from "../image/image.ts";
+import { defaultImageLimits, type Image, type ImageLimits } from "../image/image.ts";
 import { readNode } from "../platform/select.ts";
 import { bareDescriptor } from "./fetch-image.ts";
 
 /** Options of {@link pushImage}. */
 export interface PushImageOptions extends OperationOptions {
+  /** How large manifests may be. */
+  readonly limits?: Partial<ImageLimits>;
   /** How many layers are sent at once; 4 unless given. */
   readonly concurrency?: number;
   /** Told about each piece of content. */
@@ -40,6 +42,7 @@ export async function pushImage(
   const pushed = bareDescriptor(isAll ? image.root : image.descriptor);
   await copyGraph(layout, pushed, target, {
     ...options,
+    maxManifestBytes: { ...defaultImageLimits, ...options.limits }.maxManifestBytes,
     // What an image is about may be elsewhere; its parts are here.
     selectSuccessors: (_parent, successors) =>
       successors.filter(({ digest }) => !absent.has(digest)),
@@ -54,7 +57,7 @@ async function findAbsent(
   descriptor: Descriptor,
   absent: Set<Digest>,
   visited: Set<Digest>,
-  options: OperationOptions,
+  options: PushImageOptions,
 ): Promise<void> {
   const { digest, mediaType } = descriptor;
   if (visited.has(digest)) return;

@@ -10,6 +10,7 @@ import {
   type RegistryClientOptions,
 } from "@box/oras";
 import { chooseArchived, openArchive } from "../archive/open-archive.ts";
+import { defaultImageLimits, type ImageLimits } from "../image/image.ts";
 import { formatImageReference, type ImageReference } from "../reference/image-reference.ts";
 
 /** Something that one image is read from. */
@@ -39,6 +40,8 @@ export type RegistrySettings = RegistryClientOptions | (() => Promise<RegistryCl
 export interface OpenClientOptions {
   /** Options of the registry client. */
   readonly registry?: RegistrySettings;
+  /** How large images may be; for the client too, unless `registry` says otherwise. */
+  readonly limits?: Partial<ImageLimits>;
   /** Finds credentials; overrides those of `registry`. */
   readonly credentials?: CredentialProvider;
   /** Hosts that may be reached over plain HTTP. */
@@ -60,7 +63,7 @@ export async function openSource(
     case "registry":
       return registrySource(reference, options);
     case "oci":
-      return layoutSource(reference);
+      return layoutSource(reference, options);
     default:
       return archiveSource(reference, options);
   }
@@ -89,6 +92,7 @@ async function archiveSource(
 /** A client by the options of a call. */
 export async function createClient(options: OpenClientOptions): Promise<RegistryClient> {
   const { credentials, insecureHosts = [], onRetry } = options;
+  const { maxManifestBytes } = { ...defaultImageLimits, ...options.limits };
   const registry =
     typeof options.registry === "function" ? await options.registry() : (options.registry ?? {});
   const insecure = insecureHosts.map((host) => [
@@ -98,6 +102,7 @@ export async function createClient(options: OpenClientOptions): Promise<Registry
   return new RegistryClient({
     ...registry,
     hosts: { ...registry.hosts, ...Object.fromEntries(insecure) },
+    limits: { maxManifestBytes, ...registry.limits },
     ...(credentials === undefined ? {} : { credentials }),
     ...(onRetry === undefined ? {} : { onRetry }),
   });
@@ -118,8 +123,11 @@ async function registrySource(
   };
 }
 
-async function layoutSource(reference: ImageReference & { type: "oci" }): Promise<ImageSource> {
-  const target = await OciLayout.open(reference.path);
+async function layoutSource(
+  reference: ImageReference & { type: "oci" },
+  { limits = {} }: OpenSourceOptions,
+): Promise<ImageSource> {
+  const target = await OciLayout.open(reference.path, { limits });
   return {
     target,
     selector: reference.digest ?? reference.tag,
