@@ -101,6 +101,7 @@ describe("packed packages", () => {
       const values = entries.map((_, index) => `Object.keys(entry${index}).length`);
       project.write({
         "consumer.ts": `${imports.join("\n")}\nconst counts: number[] = [${values.join(", ")}];\nconsole.log(JSON.stringify(counts));\n`,
+        "files.ts": filesProgram,
         "core.ts": `${imports[0]}\n${imports[2]}\nexport const all: object[] = [entry0, entry2];\n`,
       });
     });
@@ -127,7 +128,7 @@ describe("packed packages", () => {
             types: ["node"],
             typeRoots: [join(root, "node_modules/@types")],
           },
-          files: ["consumer.ts"],
+          files: ["consumer.ts", "files.ts"],
         },
       });
       const { code, output } = runTool("tsc", ["-p", "."], { cwd: project.path });
@@ -162,6 +163,20 @@ describe("packed packages", () => {
     });
   });
 });
+
+/** Writing to files with this package alone. */
+const filesProgram = `import { amendImage, checkImage, commitImage, convertImage, type RandomAccess } from "@box/qcow2";
+import { nodeCodec, type OpenFile, openFile, openImageFile, withinDirectory } from "@box/qcow2/node";
+export async function all(path: string): Promise<RandomAccess> {
+  const file: OpenFile = await openFile(path, { mode: "rw", followLink: false });
+  await commitImage(file, { target: withinDirectory("/images"), location: path });
+  await amendImage(file, { version: 3 });
+  await checkImage(file, { repair: "all" });
+  await using copy = await openFile(path + ".copy", { mode: "create" });
+  await convertImage(await openImageFile(path), copy, { format: "qcow2", compressed: "zstd", codec: nodeCodec });
+  return file;
+}
+`;
 
 const strict = {
   strict: true,

@@ -1,3 +1,5 @@
+export type { OpenFile } from "@box/io";
+export { type FilePath, type OpenFileOptions, openFile } from "@box/io/node";
 export { blockingNodeCodec, nodeCodec } from "./node-codec.ts";
 export { type OpenImageFileOptions, openImageFile } from "./open-image-file.ts";
 export { withinDirectory } from "./within-directory.ts";

@@ -7,7 +7,7 @@ import { blockingNodeCodec, nodeCodec } from "./node-codec.ts";
 /** How {@link openImageFile} opens a file. */
 export interface OpenImageFileOptions extends Omit<OpenImageOptions, "location"> {
   /**
-   * Whether reads and writes of up to 64 KiB block the thread, see `openFile` of `@box/io/node`, and so does decompressing
+   * Whether reads and writes of up to 64 KiB block the thread, see {@link openFile}, and so does decompressing
    * unless a codec is given.
    */
   readonly blocking?: boolean;
