@@ -6,7 +6,7 @@ import { blockingNodeCodec } from "@box/qcow2/node";
 import type { CommandContext } from "../command/define-command.ts";
 import { aboutFile } from "./about-file.ts";
 import { allowedFolders, type DiskMember, resolverWithin } from "./allowed-folders.ts";
-import { requireNotInUse } from "./in-use.ts";
+import { openToChange } from "./in-use.ts";
 import { readPassphrase } from "./passphrase.ts";
 import { wholeSectors } from "./raw-disk.ts";
 
@@ -21,6 +21,8 @@ export interface OpenDiskRequest {
   readonly format?: DiskFormat | undefined;
   /** `rw` refuses a file that another process uses. */
   readonly mode?: "r" | "rw" | undefined;
+  /** With `rw`: what the command is called, for those who find the file in use meanwhile. */
+  readonly command?: string;
   /** `--allow`. */
   readonly allow?: readonly string[] | undefined;
   /** `--passphrase-file`. */
@@ -54,12 +56,14 @@ export async function openDisk(
   request: OpenDiskRequest,
   context: Pick<CommandContext, "cwd" | "signal">,
 ): Promise<OpenDisk> {
-  const { file, format = "qcow2", mode = "r" } = request;
+  const { file, format = "qcow2", mode = "r", command = "box disk" } = request;
   const path = resolve(context.cwd, file);
   return aboutFile(file, async () => {
-    const source = await openFile(path, { mode, blocking: true });
+    const source =
+      mode === "r"
+        ? await openFile(path, { blocking: true })
+        : await openToChange({ file, path, command });
     try {
-      if (mode === "rw") await requireNotInUse(file, source);
       const given = { ...request, path };
       return format === "raw"
         ? await openRaw(given, source)

@@ -5,7 +5,7 @@ import { openFile } from "@box/io/node";
 import { type CheckReport, checkImage, toQemuCheck } from "@box/qcow2";
 import type { CommandContext } from "../../command/define-command.ts";
 import { aboutFile } from "../../disks/about-file.ts";
-import { isInUse, requireNotInUse } from "../../disks/in-use.ts";
+import { isInUse, openToChange } from "../../disks/in-use.ts";
 import { showProgress, showWarning } from "../../disks/show-progress.ts";
 import { CliError, ExitCodeError } from "../../errors.ts";
 import { formatJson } from "../../output/json.ts";
@@ -49,11 +49,11 @@ async function checkFile(
   if (inputFormat === "raw") throw nothingToCheck(file);
   const { cwd, signal, globals } = context;
   const isRepair = repair !== undefined;
-  await using source = await openFile(resolve(cwd, file), {
-    mode: isRepair ? "rw" : "r",
-    blocking: true,
-  });
-  await judgeUse(file, source, isRepair, context);
+  const path = resolve(cwd, file);
+  await using source = isRepair
+    ? await openToChange({ file, path, command: "box disk check --repair" })
+    : await openFile(path, { blocking: true });
+  if (!isRepair) await warnWhenInUse(file, source, context);
   const tell = await showProgress(context, "check", file);
   const options = { signal, onProgress: (readBytes: number) => tell(readBytes) };
   const report = await checkImage(source, isRepair ? { ...options, repair } : options);
@@ -66,13 +66,11 @@ async function checkFile(
   };
 }
 
-async function judgeUse(
+async function warnWhenInUse(
   file: string,
   source: OpenFile,
-  isRepair: boolean,
   context: CommandContext,
 ): Promise<void> {
-  if (isRepair) return requireNotInUse(file, source);
   if (!(await isInUse(source))) return;
   const reason = `${file} is in use by another process: while it is written, what is found may not be true`;
   await showWarning(context, "check", "CLI_FILE_IN_USE", reason);

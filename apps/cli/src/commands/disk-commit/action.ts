@@ -1,11 +1,11 @@
 import { resolve } from "node:path";
-import { openFile } from "@box/io/node";
+import type { OpenFile, RandomAccess } from "@box/io";
 import { commitImage, type FileResolver } from "@box/qcow2";
 import { blockingNodeCodec } from "@box/qcow2/node";
 import type { CommandContext } from "../../command/define-command.ts";
 import { aboutFile } from "../../disks/about-file.ts";
 import { allowedFolders, resolverWithin } from "../../disks/allowed-folders.ts";
-import { requireNotInUse } from "../../disks/in-use.ts";
+import { claimFile, closing, openToChange } from "../../disks/in-use.ts";
 import { showProgress } from "../../disks/show-progress.ts";
 import { formatFields, formatSize } from "../../output/table.ts";
 import type { DiskCommitInput, DiskCommitOutput } from "./schemas.ts";
@@ -18,15 +18,14 @@ export async function run(
   const { cwd, signal } = context;
   const path = resolve(cwd, file);
   return await aboutFile(file, async () => {
-    await using source = await openFile(path, { mode: "rw", blocking: true });
-    await requireNotInUse(file, source);
+    await using source = await openToChange({ file, path, command });
     let backing = "";
     const folders = await allowedFolders(allow, path, cwd);
     const resolver = resolverWithin(folders, ({ role, name }) => {
       if (role === "backing" && backing === "") backing = name;
     });
     const tell = await showProgress(context, "commit", file);
-    const target = refusingUsed(resolver);
+    const target = claiming(resolver, source);
     const report = await commitImage(source, {
       target: target.resolver,
       backing: resolver,
@@ -59,22 +58,36 @@ export function identifiers({ backing }: DiskCommitOutput): readonly string[] {
   return [backing];
 }
 
-/** A backing file that a machine uses must not change under it. The refusal is kept as it is, for its own kind. */
-function refusingUsed(resolver: FileResolver): { resolver: FileResolver; refusal(): unknown } {
+const command = "box disk commit";
+
+/**
+ * Keeps others from changing the backing file while it is written, or refuses one that is in use. The refusal is kept as it
+ * is, for its own kind.
+ */
+function claiming(
+  resolver: FileResolver,
+  overlay: OpenFile,
+): { resolver: FileResolver; refusal(): unknown } {
   let refusal: unknown;
   return {
     refusal: () => refusal,
     resolver: async (request) => {
       const found = await resolver(request);
-      if (found === undefined) return undefined;
+      // A file that backs itself is no matter of locks: committing refuses it.
+      if (found === undefined || isSame(found.source, overlay)) return found;
+      const { source } = found;
       try {
-        await requireNotInUse(request.displayName, found.source);
-        return found;
+        const lock = await claimFile(request.displayName, source, command);
+        return { ...found, source: { ...source, close: closing(source, lock) } };
       } catch (error) {
         refusal = error;
-        await found.source.close?.();
+        await source.close?.();
         throw error;
       }
     },
   };
+}
+
+function isSame(one: RandomAccess, other: RandomAccess): boolean {
+  return one.identity?.() === other.identity?.();
 }

@@ -6,7 +6,7 @@ import type { CommandContext } from "../../command/define-command.ts";
 import { aboutFile } from "../../disks/about-file.ts";
 import { allowedFolders, resolverWithin } from "../../disks/allowed-folders.ts";
 import { backingSizeOf, type NamedBacking, readBacking } from "../../disks/backing.ts";
-import { requireNotInUse } from "../../disks/in-use.ts";
+import { openToChange } from "../../disks/in-use.ts";
 import { showProgress } from "../../disks/show-progress.ts";
 import { CliError } from "../../errors.ts";
 import { formatFields, formatSize } from "../../output/table.ts";
@@ -22,8 +22,7 @@ export async function run(
   const { cwd, signal } = context;
   const path = resolve(cwd, file);
   return await aboutFile(file, async () => {
-    await using source = await openFile(path, { mode: "rw", blocking: true });
-    await requireNotInUse(file, source);
+    await using source = await openToChange({ file, path, command: "box disk rebase" });
     if (backing !== undefined && !unsafe) await backingSizeOf(file, backing, context);
     const resolver = await resolverFor(input, path, backing, cwd);
     const tell = await showProgress(context, "rebase", file);

@@ -12,7 +12,13 @@ export async function run(
   context: CommandContext,
 ): Promise<DiskResizeOutput> {
   const { file, size, inputFormat, shrink = false, allow } = input;
-  const request = { file, format: inputFormat, allow, mode: "rw" } as const;
+  const request = {
+    file,
+    format: inputFormat,
+    allow,
+    mode: "rw",
+    command: "box disk resize",
+  } as const;
   await using disk = await openDisk(request, context);
   const { format, sizeBytes: oldSizeBytes } = disk;
   const virtualSizeBytes = parseNewSize(size, oldSizeBytes);

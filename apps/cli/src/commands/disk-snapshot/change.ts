@@ -13,7 +13,10 @@ export async function changeSnapshots(
   done: SnapshotChangeOutput["done"],
   change: (image: Qcow2Image) => Promise<Snapshot>,
 ): Promise<SnapshotChangeOutput> {
-  await using disk = await openDisk({ file, allow, mode: "rw" }, context);
+  await using disk = await openDisk(
+    { file, allow, mode: "rw", command: "box disk snapshot" },
+    context,
+  );
   const { image } = disk;
   if (image === undefined) throw new Error("a disk without a format is qcow2");
   return await aboutFile(file, async () => {

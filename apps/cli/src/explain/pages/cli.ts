@@ -18,9 +18,9 @@ export const cliPages: CodePages = {
   },
   CLI_FILE_IN_USE: {
     meaning:
-      "Another process, such as a running QEMU, has the disk file open and locked. Writing to it now would damage it, so nothing was changed.",
+      "Another process uses the disk file: a running QEMU has it open, or another command changes it in place. Writing to it now would damage it, so nothing was changed.",
     advice:
-      "Stop the machine that uses the disk, then try again. The locks of a process end with it; none is ever left behind.",
+      "Stop the machine that uses the disk, or wait for the command that changes it; the message names its process where that is known. The locks of a process end with it; none is ever left behind.",
   },
   CLI_UNKNOWN_CODE: {
     meaning: "No package has an error with this code.",
