@@ -1,61 +1,52 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import { writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
+import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import {
   attach,
   bytesSource,
+  type Credentials,
   copy,
   describe as describeContent,
   MemoryTarget,
+  type RegistryClientOptions,
   RemoteRepository,
 } from "@box/oras";
-import { describe, expect, onTestFinished, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { collect } from "../collect.ts";
+import { dockerRegistry, dockerRegistryProgram } from "../docker-registry.ts";
 import { drain } from "../drain.ts";
 import { expectCode } from "../expect-code.ts";
 import { hasTool, run } from "../oracle-tools.ts";
 import { noise, sampleImage } from "../sample-image.ts";
+import { type SelfSigned, selfSigned } from "../self-signed.ts";
 import { temporaryFolder } from "../temporary-folder.ts";
 import { testClient } from "../test-client.ts";
+import { tokenServer } from "../token-server.ts";
 
-const program = "docker-registry";
-const hasRegistry = hasTool(program);
+const hasRegistry = hasTool(dockerRegistryProgram);
+const hasSkopeo = hasTool("skopeo");
+const ann: Credentials = { type: "password", username: "ann", password: "s3cret" };
 
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
-  const address = server.address();
-  await new Promise((done) => server.close(done));
-  return typeof address === "object" && address !== null ? address.port : 0;
-}
-
-/** Starts Debian's registry and waits until it answers. */
-async function dockerRegistry(auth: unknown = undefined): Promise<string> {
-  const folder = await temporaryFolder();
-  const host = `127.0.0.1:${await freePort()}`;
-  const config = {
-    version: 0.1,
-    log: { level: "error" },
-    storage: { filesystem: { rootdirectory: join(folder, "data") }, delete: { enabled: true } },
-    http: { addr: host },
-    ...(auth === undefined ? {} : { auth }),
-  };
-  const path = join(folder, "config.yml");
-  await writeFile(path, JSON.stringify(config));
-  const child: ChildProcess = spawn(program, ["serve", path], { stdio: "ignore" });
-  onTestFinished(() => {
-    child.kill("SIGKILL");
-  });
-  for (let attempt = 0; attempt < 200; attempt++) {
-    const isUp = await fetch(`http://${host}/v2/`).then(
-      () => true,
-      () => false,
-    );
-    if (isUp) return host;
-    await new Promise((done) => setTimeout(done, 25));
-  }
-  throw new Error("docker-registry did not start");
+/** Pushes the sample, pulls it back, and lets skopeo look at it. */
+async function exchangeImage(
+  host: string,
+  options: RegistryClientOptions,
+  skopeoOptions: readonly string[],
+): Promise<void> {
+  const image = await sampleImage([10_240, 500_000]);
+  const repository = new RemoteRepository(testClient(options), host, "team/app");
+  await copy(image.target, "v1", repository);
+  // Another client, which knows nothing yet.
+  const reader = new RemoteRepository(testClient(options), host, "team/app");
+  expect(await copy(reader, "v1", new MemoryTarget())).toEqual(image.root);
+  expect(await collect(reader.tags())).toEqual(["v1"]);
+  if (!hasSkopeo) return;
+  const raw = await run("skopeo", [
+    "inspect",
+    "--raw",
+    ...skopeoOptions,
+    `docker://${host}/team/app:v1`,
+  ]);
+  expect(raw).toBe(new TextDecoder().decode(image.manifestBytes));
 }
 
 describe.skipIf(!hasRegistry)("Debian's docker-registry", () => {
@@ -82,34 +73,123 @@ describe.skipIf(!hasRegistry)("Debian's docker-registry", () => {
     await repository.delete(sbom);
     expect(await collect(repository.referrers(image.root))).toEqual([]);
     expect(await collect(repository.tags())).toContain("v1");
-    if (hasTool("skopeo")) {
-      const raw = await run("skopeo", [
-        "inspect",
-        "--raw",
-        "--tls-verify=false",
-        `docker://${host}/team/app:v1`,
-      ]);
-      expect(raw).toBe(new TextDecoder().decode(image.manifestBytes));
-    }
+  });
+
+  test("in the clear has what skopeo sees", async () => {
+    const host = await dockerRegistry();
+    await exchangeImage(host, {}, ["--tls-verify=false"]);
   });
 
   test("with htpasswd lets in who knows the password", async () => {
-    const folder = await temporaryFolder();
-    const path = join(folder, "htpasswd");
-    // The bcrypt hash of "s3cret", made by crypt(3).
-    await writeFile(path, "ann:$2y$05$abcdefghijklmnopqrstuuLK7U1u6pVRmL7L1BBM2aS35PSZnDXlK\n");
-    const host = await dockerRegistry({ htpasswd: { realm: "test", path } });
-    const nobody = new RemoteRepository(testClient(), host, "app");
-    await expectCode(nobody.resolve("v1"), "ORAS_AUTH_REQUIRED");
-    const wrong = testClient({
-      credentials: async () => ({ type: "password", username: "ann", password: "wrong" }),
+    const host = await dockerRegistry({ auth: await htpasswd() });
+    await expectOnlyAnn(host, {}, "ORAS_AUTH_REQUIRED");
+    const known = { credentials: async () => ann };
+    await exchangeImage(host, known, ["--tls-verify=false", "--creds=ann:s3cret"]);
+  });
+
+  test("over TLS is trusted by its own authority only", async () => {
+    const tls = selfSigned();
+    const host = await dockerRegistry({ tls, auth: await htpasswd() });
+    const trusting = (ca?: string) => ({
+      hosts: { [host]: { scheme: "https" as const, ...(ca === undefined ? {} : { ca }) } },
+      credentials: async () => ann,
     });
-    await expectCode(new RemoteRepository(wrong, host, "app").resolve("v1"), "ORAS_AUTH_DENIED");
-    const right = testClient({
-      credentials: async () => ({ type: "password", username: "ann", password: "s3cret" }),
+    for (const ca of [undefined, selfSigned().cert]) {
+      const stranger = new RemoteRepository(testClient(trusting(ca)), host, "team/app");
+      await expectCode(stranger.resolve("v1"), "ORAS_TLS");
+    }
+    const certificates = await certificateFolder(tls);
+    await exchangeImage(host, trusting(tls.cert), [
+      `--cert-dir=${certificates}`,
+      "--creds=ann:s3cret",
+    ]);
+  });
+
+  test.each([
+    ["by the OAuth2 form", true],
+    ["by GET", false],
+  ])("takes tokens that a token server gives %s", async (_name, knowsForm) => {
+    const signer = selfSigned();
+    const issuer = "the token server of the tests";
+    const tokens = await tokenServer({
+      signer,
+      issuer,
+      knowsForm,
+      user: "ann",
+      password: "s3cret",
     });
-    const { target, root } = await sampleImage();
-    await copy(target, "v1", new RemoteRepository(right, host, "app"));
-    expect(await new RemoteRepository(right, host, "app").resolve("v1")).toEqual(root);
+    const bundle = join(await certificateFolder(signer), "ca.crt");
+    const token = { realm: `${tokens.origin}/token`, service: "registry.test", issuer };
+    const host = await dockerRegistry({ auth: { token: { ...token, rootcertbundle: bundle } } });
+    await exchangeImage(host, { credentials: async () => ann }, [
+      "--tls-verify=false",
+      "--creds=ann:s3cret",
+    ]);
+    await expectOnlyAnn(host, {}, "OCI_NOT_FOUND");
+    const nobody = new RemoteRepository(testClient(), host, "team/app");
+    expect(await copy(nobody, "v1", new MemoryTarget())).toMatchObject({
+      size: expect.any(Number),
+    });
+    const { target } = await sampleImage();
+    await expectCode(copy(target, "v1", nobody, "v2"), "ORAS_AUTH_REQUIRED");
+    // A blob of another repository needs a token for both.
+    const client = testClient({ credentials: async () => ann });
+    const blob = describeContent("application/octet-stream", noise(1000));
+    await new RemoteRepository(client, host, "one").push(blob, bytesSource(noise(1000)));
+    const two = new RemoteRepository(client, host, "two");
+    const unread = { open: () => Promise.reject(new Error("nothing is sent")) };
+    await two.push(blob, unread, { mountFrom: "one" });
+    expect(await two.exists(blob)).toBe(true);
+    for (const { path } of tokens.seen) expect(path).not.toContain("s3cret");
+  });
+
+  test("refuses tokens of a server that it does not trust", async () => {
+    const issuer = "the token server of the tests";
+    const signer = selfSigned();
+    const tokens = await tokenServer({
+      signer,
+      issuer,
+      knowsForm: true,
+      user: "ann",
+      password: "s3cret",
+    });
+    const bundle = join(await certificateFolder(selfSigned()), "ca.crt");
+    const token = { realm: `${tokens.origin}/token`, service: "registry.test", issuer };
+    const host = await dockerRegistry({ auth: { token: { ...token, rootcertbundle: bundle } } });
+    const client = testClient({ credentials: async () => ann });
+    await expectCode(new RemoteRepository(client, host, "app").resolve("v1"), "ORAS_AUTH_DENIED");
+    expect(tokens.seen).toHaveLength(1);
   });
 });
+
+async function htpasswd(): Promise<unknown> {
+  const path = join(await temporaryFolder(), "htpasswd");
+  // The bcrypt hash of "s3cret", made by crypt(3).
+  await writeFile(path, "ann:$2y$05$abcdefghijklmnopqrstuuLK7U1u6pVRmL7L1BBM2aS35PSZnDXlK\n");
+  return { htpasswd: { realm: "test", path } };
+}
+
+/** A folder of certificates as skopeo wants it. */
+async function certificateFolder({ cert }: SelfSigned): Promise<string> {
+  const folder = join(await temporaryFolder(), "certificates");
+  await mkdir(folder);
+  await writeFile(join(folder, "ca.crt"), cert);
+  return folder;
+}
+
+/** What strangers get: nobody, and one with a wrong password. */
+async function expectOnlyAnn(
+  host: string,
+  options: RegistryClientOptions,
+  forNobody: "ORAS_AUTH_REQUIRED" | "OCI_NOT_FOUND",
+): Promise<void> {
+  const nobody = new RemoteRepository(testClient(options), host, "nothing");
+  await expectCode(nobody.resolve("v1"), forNobody);
+  const wrong = async (): Promise<Credentials> => ({ ...ann, password: "wrong" }) as Credentials;
+  const stranger = new RemoteRepository(
+    testClient({ ...options, credentials: wrong }),
+    host,
+    "nothing",
+  );
+  await expectCode(stranger.resolve("v1"), "ORAS_AUTH_DENIED");
+}
