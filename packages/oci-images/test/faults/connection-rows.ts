@@ -236,6 +236,23 @@ const ranges: readonly FaultRow[] = [
   ),
   {
     fault: "206 with a wrong start",
+    title: "another start, and the bytes from there",
+    faults: [
+      { at: "layer", on: [1], inject: breakAfter(100_000) },
+      {
+        at: "layer",
+        on: [2],
+        inject: ({ response, whole }) => {
+          const range = `bytes 200000-${layer.size - 1}/${layer.size}`;
+          response.writeHead(206, { "content-range": range }).end(whole.subarray(200_000));
+        },
+      },
+    ],
+    outcome: "heals",
+    tries: 3,
+  },
+  {
+    fault: "206 with a wrong start",
     title: "the right range, and the bytes of another one",
     faults: [
       { at: "layer", on: [1], inject: breakAfter(100_000) },

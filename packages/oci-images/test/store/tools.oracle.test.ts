@@ -1,3 +1,4 @@
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { ImageStore } from "@box/oci-images";
 import { copy, MemoryTarget, OciLayout } from "@box/oras";
@@ -33,6 +34,32 @@ describe.skipIf(!hasSkopeo)("skopeo", () => {
     expect(inspected.Digest).toBe(root.digest);
     await run("skopeo", [...copyArgs, fromStore, `oci:${folder}/again:v3`]);
   });
+
+  test.each(["oci-archive", "docker-archive", "docker-archive-legacy"] as const)(
+    "reads what the store exports as %s",
+    async (format) => {
+      const folder = await temporaryFolder();
+      const target = new MemoryTarget();
+      const tars = [new Uint8Array(10_240), new Uint8Array(20_480), new Uint8Array(10_240)];
+      await target.tag(await addImage(target, { tars }), "v1");
+      const layout = await OciLayout.ensure(join(folder, "layout"));
+      await copy(target, "v1", layout);
+      const store = await ImageStore.open(join(folder, "store"), { platform });
+      const name = "registry.test/team/app:v1";
+      const [image] = await store.import(layout, { name });
+      const path = join(folder, "export.tar");
+      await writeFile(path, await store.export(name, { format, name }));
+      const source =
+        format === "oci-archive" ? `oci-archive:${path}:v1` : `docker-archive:${path}:${name}`;
+      const inspected = JSON.parse(await run("skopeo", ["inspect", "--config", source]));
+      expect(inspected.rootfs.diff_ids).toEqual(image?.layers.map(({ diffId }) => diffId));
+      await run("skopeo", ["--insecure-policy", "copy", source, `oci:${folder}/copied:v1`]);
+      const back = await store.pull(`oci:${folder}/copied:v1`);
+      expect(back.config).toEqual(image?.config);
+      for (const layer of back.layers) for await (const _chunk of store.openLayer(layer));
+      if (format === "oci-archive") expect(back.digest).toBe(image?.digest);
+    },
+  );
 
   test("writes archives that the store imports", async () => {
     const folder = await temporaryFolder();
