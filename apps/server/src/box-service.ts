@@ -62,6 +62,10 @@ export interface CreateRequest {
   readonly guestRootfs?: string | undefined;
   /** Size of the user's disk; the image's own without it. */
   readonly diskSizeBytes?: number | undefined;
+  /** Labels to find the box by. */
+  readonly labels?: Readonly<Record<string, string>> | undefined;
+  /** Whether the box goes away when it has stopped. */
+  readonly autoRemove?: boolean | undefined;
   /** When the image is fetched. */
   readonly pull?: "missing" | "always" | "never" | undefined;
 }

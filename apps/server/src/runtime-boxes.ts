@@ -28,13 +28,16 @@ export function runtimeBoxes({ boxes, operations }: Runtime): BoxService {
   };
 }
 
-function toOptions({ image, name, guestRootfs, diskSizeBytes, pull }: CreateRequest) {
+function toOptions(request: CreateRequest) {
+  const { image, name, guestRootfs, diskSizeBytes, pull, labels, autoRemove } = request;
   return {
     image,
     name,
     ...(guestRootfs === undefined ? {} : { guestRootfs: chooseGuest(guestRootfs) }),
     ...(diskSizeBytes === undefined ? {} : { diskSizeBytes }),
     ...(pull === undefined ? {} : { pull }),
+    ...(labels === undefined ? {} : { labels }),
+    ...(autoRemove === undefined ? {} : { autoRemove }),
   };
 }
 

@@ -22,6 +22,12 @@ export type RuntimeErrorCode =
   | "BOX_NOT_FOUND" // not-found
   | "BOX_IN_USE" // in-use
   | "BOX_STATE_ILLEGAL" // conflict
+  | "BOX_LABEL_INVALID" // invalid-argument
+  | "BOX_DISK_NOT_MADE" // conflict
+  | "BOX_DISK_SHRINKS" // invalid-argument
+  | "BOX_SNAPSHOT_NAME_INVALID" // invalid-argument
+  | "BOX_SNAPSHOT_NAME_TAKEN" // conflict
+  | "BOX_SNAPSHOT_NOT_FOUND" // not-found
   | "BOX_IMAGE_CHANGED" // conflict
   | "BOX_BASE_CHANGED" // conflict
   | "BOX_BASE_FOREIGN" // unsupported
@@ -51,6 +57,12 @@ export const runtimeErrorKinds: Readonly<Record<RuntimeErrorCode, ErrorKind>> = 
   BOX_NOT_FOUND: "not-found",
   BOX_IN_USE: "in-use",
   BOX_STATE_ILLEGAL: "conflict",
+  BOX_LABEL_INVALID: "invalid-argument",
+  BOX_DISK_NOT_MADE: "conflict",
+  BOX_DISK_SHRINKS: "invalid-argument",
+  BOX_SNAPSHOT_NAME_INVALID: "invalid-argument",
+  BOX_SNAPSHOT_NAME_TAKEN: "conflict",
+  BOX_SNAPSHOT_NOT_FOUND: "not-found",
   BOX_IMAGE_CHANGED: "conflict",
   BOX_BASE_CHANGED: "conflict",
   BOX_BASE_FOREIGN: "unsupported",

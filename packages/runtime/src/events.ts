@@ -9,10 +9,37 @@ export interface BoxEventStamp {
   readonly box: { readonly id: string; readonly name: string };
 }
 
+/** What was done to a box as a whole. */
+export type BoxChangeName =
+  | "box.renamed"
+  | "box.cloned"
+  | "box.resized"
+  | "snapshot.created"
+  | "snapshot.restored"
+  | "snapshot.removed";
+
+/** Something that was done to a box as a whole. Plain data. */
+export interface BoxChangeEvent {
+  /** Marks it in a stream of events of several types. */
+  readonly type: "change";
+  /** What was done. */
+  readonly name: BoxChangeName;
+  /** How important it is. */
+  readonly level: "info";
+  /** The same in one sentence for people. */
+  readonly message: string;
+  /** Names, sizes and the like. */
+  readonly details: Readonly<Record<string, unknown>>;
+}
+
+/** The events that boxes add to those of the pipeline. */
+export type BoxOwnEvent = OverlayEvent | BoxChangeEvent;
+
 /**
- * An event of an operation on a box: those of the pipeline, and what the overlay rules did (`type: "overlay"`).
+ * An event of an operation on a box: those of the pipeline, what the overlay rules did (`type: "overlay"`), and what was done
+ * to the box as a whole (`type: "change"`).
  *
  * Plain JSON, the same in the library, the CLI's NDJSON and the server's SSE. `sequence` counts from 1 without gaps
  * within an operation.
  */
-export type BoxEvent = PipelineEvent<OverlayEvent> & BoxEventStamp;
+export type BoxEvent = PipelineEvent<BoxOwnEvent> & BoxEventStamp;

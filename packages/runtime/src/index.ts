@@ -10,7 +10,11 @@ export type {
   ImageConfig,
 } from "./boxes/box.ts";
 export type {
+  ChangeBoxOptions,
+  ChangedBox,
+  CloneBoxOptions,
   CreateBoxOptions,
+  ListBoxesOptions,
   LockOptions,
   PrepareBoxOptions,
   PreparedBox,
@@ -19,11 +23,21 @@ export type {
   RestoreBoxOptions,
   RestoredBox,
 } from "./boxes/box-options.ts";
-export { Boxes } from "./boxes/boxes.ts";
+export { Boxes, type ChangedSnapshot } from "./boxes/boxes.ts";
+export type { ClonedBox } from "./boxes/clone-box.ts";
+export type { LabelFilter, Labels } from "./boxes/labels.ts";
 export { checkBoxName } from "./boxes/name.ts";
 export { type BoxState, boxStates, legalMoves } from "./boxes/states.ts";
+export type { DiskSizes } from "./disks/resize-disk.ts";
+export type { BoxSnapshot } from "./disks/snapshots.ts";
 export { RuntimeError, type RuntimeErrorCode, runtimeErrorKinds } from "./errors.ts";
-export type { BoxEvent, BoxEventStamp } from "./events.ts";
+export type {
+  BoxChangeEvent,
+  BoxChangeName,
+  BoxEvent,
+  BoxEventStamp,
+  BoxOwnEvent,
+} from "./events.ts";
 export type { FileSystemType } from "./home/file-system-type.ts";
 export type { BoxLayout, HomeLayout } from "./home/layout.ts";
 export { homeFormat, type OpenHomeOptions } from "./home/open-home.ts";

@@ -18,6 +18,8 @@ const summaryShape = {
     }),
     z.strictObject({ type: z.literal("initramfs") }),
   ]),
+  labels: z.record(z.string(), z.string()),
+  autoRemove: z.boolean(),
   createdAt: time,
   updatedAt: time,
   error: z.looseObject({ code: z.string(), kind: z.string(), message: z.string() }).optional(),

@@ -1,5 +1,6 @@
 import type { BoxDetails } from "@box/runtime";
 import { formatFields, formatSize } from "../output/table.ts";
+import { formatLabels } from "./labels.ts";
 
 /** A box for people: what it is made from, where its disks are, what it runs. */
 export function describeBox(box: BoxDetails): string {
@@ -20,6 +21,8 @@ export function describeBox(box: BoxDetails): string {
       "guest env",
       guestRootfs.type === "disk" ? guestRootfs.environment : undefined,
     ),
+    ...optional("labels", formatLabels(box.labels) || undefined),
+    ...(box.autoRemove ? [["auto-remove", "when it has stopped"] as [string, string]] : []),
     ["created", box.createdAt],
     ...optional("error", box.error && `${box.error.code}: ${box.error.message}`),
   ];

@@ -29,6 +29,13 @@ export const boxCommands: readonly CommandSpec[] = [
         value: "SIZE",
         summary: "size of the box's disk, such as 10GiB (default: the size of its base)",
       },
+      {
+        name: "label",
+        value: "NAME=VALUE",
+        summary: "a label to find the box by (repeatable)",
+        many: true,
+      },
+      { name: "rm", summary: "record that the box goes away when it has stopped" },
       pullFlag,
     ],
     examples: [
@@ -69,9 +76,18 @@ export const boxCommands: readonly CommandSpec[] = [
     path: ["ls"],
     summary: "list the boxes",
     args: [],
-    flags: [],
+    flags: [
+      {
+        name: "filter",
+        value: "FILTER",
+        summary:
+          "only boxes with a label: label=NAME or label=NAME=VALUE (repeatable, all must hold)",
+        many: true,
+      },
+    ],
     examples: [
       { command: "box ls", summary: "A table" },
+      { command: "box ls --filter label=tier=front", summary: "Those with a label" },
       { command: "box ls -q", summary: "Only the names" },
     ],
     failures: ["io", "denied"],

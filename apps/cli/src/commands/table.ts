@@ -1,4 +1,5 @@
 import type { CommandSpec } from "../command/define-command.ts";
+import { boxChangeCommands } from "./box-change-commands.ts";
 import { boxCommands } from "./box-commands.ts";
 import { diskCommands } from "./disk-commands.ts";
 import { imageCommands } from "./image-commands.ts";
@@ -10,6 +11,7 @@ import { storageCommands } from "./storage-commands.ts";
 /** Every command of box, in the order of the help. */
 export const commands: readonly CommandSpec[] = [
   ...boxCommands,
+  ...boxChangeCommands,
   ...storageCommands,
   ...imageCommands,
   ...rootfsCommands,

@@ -41,6 +41,8 @@ const summaryShape = {
   state: z.string(),
   image: z.looseObject({ reference: z.string(), digest: z.string().optional() }),
   guestRootfs: z.looseObject({ type: z.enum(["disk", "initramfs"]) }),
+  labels: z.record(z.string(), z.string()),
+  autoRemove: z.boolean(),
   createdAt: time,
   updatedAt: time,
   error: errorReport.optional(),
@@ -91,6 +93,8 @@ export const createRequest: z.ZodType<CreateRequest> = z.strictObject({
   name: boxName,
   guestRootfs: reference.meta({ description: "a reference, or none" }).optional(),
   diskSizeBytes: z.int().positive().optional(),
+  labels: z.record(z.string(), z.string()).optional(),
+  autoRemove: z.boolean().optional(),
   pull: z.enum(["missing", "always", "never"]).optional(),
 });
 

@@ -97,6 +97,8 @@ export function boxDetails(name: string, reference = "oci:/x:y"): BoxDetails {
     state: "created",
     image: { reference },
     guestRootfs: { type: "disk" },
+    labels: {},
+    autoRemove: false,
     createdAt: "2026-01-02T03:04:05.000Z",
     updatedAt: "2026-01-02T03:04:05.000Z",
     directory: `/home/boxes/${name}`,

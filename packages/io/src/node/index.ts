@@ -1,3 +1,4 @@
+export { type CopyFileDurablyOptions, copyFileDurably } from "./copy-file.ts";
 export {
   type CreateFileDurablyOptions,
   createFileDurably,

@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import {
+  copyFileDurably,
   createFileDurably,
   ensureDirectory,
   type FileSystemOperation,
@@ -159,5 +160,34 @@ describe("folders and names", () => {
     expect(readdirSync(folder)).toHaveLength(2);
     expect(await removeDeadTemporaries(join(folder, "none"))).toEqual([]);
     await expect(removeDeadTemporaries(join(folder, "keep"))).rejects.toMatchObject({ kind: "io" });
+  });
+
+  test("copies a file whole, with holes for blocks of zeros, or leaves nothing", async () => {
+    const folder = temporaryFolder();
+    const [from, to] = [join(folder, "from"), join(folder, "to")];
+    const content = Buffer.alloc(3 * 1024 * 1024 + 5);
+    content.write("one", 0);
+    content.write("two", 2 * 1024 * 1024 + 4095);
+    content.write("end", content.byteLength - 3);
+    writeFileSync(from, content);
+    const told: Uint8Array[] = [];
+    expect(await copyFileDurably(from, to, { onBytes: (bytes) => told.push(bytes) })).toBe(
+      content.byteLength,
+    );
+    expect(readFileSync(to).equals(content)).toBe(true);
+    expect(Buffer.concat(told).equals(content)).toBe(true);
+    expect(statSync(to).blocks).toBeLessThan(statSync(from).blocks / 10);
+    await expect(copyFileDurably(from, to, { exclusive: true })).rejects.toMatchObject({
+      code: "IO_EXISTS",
+    });
+    let reads = 0;
+    const shrinking = observeFileSystem(nodeFileSystem, ({ kind }) => {
+      reads += kind === "read" ? 1 : 0;
+      if (reads === 2) writeFileSync(from, "short");
+    });
+    await expect(
+      copyFileDurably(from, join(folder, "other"), { fs: shrinking }),
+    ).rejects.toMatchObject({ code: "IO_FAILED" });
+    expect(readdirSync(folder).sort()).toEqual(["from", "to"]);
   });
 });

@@ -4,6 +4,7 @@ import type { OperationOptions } from "../operations/run-operation.ts";
 import type { RestoredBase } from "../restore/restore-bases.ts";
 import type { PullPolicy } from "../source/image-source.ts";
 import type { BoxDetails, GuestRootfsChoice } from "./box.ts";
+import type { LabelFilter, Labels } from "./labels.ts";
 
 /** What waiting for another process that works on the same box may cost. */
 export interface LockOptions {
@@ -23,6 +24,33 @@ export interface CreateBoxOptions extends OperationOptions {
   readonly diskSizeBytes?: number;
   /** When a registry is asked for an image that may be here already; `missing` unless given. */
   readonly pull?: PullPolicy;
+  /** Labels to find it by. */
+  readonly labels?: Labels;
+  /** Whether it goes away when it has stopped; recorded for whoever runs it. No unless given. */
+  readonly autoRemove?: boolean;
+}
+
+/** What `boxes.list` takes. */
+export interface ListBoxesOptions {
+  /** Only boxes that have every one of these labels. */
+  readonly labels?: readonly LabelFilter[];
+}
+
+/** What `boxes.rename`, `boxes.resize` and those about snapshots take. */
+export interface ChangeBoxOptions extends OperationOptions, LockOptions {}
+
+/** What `boxes.clone` takes. */
+export interface CloneBoxOptions extends OperationOptions, LockOptions {
+  /** Name of the copy; one is made up unless given. */
+  readonly name?: string;
+}
+
+/** What a change of a box gives. */
+export interface ChangedBox {
+  /** The box as it is now. */
+  readonly box: BoxDetails;
+  /** Id of the operation. */
+  readonly operation: string;
 }
 
 /** What `boxes.prepare` takes. */

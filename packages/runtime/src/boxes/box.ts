@@ -2,6 +2,7 @@ import type { ErrorReport } from "@box/errors";
 import type { DiskRole, EnvironmentEntry } from "@box/rootfs";
 import type { BoxEvent } from "../events.ts";
 import type { OperationSummary } from "../operations/operation.ts";
+import type { Labels } from "./labels.ts";
 import type { BoxState } from "./states.ts";
 
 /** What an image says about running its programs. */
@@ -54,6 +55,10 @@ export interface BoxRecord {
   readonly guestRootfs: GuestRootfsRecord;
   /** Size of the user's disk that was asked for; the base's when absent. */
   readonly diskSizeBytes?: number;
+  /** Its labels. */
+  readonly labels: Labels;
+  /** Whether it goes away when it has stopped. */
+  readonly autoRemove: boolean;
   /** When it was created, in milliseconds since 1970. */
   readonly createdMs: number;
   /** When its record last changed, in milliseconds since 1970. */
@@ -106,6 +111,10 @@ export interface BoxSummary {
   readonly image: { readonly reference: string; readonly digest?: string };
   /** The system that boots. */
   readonly guestRootfs: GuestRootfsRecord;
+  /** Its labels. */
+  readonly labels: Labels;
+  /** Whether it goes away when it has stopped. */
+  readonly autoRemove: boolean;
   /** When it was created: ISO 8601, UTC. */
   readonly createdAt: string;
   /** When its record last changed: ISO 8601, UTC. */
@@ -124,6 +133,6 @@ export interface BoxDetails extends BoxSummary {
   readonly disks: { readonly user?: DiskDetails; readonly guest?: DiskDetails };
   /** Its newest operations, newest first. */
   readonly operations: readonly OperationSummary[];
-  /** What happened to its disks, and what warned or failed; oldest first. */
+  /** What happened to it and its disks, and what warned or failed; oldest first. */
   readonly history: readonly BoxEvent[];
 }

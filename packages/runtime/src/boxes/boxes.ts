@@ -1,12 +1,18 @@
 import { kindOf, toErrorReport } from "@box/errors";
-import { randomIds, settlePlan, type TraceContext, type ValuesOf } from "@box/pipeline";
-import { RuntimeError } from "../errors.ts";
+import { settlePlan, type ValuesOf } from "@box/pipeline";
+import { type DiskSizes, resizeChange } from "../disks/resize-disk.ts";
+import {
+  type BoxSnapshot,
+  createSnapshotChange,
+  listSnapshots,
+  removeSnapshotChange,
+  restoreSnapshotChange,
+} from "../disks/snapshots.ts";
+import { withUserImage } from "../disks/user-image.ts";
 import { type InitTasks, type InitValues, initPlan } from "../init/init-plan.ts";
 import type { InitPolicy } from "../init/keys.ts";
-import type { InitServices } from "../init/services.ts";
 import {
   type OperationOptions,
-  type OperationServices,
   type OperationWork,
   runOperation,
 } from "../operations/run-operation.ts";
@@ -23,7 +29,11 @@ import {
 import type { BoxDetails, BoxRecord, BoxSummary } from "./box.ts";
 import { lockBox } from "./box-lock.ts";
 import type {
+  ChangeBoxOptions,
+  ChangedBox,
+  CloneBoxOptions,
   CreateBoxOptions,
+  ListBoxesOptions,
   PrepareBoxOptions,
   PreparedBox,
   RemoveBoxOptions,
@@ -31,19 +41,35 @@ import type {
   RestoreBoxOptions,
   RestoredBox,
 } from "./box-options.ts";
+import {
+  type BoxChange,
+  type BoxServices,
+  changeBox,
+  lockFor,
+  requireIdle,
+  settingsOf,
+  workOf,
+} from "./box-work.ts";
+import { type ClonedBox, cloneBox } from "./clone-box.ts";
 import { describeBox, summarizeBox } from "./describe-box.ts";
-import { checkBoxName } from "./name.ts";
+import { checkLabels, hasLabels } from "./labels.ts";
+import { checkBoxName, nameTaken } from "./name.ts";
 import { clearAbandonedBoxes } from "./recover.ts";
 import { checkDisksUnused, removalPlan } from "./removal-plan.ts";
 import { removeBoxFiles, removeBoxLock } from "./remove-files.ts";
-import { checkMove, isInUse } from "./states.ts";
-
-const defaultLockTimeoutMs = 30_000;
+import { renameChange } from "./rename-box.ts";
+import { checkMove } from "./states.ts";
 
 /** What {@link Boxes} works with. */
-export interface BoxesServices extends InitServices, OperationServices {
+export interface BoxesServices extends BoxServices {
   /** The tasks of the init pipeline. */
   readonly tasks: InitTasks;
+}
+
+/** What a change of a snapshot gives. */
+export interface ChangedSnapshot extends ChangedBox {
+  /** The snapshot. */
+  readonly snapshot: BoxSnapshot;
 }
 
 /** The boxes of a home. Made by `Runtime.open`. */
@@ -57,7 +83,7 @@ export class Boxes {
   /**
    * Makes a box and both its disks. When it fails nothing of it is left.
    *
-   * @throws RuntimeError `BOX_NAME_INVALID`, `BOX_NAME_TAKEN`; errors of images, bases and overlays.
+   * @throws RuntimeError `BOX_NAME_INVALID`, `BOX_NAME_TAKEN`, `BOX_LABEL_INVALID`; errors of images, bases and overlays.
    */
   async create(options: CreateBoxOptions): Promise<PreparedBox> {
     const box = await this.#newBox(options);
@@ -88,8 +114,8 @@ export class Boxes {
    */
   async prepare(nameOrId: string, options: PrepareBoxOptions = {}): Promise<PreparedBox> {
     const found = requireBox(this.#services.state.database, nameOrId);
-    await using _lock = await this.#lock(found, "preparing", options);
-    const box = this.#requireIdle(found);
+    await using _lock = await lockFor(this.#services, found, "preparing", options);
+    const box = requireIdle(this.#services, found);
     // Refuses a box that is being created or removed before anything is done to it.
     checkMove(box.name, box.state, "failed");
     const policy: InitPolicy = { recreateDisk: options.recreateDisk ?? false, pull: "missing" };
@@ -118,27 +144,110 @@ export class Boxes {
   async restore(nameOrId: string, options: RestoreBoxOptions = {}): Promise<RestoredBox> {
     const { home, state, clock } = this.#services;
     const found = requireBox(state.database, nameOrId);
-    await using _lock = await this.#lock(found, "restoring", options);
-    const box = this.#requireIdle(found);
+    await using _lock = await lockFor(this.#services, found, "restoring", options);
+    const box = requireIdle(this.#services, found);
     // Refuses a box that is being created or removed.
     checkMove(box.name, box.state, "failed");
     await checkDisksUnused(home, box);
     const { id, name } = box;
     const plan = restorePlan(this.#services, box);
-    const work = this.#work("restore", box, options);
+    const work = workOf(this.#services, "restore", box, options);
     const { values } = await runOperation<RestoreValues>(this.#services, {
       ...work,
       begin: () => {},
-      run: (onEvent) => settlePlan(plan, { ...this.#settings(work, options), clock, onEvent }),
+      run: (onEvent) => settlePlan(plan, { ...settingsOf(work, options), clock, onEvent }),
       succeed: () => {},
       fail: () => {},
     });
     return { id, name, operation: work.id, bases: values.restored_bases };
   }
 
-  /** All boxes, by name. */
-  async list(): Promise<readonly BoxSummary[]> {
-    return listBoxes(this.#services.state.database).map(summarizeBox);
+  /** All boxes, by name; those with certain labels when asked for. */
+  async list({ labels = [] }: ListBoxesOptions = {}): Promise<readonly BoxSummary[]> {
+    const boxes = listBoxes(this.#services.state.database);
+    return boxes.filter((box) => hasLabels(box.labels, labels)).map(summarizeBox);
+  }
+
+  /**
+   * Gives a box another name.
+   *
+   * @throws RuntimeError `BOX_NOT_FOUND`, `BOX_IN_USE`, `BOX_NAME_INVALID`, `BOX_NAME_TAKEN`.
+   */
+  async rename(
+    nameOrId: string,
+    newName: string,
+    options: ChangeBoxOptions = {},
+  ): Promise<ChangedBox> {
+    checkBoxName(newName);
+    await this.#clearAbandoned(newName);
+    const found = requireBox(this.#services.state.database, nameOrId);
+    const change = renameChange(found, newName, () => this.#now());
+    return this.#changed(await changeBox(this.#services, found.id, change, options));
+  }
+
+  /** Makes a box as a copy of another; see {@link cloneBox}. */
+  async clone(nameOrId: string, options: CloneBoxOptions = {}): Promise<ClonedBox> {
+    return cloneBox(this.#services, nameOrId, options);
+  }
+
+  /**
+   * Grows the user's disk. The file system on it grows when the guest grows it.
+   *
+   * @throws RuntimeError `BOX_NOT_FOUND`, `BOX_IN_USE`, `BOX_DISK_SHRINKS`; RootfsError `OVERLAY_*` when the disk is not sound.
+   */
+  async resize(
+    nameOrId: string,
+    sizeBytes: number,
+    options: ChangeBoxOptions = {},
+  ): Promise<ChangedBox & DiskSizes> {
+    const change = resizeChange(this.#services, sizeBytes);
+    const done = await changeBox(this.#services, nameOrId, change, options);
+    return { ...this.#changed(done), ...done.result };
+  }
+
+  /** The snapshots of the user's disk, the oldest first. @throws RuntimeError `BOX_NOT_FOUND`; RootfsError `OVERLAY_*`. */
+  async listSnapshots(
+    nameOrId: string,
+    options: { readonly signal?: AbortSignal } = {},
+  ): Promise<readonly BoxSnapshot[]> {
+    const box = requireBox(this.#services.state.database, nameOrId);
+    const { signal = new AbortController().signal } = options;
+    return withUserImage(this.#services, box, { mode: "r", signal }, listSnapshots);
+  }
+
+  /**
+   * Takes a snapshot of the user's disk. The guest disk has none: it holds nothing that is not made again.
+   *
+   * @throws RuntimeError `BOX_SNAPSHOT_NAME_INVALID`, `BOX_SNAPSHOT_NAME_TAKEN`, and as {@link Boxes.resize}.
+   */
+  async createSnapshot(
+    nameOrId: string,
+    snapshot: string,
+    options: ChangeBoxOptions = {},
+  ): Promise<ChangedSnapshot> {
+    return this.#snapshot(nameOrId, createSnapshotChange(this.#services, snapshot), options);
+  }
+
+  /**
+   * Makes the user's disk what it was when a snapshot was taken. What was written since is lost.
+   *
+   * @throws RuntimeError `BOX_SNAPSHOT_NOT_FOUND`, and as {@link Boxes.resize}.
+   */
+  async restoreSnapshot(
+    nameOrId: string,
+    snapshot: string,
+    options: ChangeBoxOptions = {},
+  ): Promise<ChangedSnapshot> {
+    return this.#snapshot(nameOrId, restoreSnapshotChange(this.#services, snapshot), options);
+  }
+
+  /** Removes a snapshot. @throws RuntimeError `BOX_SNAPSHOT_NOT_FOUND`, and as {@link Boxes.resize}. */
+  async removeSnapshot(
+    nameOrId: string,
+    snapshot: string,
+    options: ChangeBoxOptions = {},
+  ): Promise<ChangedSnapshot> {
+    return this.#snapshot(nameOrId, removeSnapshotChange(this.#services, snapshot), options);
   }
 
   /** Everything about a box. @throws RuntimeError `BOX_NOT_FOUND`. */
@@ -155,21 +264,45 @@ export class Boxes {
   async remove(nameOrId: string, options: RemoveBoxOptions = {}): Promise<RemovedBox> {
     const { home, state, clock } = this.#services;
     const found = requireBox(state.database, nameOrId);
-    await using _lock = await this.#lock(found, "removing", { lockTimeoutMs: 0, ...options });
-    const box = this.#requireIdle(found);
+    await using _lock = await lockFor(this.#services, found, "removing", {
+      lockTimeoutMs: 0,
+      ...options,
+    });
+    const box = requireIdle(this.#services, found);
     await checkDisksUnused(home, box);
     const { id, name } = box;
     const plan = removalPlan(home, box);
-    const work = this.#work("remove", box, options);
+    const work = workOf(this.#services, "remove", box, options);
     await runOperation(this.#services, {
       ...work,
       begin: (database) => moveBox(database, id, "removing", { nowMs: this.#now() }),
-      run: (onEvent) => settlePlan(plan, { ...this.#settings(work, options), clock, onEvent }),
+      run: (onEvent) => settlePlan(plan, { ...settingsOf(work, options), clock, onEvent }),
       succeed: (database) => deleteBox(database, id),
       fail: () => {},
     });
     await removeBoxLock(home, id);
     return { id, name, operation: work.id };
+  }
+
+  async #snapshot(
+    nameOrId: string,
+    change: BoxChange<BoxSnapshot>,
+    options: ChangeBoxOptions,
+  ): Promise<ChangedSnapshot> {
+    const done = await changeBox(this.#services, nameOrId, change, options);
+    return { ...this.#changed(done), snapshot: done.result };
+  }
+
+  #changed({
+    box,
+    operation,
+  }: {
+    readonly box: BoxRecord;
+    readonly operation: string;
+  }): ChangedBox {
+    const { home, state } = this.#services;
+    const now = requireBox(state.database, box.id);
+    return { box: describeBox(home, state.database, now), operation };
   }
 
   async #runInit(
@@ -180,13 +313,13 @@ export class Boxes {
     ends: Pick<OperationWork<InitValues>, "begin" | "succeed" | "recover" | "fail">,
   ): Promise<PreparedBox> {
     const { state, home, clock, tasks } = this.#services;
-    const work = this.#work(kind, box, options);
+    const work = workOf(this.#services, kind, box, options);
     const { values, metrics } = await runOperation<InitValues>(this.#services, {
       ...work,
       ...ends,
       run: (onEvent) =>
         settlePlan(initPlan(kind, tasks), {
-          ...this.#settings(work, options),
+          ...settingsOf(work, options),
           clock,
           onEvent,
           inputs: { box: requireBox(state.database, box.id), policy },
@@ -201,29 +334,18 @@ export class Boxes {
     };
   }
 
-  #work(
-    kind: OperationWork<never>["kind"],
-    { id, name }: { readonly id: string; readonly name: string },
-    options: OperationOptions,
-  ): Pick<OperationWork<never>, "id" | "kind" | "box" | "trace" | "onEvent"> {
-    const trace: TraceContext = options.trace ?? {
-      traceId: randomIds.traceId(),
-      spanId: randomIds.spanId(),
-    };
-    const operation = options.operation ?? this.#services.newId();
-    return { id: operation, kind, box: { id, name }, trace, onEvent: options.onEvent };
-  }
-
-  #settings(work: { readonly trace: TraceContext }, { signal }: OperationOptions) {
-    return { trace: work.trace, ...(signal === undefined ? {} : { signal }) };
-  }
-
   async #newBox(options: CreateBoxOptions): Promise<NewBox> {
     const id = this.#services.newId();
     const name = options.name ?? `box-${id.slice(0, 8)}`;
     checkBoxName(name);
     const { source } = this.#services;
-    const { guestRootfs = { type: "disk" }, diskSizeBytes } = options;
+    const {
+      guestRootfs = { type: "disk" },
+      diskSizeBytes,
+      labels = {},
+      autoRemove = false,
+    } = options;
+    checkLabels(labels);
     const guestReference = guestRootfs.type === "disk" ? guestRootfs.reference : undefined;
     return {
       id,
@@ -234,6 +356,8 @@ export class Boxes {
           ? { type: guestRootfs.type }
           : { type: "disk", reference: await source.nameOf(guestReference) },
       ...(diskSizeBytes === undefined ? {} : { diskSizeBytes }),
+      labels,
+      autoRemove,
       nowMs: this.#now(),
     };
   }
@@ -244,36 +368,7 @@ export class Boxes {
     if (findBox(state.database, name) !== undefined) await clearAbandonedBoxes(home, state, name);
   }
 
-  #lock(box: BoxRecord, doing: string, options: RemoveBoxOptions) {
-    return lockBox(this.#services.home, box, {
-      command: `${doing} ${box.name}`,
-      timeoutMs: options.lockTimeoutMs ?? defaultLockTimeoutMs,
-      signal: options.signal,
-    });
-  }
-
-  /** The box as it is now that its lock is held. */
-  #requireIdle(found: BoxRecord): BoxRecord {
-    const box = requireBox(this.#services.state.database, found.id);
-    if (!isInUse(box.state)) return box;
-    throw new RuntimeError({
-      code: "BOX_IN_USE",
-      message: `box ${box.name} is ${box.state}`,
-      details: { name: box.name, state: box.state },
-      hint: "stop it first",
-    });
-  }
-
   #now(): number {
     return this.#services.clock.now();
   }
-}
-
-function nameTaken(name: string): RuntimeError {
-  return new RuntimeError({
-    code: "BOX_NAME_TAKEN",
-    message: `there is a box ${name} already`,
-    details: { name },
-    hint: `choose another name, or remove it with "box rm ${name}"`,
-  });
 }

@@ -15,6 +15,8 @@ export function summarizeBox(box: BoxRecord): BoxSummary {
     state: box.state,
     image: box.image,
     guestRootfs: box.guestRootfs,
+    labels: box.labels,
+    autoRemove: box.autoRemove,
     createdAt: new Date(box.createdMs).toISOString(),
     updatedAt: new Date(box.updatedMs).toISOString(),
     ...(box.error === undefined ? {} : { error: box.error }),

@@ -11,7 +11,7 @@ import type { BoxRecord, DiskRecord } from "../boxes/box.ts";
 import type { BoxLayout } from "../home/layout.ts";
 import { putBase } from "../state/bases-table.ts";
 import { learnImages } from "../state/boxes-table.ts";
-import { forgetDisk, getDisk, putDisk } from "../state/disks-table.ts";
+import { forgetDisk, getDisk, putDisk, setDiskSize } from "../state/disks-table.ts";
 import { BaseChoice, type FreshBase } from "./base-choice.ts";
 import type { PreparedDisk } from "./keys.ts";
 import type { InitServices } from "./services.ts";
@@ -62,6 +62,10 @@ export async function prepareDisk(
   if (recorded === undefined) undoMaking(services, request, prepared, context);
   if (recorded === undefined || prepared.outcome !== "kept") {
     recordDisk(services, request, prepared, choice.fresh);
+  } else if (recorded.virtualSizeBytes !== prepared.virtualSizeBytes) {
+    // A resize or a restored snapshot whose process died before it was recorded: the disk itself knows its size.
+    const { virtualSizeBytes: size } = prepared;
+    services.state.transaction((database) => setDiskSize(database, box.id, role, size));
   }
   const { path, outcome, quarantinedPath } = prepared;
   return {

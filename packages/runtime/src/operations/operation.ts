@@ -2,7 +2,17 @@ import type { ErrorReport } from "@box/errors";
 import type { PlanMetrics } from "@box/pipeline";
 
 /** What an operation does. */
-export type OperationKind = "create" | "prepare" | "restore" | "remove";
+export type OperationKind =
+  | "create"
+  | "prepare"
+  | "restore"
+  | "remove"
+  | "rename"
+  | "clone"
+  | "resize"
+  | "snapshot-create"
+  | "snapshot-restore"
+  | "snapshot-remove";
 
 /** How far an operation is. */
 export type OperationState = "running" | "succeeded" | "failed" | "cancelled" | "interrupted";
@@ -17,7 +27,18 @@ export const operationStates: readonly OperationState[] = [
 ];
 
 /** Every kind of operation. */
-export const operationKinds: readonly OperationKind[] = ["create", "prepare", "restore", "remove"];
+export const operationKinds: readonly OperationKind[] = [
+  "create",
+  "prepare",
+  "restore",
+  "remove",
+  "rename",
+  "clone",
+  "resize",
+  "snapshot-create",
+  "snapshot-restore",
+  "snapshot-remove",
+];
 
 /** An operation on a box. */
 export interface OperationSummary {

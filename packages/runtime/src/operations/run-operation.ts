@@ -8,8 +8,7 @@ import type {
   PlanSuccess,
   TraceContext,
 } from "@box/pipeline";
-import type { OverlayEvent } from "@box/rootfs";
-import type { BoxEvent } from "../events.ts";
+import type { BoxEvent, BoxOwnEvent } from "../events.ts";
 import type { StateDatabase } from "../state/database.ts";
 import { endOperation, insertOperation, trimOperations } from "../state/operations-table.ts";
 import type { StateStore } from "../state/state-store.ts";
@@ -37,7 +36,7 @@ export interface OperationWork<Values extends AnyKey> {
   /** Stored in one transaction with the operation's beginning; what it throws leaves nothing behind. */
   begin(database: StateDatabase): void;
   /** Does the work. */
-  run(onEvent: (event: PipelineEvent<OverlayEvent>) => void): Promise<PlanResult<Values>>;
+  run(onEvent: (event: PipelineEvent<BoxOwnEvent>) => void): Promise<PlanResult<Values>>;
   /** Stored in one transaction with the operation's success. */
   succeed(database: StateDatabase): void;
   /** Puts right what can be; called when the work failed. */

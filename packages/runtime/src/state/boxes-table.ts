@@ -1,5 +1,6 @@
 import type { ErrorReport } from "@box/errors";
 import type { BoxRecord, GuestRootfsRecord, ImageConfig } from "../boxes/box.ts";
+import type { Labels } from "../boxes/labels.ts";
 import { type BoxState, boxStates, checkMove } from "../boxes/states.ts";
 import { RuntimeError } from "../errors.ts";
 import { Columns } from "./columns.ts";
@@ -17,6 +18,10 @@ export interface NewBox {
   readonly guestRootfs: GuestRootfsRecord;
   /** Size of the user's disk; the base's when absent. */
   readonly diskSizeBytes?: number;
+  /** Its labels. */
+  readonly labels: Labels;
+  /** Whether it goes away when it has stopped. */
+  readonly autoRemove: boolean;
   /** Now, in milliseconds since 1970. */
   readonly nowMs: number;
 }
@@ -34,17 +39,44 @@ export interface LearnedImages {
 /** Stores a box that is being created. */
 export function insertBox(database: StateDatabase, box: NewBox): void {
   database.run(
-    `INSERT INTO boxes (id, name, state, image_reference, guest_rootfs, disk_size_bytes, created_ms, updated_ms)
-     VALUES (:id, :name, 'creating', :reference, :guest, :diskSize, :now, :now)`,
+    `INSERT INTO boxes (id, name, state, image_reference, guest_rootfs, disk_size_bytes, labels, auto_remove,
+       created_ms, updated_ms)
+     VALUES (:id, :name, 'creating', :reference, :guest, :diskSize, :labels, :autoRemove, :now, :now)`,
     {
       id: box.id,
       name: box.name,
       reference: box.imageReference,
       guest: JSON.stringify(box.guestRootfs),
       diskSize: box.diskSizeBytes ?? null,
+      labels: JSON.stringify(box.labels),
+      autoRemove: box.autoRemove ? 1 : 0,
       now: box.nowMs,
     },
   );
+}
+
+/** Stores a box that is being created as a copy of another: everything but its id, name and times is the same. */
+export function cloneRow(
+  database: StateDatabase,
+  sourceId: string,
+  copy: Pick<NewBox, "id" | "name" | "nowMs">,
+): void {
+  database.run(
+    `INSERT INTO boxes (id, name, state, image_reference, image_digest, image_config, guest_rootfs, disk_size_bytes,
+       labels, auto_remove, created_ms, updated_ms)
+     SELECT :id, :name, 'creating', image_reference, image_digest, image_config, guest_rootfs, disk_size_bytes,
+       labels, auto_remove, :now, :now FROM boxes WHERE id = :sourceId`,
+    { id: copy.id, name: copy.name, now: copy.nowMs, sourceId },
+  );
+}
+
+/** Gives a box another name. */
+export function renameBox(database: StateDatabase, id: string, name: string, nowMs: number): void {
+  database.run("UPDATE boxes SET name = :name, updated_ms = :now WHERE id = :id", {
+    id,
+    name,
+    now: nowMs,
+  });
 }
 
 /** A box by its name, or by its whole id. */
@@ -143,6 +175,8 @@ function readBox(row: Row): BoxRecord {
     ...(imageConfig === undefined ? {} : { imageConfig }),
     guestRootfs: columns.json<GuestRootfsRecord>("guest_rootfs"),
     ...(diskSizeBytes === undefined ? {} : { diskSizeBytes }),
+    labels: columns.json<Labels>("labels"),
+    autoRemove: columns.number("auto_remove") !== 0,
     createdMs: columns.number("created_ms"),
     updatedMs: columns.number("updated_ms"),
     ...(error === undefined ? {} : { error }),

@@ -1,5 +1,6 @@
 import { type DiskRole, diskRoles } from "@box/rootfs";
 import type { DiskBase, DiskRecord } from "../boxes/box.ts";
+import { RuntimeError } from "../errors.ts";
 import { Columns } from "./columns.ts";
 import type { Row, StateDatabase } from "./database.ts";
 
@@ -25,6 +26,51 @@ export function putDisk(database: StateDatabase, boxId: string, disk: DiskRecord
 /** Forgets that a disk was made: a failed run took it away again. */
 export function forgetDisk(database: StateDatabase, boxId: string, role: DiskRole): void {
   database.run("DELETE FROM disks WHERE box_id = :boxId AND role = :role", { boxId, role });
+}
+
+/** Stores that a box has the disks of another, on the same bases. */
+export function cloneDisks(
+  database: StateDatabase,
+  sourceId: string,
+  boxId: string,
+  nowMs: number,
+): void {
+  database.run(
+    `INSERT INTO disks
+       (box_id, role, base_path, base_size_bytes, base_format, base_key, virtual_size_bytes, made_ms)
+     SELECT :boxId, role, base_path, base_size_bytes, base_format, base_key, virtual_size_bytes, :now
+     FROM disks WHERE box_id = :sourceId`,
+    { boxId, sourceId, now: nowMs },
+  );
+}
+
+/** Stores another size of a disk. */
+export function setDiskSize(
+  database: StateDatabase,
+  boxId: string,
+  role: DiskRole,
+  virtualSizeBytes: number,
+): void {
+  database.run(
+    "UPDATE disks SET virtual_size_bytes = :size WHERE box_id = :boxId AND role = :role",
+    { boxId, role, size: virtualSizeBytes },
+  );
+}
+
+/** What is recorded about a disk. @throws RuntimeError `BOX_DISK_NOT_MADE`. */
+export function requireDisk(
+  database: StateDatabase,
+  { id, name }: { readonly id: string; readonly name: string },
+  role: DiskRole,
+): DiskRecord {
+  const disk = getDisk(database, id, role);
+  if (disk !== undefined) return disk;
+  throw new RuntimeError({
+    code: "BOX_DISK_NOT_MADE",
+    message: `the ${role} disk of box ${name} was never made`,
+    details: { name, disk: role },
+    hint: `make it with "box prepare ${name}"`,
+  });
 }
 
 /** What is recorded about a disk. */

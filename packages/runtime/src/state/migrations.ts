@@ -68,4 +68,8 @@ export const migrations: readonly string[] = [
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX events_by_box ON events (box_id, time_ms);
   `,
+  `
+  ALTER TABLE boxes ADD COLUMN labels TEXT NOT NULL DEFAULT '{}';
+  ALTER TABLE boxes ADD COLUMN auto_remove INTEGER NOT NULL DEFAULT 0;
+  `,
 ];

@@ -163,7 +163,7 @@ export function listEvents(
     .map(readEvent);
 }
 
-/** What happened to a box's disks, and what warned or failed: the newest `limit` events, oldest first. */
+/** What happened to a box and its disks, and what warned or failed: the newest `limit` events, oldest first. */
 export function listHistory(
   database: StateDatabase,
   boxId: string,
@@ -172,7 +172,7 @@ export function listHistory(
   return database
     .all(
       `SELECT body FROM events JOIN operations ON operations.id = operation_id
-       WHERE events.box_id = :boxId AND type IN ('overlay', 'warning', 'failed')
+       WHERE events.box_id = :boxId AND type IN ('overlay', 'change', 'warning', 'failed')
        ORDER BY started_ms DESC, operations.rowid DESC, sequence DESC LIMIT :limit`,
       { boxId, limit },
     )

@@ -1,6 +1,7 @@
 import { parseImageReference } from "@box/oci-images";
 import type { GuestRootfsChoice } from "@box/runtime";
 import { describeBox } from "../../boxes/describe-box.ts";
+import { parseLabels } from "../../boxes/labels.ts";
 import { followedBy, openRuntime } from "../../boxes/open-runtime.ts";
 import type { CommandContext } from "../../command/define-command.ts";
 import { parseSize } from "../../command/size.ts";
@@ -8,7 +9,7 @@ import type { CreateInput, PreparedOutput } from "./schemas.ts";
 
 /** Makes the box. */
 export async function run(input: CreateInput, context: CommandContext): Promise<PreparedOutput> {
-  const { ref, name, guestRootfs, diskSize, pull } = input;
+  const { ref, name, guestRootfs, diskSize, pull, label = [], rm = false } = input;
   const diskSizeBytes = diskSize === undefined ? undefined : parseSize(diskSize, "--disk-size");
   // A reference that is none is told before there is a home.
   parseImageReference(ref);
@@ -20,6 +21,8 @@ export async function run(input: CreateInput, context: CommandContext): Promise<
     ...(guest === undefined ? {} : { guestRootfs: guest }),
     ...(diskSizeBytes === undefined ? {} : { diskSizeBytes }),
     ...(pull === undefined ? {} : { pull }),
+    labels: parseLabels(label),
+    autoRemove: rm,
     ...(await followedBy(context)),
   });
   return { box, operation };

@@ -12,6 +12,10 @@ export interface CreateInput {
   readonly guestRootfs?: string | undefined;
   /** Such as `10GiB`. */
   readonly diskSize?: string | undefined;
+  /** Texts such as `tier=front`. */
+  readonly label?: readonly string[] | undefined;
+  /** Whether the box goes away when it has stopped. */
+  readonly rm?: boolean | undefined;
   /** When the registry is asked. */
   readonly pull?: "missing" | "always" | "never" | undefined;
 }
@@ -22,6 +26,8 @@ export const input: z.ZodType<CreateInput> = z.strictObject({
   name: z.string().min(1).optional(),
   guestRootfs: z.string().min(1).optional(),
   diskSize: z.string().optional(),
+  label: z.array(z.string().min(1)).optional(),
+  rm: z.boolean().optional(),
   pull: z.enum(["missing", "always", "never"]).optional(),
 });
 

@@ -106,6 +106,32 @@ export const runtimePages: CodePages = {
       "The process that carried the operation out died. The next command has put right what was half done.",
     advice: "Run it again.",
   },
+  BOX_LABEL_INVALID: {
+    meaning: "A label has a name or a value that labels cannot have, or there are more than 64.",
+    advice:
+      "Write --label NAME=VALUE, with letters, digits, dot, underscore, slash and hyphen in the name.",
+  },
+  BOX_DISK_NOT_MADE: {
+    meaning: "The disk that the command works on was never made.",
+    advice: "Run: box prepare NAME.",
+  },
+  BOX_DISK_SHRINKS: {
+    meaning: "A disk only grows: what lies at its end would be lost.",
+    advice: "Ask for the size it has, or more.",
+  },
+  BOX_SNAPSHOT_NAME_INVALID: {
+    meaning:
+      "Snapshots have names of 1 to 63 lower-case letters, digits, dots, underscores and hyphens.",
+    advice: "Choose a name that starts with a letter or digit.",
+  },
+  BOX_SNAPSHOT_NAME_TAKEN: {
+    meaning: "The box has a snapshot of this name already.",
+    advice: "Choose another name, or remove the old one with box snapshot rm NAME SNAPSHOT.",
+  },
+  BOX_SNAPSHOT_NOT_FOUND: {
+    meaning: "The box has no snapshot of this name.",
+    advice: "List its snapshots with box snapshot ls NAME.",
+  },
   BOX_IMAGE_CHANGED: {
     meaning:
       "The box's base is needed again, and its image's reference names another image by now. Another base would not fit the box's disk.",

@@ -1,0 +1,96 @@
+import { type CommandSpec, defineCommand } from "../command/define-command.ts";
+
+const box = { name: "name", summary: "the box", complete: "boxes" } as const;
+const failures = ["not-found", "conflict", "in-use", "corrupt", "io", "backing-missing"] as const;
+
+/** Commands that change a box that is there, or make another of it. */
+export const boxChangeCommands: readonly CommandSpec[] = [
+  defineCommand({
+    path: ["rename"],
+    summary: "give a box another name",
+    args: [box, { name: "new-name", summary: "its new name" }],
+    flags: [],
+    examples: [{ command: "box rename web www", summary: "Everything else stays" }],
+    failures: ["not-found", "conflict", "in-use", "io"],
+    mutates: true,
+    schemas: () => import("./rename/schemas.ts"),
+    action: () => import("./rename/action.ts"),
+  }),
+  defineCommand({
+    path: ["clone"],
+    summary: "make a box as a copy of another: both disks as they are",
+    description:
+      "The copy stands on the same bases and has the same snapshots and labels. The other box must be stopped, and is not\nchanged.",
+    args: [
+      box,
+      { name: "copy", summary: "name of the copy (default: one is made up)", optional: true },
+    ],
+    flags: [],
+    examples: [{ command: "box clone web web-test", summary: "A copy to try things on" }],
+    failures,
+    mutates: true,
+    schemas: () => import("./clone/schemas.ts"),
+    action: () => import("./clone/action.ts"),
+  }),
+  defineCommand({
+    path: ["resize"],
+    summary: "grow the disk of a box",
+    description:
+      "SIZE is the new size, such as 10GiB; a smaller one than now is refused. Only the disk grows: the file system on it\ngrows when the guest grows it, with resize2fs for one.",
+    args: [box, { name: "size", summary: "the new size, such as 10GiB" }],
+    flags: [],
+    examples: [{ command: "box resize web 10GiB", summary: "To 10 GiB" }],
+    failures: ["invalid-argument", ...failures],
+    mutates: true,
+    schemas: () => import("./resize/schemas.ts"),
+    action: () => import("./resize/action.ts"),
+  }),
+  defineCommand({
+    path: ["snapshot", "create"],
+    summary: "take a snapshot of the disk of a box",
+    description:
+      "Snapshots are kept inside the box's own disk. The disk of the system has none: it holds nothing that is not made\nagain.",
+    args: [box, { name: "snapshot", summary: "name of the snapshot" }],
+    flags: [],
+    examples: [{ command: "box snapshot create web before", summary: "Before a change" }],
+    failures,
+    mutates: true,
+    schemas: () => import("./snapshot-change/schemas.ts"),
+    action: () => import("./snapshot-change/create.ts"),
+  }),
+  defineCommand({
+    path: ["snapshot", "ls"],
+    summary: "list the snapshots of a box, the oldest first",
+    args: [box],
+    flags: [],
+    examples: [{ command: "box snapshot ls web", summary: "A table" }],
+    failures: ["not-found", "corrupt", "io", "backing-missing"],
+    mutates: false,
+    schemas: () => import("./snapshot-ls/schemas.ts"),
+    action: () => import("./snapshot-ls/action.ts"),
+  }),
+  defineCommand({
+    path: ["snapshot", "restore"],
+    summary: "make the disk of a box what it was when a snapshot was taken",
+    description:
+      "What was written to the disk since is lost; its size is that of the snapshot again.",
+    args: [box, { name: "snapshot", summary: "the snapshot" }],
+    flags: [],
+    examples: [{ command: "box snapshot restore web before", summary: "Undo everything since" }],
+    failures,
+    mutates: true,
+    schemas: () => import("./snapshot-change/schemas.ts"),
+    action: () => import("./snapshot-change/restore.ts"),
+  }),
+  defineCommand({
+    path: ["snapshot", "rm"],
+    summary: "remove a snapshot of a box",
+    args: [box, { name: "snapshot", summary: "the snapshot" }],
+    flags: [],
+    examples: [{ command: "box snapshot rm web before", summary: "The disk itself stays" }],
+    failures,
+    mutates: true,
+    schemas: () => import("./snapshot-change/schemas.ts"),
+    action: () => import("./snapshot-change/remove.ts"),
+  }),
+];

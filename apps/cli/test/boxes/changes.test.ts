@@ -1,0 +1,84 @@
+import { describe, expect, test } from "vitest";
+import { createTestHome, type TestHome } from "../support/boxed-home.ts";
+import { runBoxHere } from "../support/run-box.ts";
+
+const here = async (home: TestHome, ...argv: string[]) =>
+  runBoxHere(["--home", home.home, ...argv], { now: () => Date.now() });
+
+/** Runs a command that must work. @returns What it printed. */
+async function ok(home: TestHome, ...argv: string[]): Promise<string> {
+  const run = await here(home, ...argv);
+  expect(run.stderr).not.toContain("error[");
+  expect(run.exitCode).toBe(0);
+  return run.stdout;
+}
+
+async function withBox(): Promise<TestHome> {
+  const home = await createTestHome();
+  await ok(
+    home,
+    "create",
+    home.image,
+    "--name",
+    "web",
+    "--guest-rootfs",
+    "none",
+    "--label",
+    "tier=front",
+    "--label",
+    "team",
+    "--rm",
+  );
+  return home;
+}
+
+describe("labels", () => {
+  test("are shown by ls and inspect, and boxes are found by them", async () => {
+    const home = await withBox();
+    expect(await ok(home, "ls")).toMatch(/^web +created .* tier=front, team$/m);
+    expect(await ok(home, "inspect", "web")).toMatch(/^labels +tier=front, team$/m);
+    expect(await ok(home, "inspect", "web")).toMatch(/^auto-remove +when it has stopped$/m);
+    expect(
+      await ok(home, "ls", "-q", "--filter", "label=tier=front", "--filter", "label=team"),
+    ).toBe("web\n");
+    expect(await ok(home, "ls", "-q", "--filter", "label=tier=back")).toBe("");
+    const bad = await here(home, "ls", "--filter", "name=web");
+    expect(bad.exitCode).toBe(2);
+    expect(bad.stderr).toContain("CLI_INVALID_ARGUMENT");
+    const label = await here(home, "create", home.image, "--label", "=x");
+    expect(label.stderr).toContain("BOX_LABEL_INVALID");
+  });
+});
+
+describe("box rename, clone and resize", () => {
+  test("change what they say", async () => {
+    const home = await withBox();
+    expect(await ok(home, "rename", "web", "www")).toBe("www\n");
+    expect(await ok(home, "rename", "-q", "www", "web")).toBe("web\n");
+    expect(await ok(home, "clone", "web", "copy")).toMatch(/^name +copy$/m);
+    expect(await ok(home, "clone", "-q", "web")).toMatch(/^box-[0-9a-f]{8}\n$/);
+    expect(await ok(home, "resize", "web", "1GiB")).toMatch(
+      /^disk size +1 GiB \(1073741824 bytes\)$/m,
+    );
+    expect(await ok(home, "resize", "-q", "web", "1GiB")).toBe("web\n");
+    const shrunk = await here(home, "resize", "web", "1MiB");
+    expect(shrunk.exitCode).toBe(2);
+    expect(shrunk.stderr).toContain("BOX_DISK_SHRINKS");
+    const taken = await here(home, "clone", "web", "copy");
+    expect(taken.exitCode).toBe(4);
+  });
+});
+
+describe("box snapshot", () => {
+  test("takes, lists, restores and removes", async () => {
+    const home = await withBox();
+    expect(await ok(home, "snapshot", "create", "web", "s1")).toBe("s1\n");
+    expect(await ok(home, "snapshot", "ls", "web")).toMatch(/^s1 +20.*Z +.*B$/m);
+    expect(await ok(home, "snapshot", "ls", "-q", "web")).toBe("s1\n");
+    expect(await ok(home, "snapshot", "restore", "-q", "web", "s1")).toBe("s1\n");
+    expect(await ok(home, "snapshot", "rm", "web", "s1")).toBe("s1\n");
+    const gone = await here(home, "snapshot", "restore", "web", "s1");
+    expect(gone.exitCode).toBe(3);
+    expect(gone.stderr).toContain("BOX_SNAPSHOT_NOT_FOUND");
+  });
+});
