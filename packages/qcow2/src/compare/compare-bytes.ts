@@ -1,15 +1,24 @@
+import { type CompareBytes, nativeCompare } from "../bytes/native-compare.ts";
 import { isAllZeros } from "../convert/zero-blocks.ts";
 
 /** The first byte at which two arrays of one length differ; -1 when they are the same. */
-export function firstDifference(a: Uint8Array, b: Uint8Array): number {
+export function firstDifference(
+  a: Uint8Array,
+  b: Uint8Array,
+  compare: CompareBytes | null = nativeCompare,
+): number {
+  if (compare?.(a, b) === 0) return -1;
   let at = firstDifferentWord(wordsOf(a), wordsOf(b)) * 4;
   while (at < a.byteLength && a[at] === b[at]) at++;
   return at < a.byteLength ? at : -1;
 }
 
 /** The first byte that is not zero; -1 when all are. */
-export function firstNonZero(bytes: Uint8Array): number {
-  return isAllZeros(bytes) ? -1 : bytes.findIndex((byte) => byte !== 0);
+export function firstNonZero(
+  bytes: Uint8Array,
+  compare: CompareBytes | null = nativeCompare,
+): number {
+  return isAllZeros(bytes, compare) ? -1 : bytes.findIndex((byte) => byte !== 0);
 }
 
 /** The whole words at the start; a copy where the bytes do not lie on a word in memory. */

@@ -1,10 +1,17 @@
+import { type CompareBytes, nativeCompare } from "../bytes/native-compare.ts";
+
 /** Bytes of the blocks in which zeros are looked for. */
 export const zeroBlockBytes = 4096;
 
 /** Whether a range of bytes, whose start and end lie on multiples of 4 in memory where they can, is all zeros. */
-export function isAllZeros(bytes: Uint8Array): boolean {
+export function isAllZeros(
+  bytes: Uint8Array,
+  compare: CompareBytes | null = nativeCompare,
+): boolean {
   const { byteLength } = bytes;
   if (byteLength === 0 || bytes[0] !== 0 || bytes[byteLength - 1] !== 0) return byteLength === 0;
+  // The first byte is zero, and every other one is like the one before it.
+  if (compare) return compare(bytes.subarray(1), bytes.subarray(0, -1)) === 0;
   const isAligned = bytes.byteOffset % 4 === 0;
   const words = isAligned
     ? new Int32Array(bytes.buffer, bytes.byteOffset, byteLength >> 2)
@@ -44,7 +51,7 @@ export function dataRanges(bytes: Uint8Array, blockBytes: number): ByteRange[] {
   const ranges: ByteRange[] = [];
   let from = -1;
   for (let at = 0; at < bytes.byteLength; at += blockBytes) {
-    const isZero = isAllZeros(bytes.subarray(at, at + blockBytes));
+    const isZero = bytes[at] === 0 && isAllZeros(bytes.subarray(at, at + blockBytes));
     if (isZero && from >= 0) {
       ranges.push({ from, to: at });
       from = -1;
