@@ -3,6 +3,9 @@
  * memory it was given any more.
  */
 export async function allDone<Value>(begun: readonly Promise<Value>[]): Promise<Value[]> {
-  await Promise.allSettled(begun);
-  return Promise.all(begun);
+  const outcomes = await Promise.allSettled(begun);
+  return outcomes.map((outcome) => {
+    if (outcome.status === "rejected") throw outcome.reason;
+    return outcome.value;
+  });
 }

@@ -12,7 +12,7 @@ import {
   zstdDecompress,
   zstdDecompressSync,
 } from "node:zlib";
-import { badStream, type Codec, type DecompressOptions, putInto } from "../codec/codec.ts";
+import { badStream, type Codec, putInto } from "../codec/codec.ts";
 import { portableCodec } from "../codec/portable-codec.ts";
 import { zstdFrameEnd } from "../codec/zstd/frame.ts";
 
@@ -88,73 +88,90 @@ function fewAtATime<Options>(
 
 /** A codec that does its work by the given calls. */
 export function codecOf(calls: ZlibCalls): Required<Codec> {
+  const inflateOptions = sameOptions(toInflateOptions);
+  const zstdOptions = sameOptions(toZstdOptions);
+  const deflateOptions = sameOptions(toDeflateOptions);
+  const zstdCompressOptions = sameOptions(toZstdCompressOptions);
   return {
     async decompress(type, input, options) {
-      const native =
-        type === "zlib"
-          ? await inflateNative(calls, input, options)
-          : await zstdNative(calls, input, options);
-      // Node is stricter or laxer than qcow2 about what is behind or missing from a stream; the portable codec decides.
-      return native ?? portableCodec.decompress(type, input, options);
+      const { outputBytes, into } = options;
+      let output: Buffer | undefined;
+      try {
+        output = await (type === "zlib"
+          ? calls.inflate(input, inflateOptions(outputBytes), into)
+          : calls.zstdDecompress(wholeFrame(input), zstdOptions(outputBytes), into));
+      } catch (error) {
+        if (!isRefusal(error)) throw error;
+      }
+      if (output?.byteLength === outputBytes) return handOver(output, into);
+      // Node is stricter or laxer than qcow2 about what is behind or missing from a stream, and a cluster may be made of
+      // several zstd frames; the portable codec decides.
+      return portableCodec.decompress(type, input, options);
     },
     async compress(type, input, into) {
-      // Data that does not compress grows: random bytes by an eight hundredth with the small window, for example.
-      const chunkSize = input.byteLength + (input.byteLength >> 8) + spareOutputBytes;
-      if (type === "zstd") {
-        // The known size keeps zstd from setting up tables for a window that is larger than a cluster.
-        const pledgedSrcSize = input.byteLength;
-        return handOver(await calls.zstdCompress(input, { chunkSize, pledgedSrcSize }, into), into);
-      }
-      // QEMU decodes with a window of 4 KiB.
-      const options = { windowBits: 12, memLevel: 9, chunkSize };
-      return handOver(await calls.deflate(input, options, into), into);
+      const { byteLength } = input;
+      const output = await (type === "zlib"
+        ? calls.deflate(input, deflateOptions(byteLength), into)
+        : calls.zstdCompress(input, zstdCompressOptions(byteLength), into));
+      return handOver(output, into);
     },
   };
 }
 
-async function inflateNative(
-  calls: ZlibCalls,
-  input: Uint8Array,
-  { outputBytes, into }: DecompressOptions,
-): Promise<Uint8Array | undefined> {
-  const options = {
+/** Options for clusters of one size are one object, by which calls are known to belong together. */
+function sameOptions<Options>(make: (bytes: number) => Options): (bytes: number) => Options {
+  let last: { readonly bytes: number; readonly options: Options } | undefined;
+  return (bytes) => {
+    if (last?.bytes !== bytes) last = { bytes, options: make(bytes) };
+    return last.options;
+  };
+}
+
+function toInflateOptions(outputBytes: number): ZlibOptions {
+  return {
     chunkSize: outputBytes + spareOutputBytes,
     maxOutputLength: outputBytes,
     finishFlush: constants.Z_SYNC_FLUSH,
   };
-  const output = await unlessRefused(() => calls.inflate(input, options, into));
-  return output?.byteLength === outputBytes ? handOver(output, into) : undefined;
 }
 
-async function zstdNative(
-  calls: ZlibCalls,
-  input: Uint8Array,
-  { outputBytes, into }: DecompressOptions,
-): Promise<Uint8Array | undefined> {
-  const frame = input.subarray(0, zstdFrameEnd(input));
-  if (frame.byteLength === 0) throw badStream("it is empty");
-  const options = {
+function toZstdOptions(outputBytes: number): ZstdOptions {
+  return {
     chunkSize: outputBytes + spareOutputBytes,
     maxOutputLength: outputBytes,
     params: { [constants.ZSTD_d_windowLogMax]: maxWindowLog },
   };
-  const output = await unlessRefused(() => calls.zstdDecompress(frame, options, into));
-  // A cluster may be made of several frames.
-  return output?.byteLength === outputBytes ? handOver(output, into) : undefined;
+}
+
+/** QEMU decodes with a window of 4 KiB. */
+function toDeflateOptions(inputBytes: number): ZlibOptions {
+  return { windowBits: 12, memLevel: 9, chunkSize: compressedRoom(inputBytes) };
+}
+
+/** The known size keeps zstd from setting up tables for a window that is larger than a cluster. */
+function toZstdCompressOptions(inputBytes: number): ZstdOptions {
+  return { chunkSize: compressedRoom(inputBytes), pledgedSrcSize: inputBytes };
+}
+
+/** Data that does not compress grows: random bytes by an eight hundredth with a window of 4 KiB. */
+function compressedRoom(inputBytes: number): number {
+  return inputBytes + (inputBytes >> 8) + spareOutputBytes;
+}
+
+/** The first frame, without what is behind it, which Node does not take. */
+function wholeFrame(input: Uint8Array): Uint8Array {
+  const frame = input.subarray(0, zstdFrameEnd(input));
+  if (frame.byteLength === 0) throw badStream("it is empty");
+  return frame;
 }
 
 /** What zlib and zstd say of a stream, and what Node says of one that is too long; the same in Node.js 22 and 24. */
 const refusals =
   /^(Z_(DATA|BUF)_ERROR|Z_NEED_DICT|ZSTD_error_(?!memory_)\w+|ERR_BUFFER_TOO_LARGE)$/;
 
-/** `undefined` for a stream that Node refuses. Every other failure is no fault of the stream, and stays one. */
-async function unlessRefused(call: () => Promise<Buffer> | Buffer): Promise<Buffer | undefined> {
-  try {
-    return await call();
-  } catch (error) {
-    if (error instanceof Error && "code" in error && refusals.test(String(error.code))) return;
-    throw error;
-  }
+/** Whether Node refuses the stream. Every other failure is no fault of the stream, and stays one. */
+function isRefusal(error: unknown): boolean {
+  return error instanceof Error && "code" in error && refusals.test(String(error.code));
 }
 
 /** The output in the room of the caller. What it was in is given back at once: the collector lets tens of megabytes gather. */

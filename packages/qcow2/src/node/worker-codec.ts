@@ -33,13 +33,20 @@ export function openWorkerCodec(options: OpenWorkerCodecOptions = {}): WorkerCod
 
 /** {@link openWorkerCodec} on given threads. */
 export function workerCodecOn(pool: WorkerPool): WorkerCodec {
-  const batches = new Batches(pool);
+  const spare = new SpareBuffers(maxSpareBytes);
+  const caller = <Options extends CallOptions>(
+    call: CodecCall,
+    instead: ZlibCall<Options>,
+  ): ZlibCall<Options> => {
+    const batches = new Batches(call, instead, pool, spare);
+    return (input, options, into) => batches.run(input, options, into);
+  };
   const { inflate, deflate, zstdDecompress, zstdCompress } = threadPoolCalls;
   const codec = codecOf({
-    inflate: batches.caller("inflateRawSync", inflate),
-    deflate: batches.caller("deflateRawSync", deflate),
-    zstdDecompress: batches.caller("zstdDecompressSync", zstdDecompress),
-    zstdCompress: batches.caller("zstdCompressSync", zstdCompress),
+    inflate: caller("inflateRawSync", inflate),
+    deflate: caller("deflateRawSync", deflate),
+    zstdDecompress: caller("zstdDecompressSync", zstdDecompress),
+    zstdCompress: caller("zstdCompressSync", zstdCompress),
   });
   const close = (): Promise<void> => pool.close();
   return { ...codec, close, [Symbol.asyncDispose]: close };
@@ -47,9 +54,8 @@ export function workerCodecOn(pool: WorkerPool): WorkerCodec {
 
 type CallOptions = ZlibOptions | ZstdOptions;
 
-interface Batch {
-  readonly call: CodecCall;
-  readonly options: CallOptions;
+interface Batch<Options> {
+  readonly options: Options;
   readonly items: BatchItem[];
   /** Bytes that go in or come out, whichever is more. */
   weight: number;
@@ -58,90 +64,90 @@ interface Batch {
 interface BatchItem {
   readonly input: Uint8Array;
   readonly into: Uint8Array | undefined;
-  /** `undefined` when the threads failed, not the call. */
-  readonly settle: (output: Uint8Array | undefined) => void;
-  /** Takes what the call threw. */
-  readonly fail: (error: unknown) => void;
+  readonly resolve: (output: Buffer | Promise<Buffer>) => void;
+  readonly reject: (error: unknown) => void;
 }
 
 /** Few enough that several threads share the clusters of one read, many enough that a message costs little. */
-const maxBatchBytes = 2 ** 18;
+const maxBatchBytes = 2 ** 19;
 /** The batches of four threads, in and out. */
 const maxSpareBytes = 16 * maxBatchBytes;
 
-/** Puts calls of the same turn of the event loop together. */
-class Batches {
+/** Puts calls of one kind that are made in the same turn of the event loop together. */
+class Batches<Options extends CallOptions> {
+  readonly #call: CodecCall;
+  readonly #instead: ZlibCall<Options>;
   readonly #pool: WorkerPool;
-  readonly #open = new Map<string, Batch>();
-  readonly #spare = new SpareBuffers(maxSpareBytes);
+  readonly #spare: SpareBuffers;
+  #open: Batch<Options> | undefined;
 
-  constructor(pool: WorkerPool) {
+  /** @param instead - Does it where the threads fail. */
+  constructor(call: CodecCall, instead: ZlibCall<Options>, pool: WorkerPool, spare: SpareBuffers) {
+    this.#call = call;
+    this.#instead = instead;
     this.#pool = pool;
+    this.#spare = spare;
   }
 
-  /** A call that joins a batch; `instead` does it where the threads fail. */
-  caller<Options extends CallOptions>(
-    call: CodecCall,
-    instead: ZlibCall<Options>,
-  ): ZlibCall<Options> {
-    return async (input, options, into) => {
-      const output = await new Promise<Uint8Array | undefined>((settle, fail) =>
-        this.#add(call, options, { input, into, settle, fail }),
-      );
-      if (output === undefined) return instead(input, options);
-      return Buffer.from(output.buffer, output.byteOffset, output.byteLength);
-    };
+  run(input: Uint8Array, options: Options, into: Uint8Array | undefined): Promise<Buffer> {
+    return new Promise((resolve, reject) => {
+      if (this.#open?.options !== options) this.#close();
+      const batch = this.#open ?? this.#start(options);
+      batch.items.push({ input, into, resolve, reject });
+      batch.weight += Math.max(input.byteLength, options.chunkSize ?? 0);
+      if (batch.weight >= maxBatchBytes) this.#close();
+    });
   }
 
-  #add(call: CodecCall, options: CallOptions, item: BatchItem): void {
-    const key = `${call} ${JSON.stringify(options)}`;
-    if (this.#open.size === 0) queueMicrotask(() => this.#flush());
-    let batch = this.#open.get(key);
-    if (batch === undefined) {
-      batch = { call, options, items: [], weight: 0 };
-      this.#open.set(key, batch);
-    }
-    batch.items.push(item);
-    batch.weight += Math.max(item.input.byteLength, options.chunkSize ?? 0);
-    if (batch.weight < maxBatchBytes) return;
-    // Stays open under its key for the microtask that is waiting already.
-    this.#open.set(key, { call, options, items: [], weight: 0 });
-    void this.#send(batch);
+  #start(options: Options): Batch<Options> {
+    const batch: Batch<Options> = { options, items: [], weight: 0 };
+    this.#open = batch;
+    queueMicrotask(() => {
+      if (this.#open === batch) this.#close();
+    });
+    return batch;
   }
 
-  #flush(): void {
-    const batches = [...this.#open.values()];
-    this.#open.clear();
-    for (const batch of batches) if (batch.items.length > 0) void this.#send(batch);
+  #close(): void {
+    const batch = this.#open;
+    this.#open = undefined;
+    if (batch) void this.#send(batch);
   }
 
-  async #send(batch: Batch): Promise<void> {
-    let result: CodecResult | undefined;
+  async #send(batch: Batch<Options>): Promise<void> {
+    let result: CodecResult;
     try {
       result = await this.#pool.run(() => this.#jobOf(batch));
     } catch {
-      result = undefined;
+      // The threads failed, not the call.
+      for (const { input, resolve } of batch.items)
+        resolve(this.#callInstead(input, batch.options));
+      return;
     }
     let end = 0;
     let failed = 0;
-    for (const [index, { into, settle, fail }] of batch.items.entries()) {
-      const length = result?.lengths[index];
-      if (result === undefined || length === undefined) settle(undefined);
-      else if (length < 0) fail(errorOf(result.failures[failed++]));
-      else {
-        const output = result.bytes.subarray(end, end + length);
-        const placed = putInto(output, into);
-        settle(placed === output ? output.slice() : placed);
-        end += length;
+    for (const [index, { into, resolve, reject }] of batch.items.entries()) {
+      const length = result.lengths[index] ?? -1;
+      if (length < 0) {
+        reject(errorOf(result.failures[failed++]));
+        continue;
       }
+      const output = result.bytes.subarray(end, end + length);
+      end += length;
+      const placed = putInto(output, into);
+      const own = placed === output ? output.slice() : placed;
+      resolve(Buffer.from(own.buffer, own.byteOffset, own.byteLength));
     }
-    if (result === undefined) return;
     this.#spare.give(result.bytes);
     this.#spare.give(result.spent);
   }
 
+  async #callInstead(input: Uint8Array, options: Options): Promise<Buffer> {
+    return this.#instead(input, options);
+  }
+
   /** Made only when a thread is free for it, so that what waits needs no memory. */
-  #jobOf({ call, options, items, weight }: Batch): CodecJob {
+  #jobOf({ options, items, weight }: Batch<Options>): CodecJob {
     const lengths = items.map(({ input }) => input.byteLength);
     const bytes = this.#spare.take(weight);
     let at = 0;
@@ -149,7 +155,7 @@ class Batches {
       bytes.set(input, at);
       at += input.byteLength;
     }
-    return { call, options, bytes, lengths, room: this.#spare.take(weight) };
+    return { call: this.#call, options, bytes, lengths, room: this.#spare.take(weight) };
   }
 }
 

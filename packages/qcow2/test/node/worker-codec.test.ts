@@ -9,7 +9,7 @@ import { inflateRawSync } from "node:zlib";
 import { blockingNodeCodec, nodeCodec, openWorkerCodec } from "@box/qcow2/node";
 import { build } from "tsup";
 import { describe, expect, it } from "vitest";
-import { serveCodecJobs } from "../../src/node/codec-worker.ts";
+import { type CodecJob, serveCodecJobs } from "../../src/node/codec-worker.ts";
 import { workerCodecOn } from "../../src/node/worker-codec.ts";
 import { type CodecThread, WorkerPool } from "../../src/node/worker-pool.ts";
 import { temporaryFolder } from "../support/qemu.ts";
@@ -102,9 +102,9 @@ describe("openWorkerCodec", () => {
   it("falls back to the thread pool for a job that cannot be sent, and works on", async () => {
     let isBroken = true;
     class PickyThread extends FakeThread {
-      override postMessage(): void {
+      override postMessage(job: CodecJob): void {
         if (isBroken) throw new Error("it cannot be sent");
-        super.postMessage();
+        super.postMessage(job);
       }
     }
     const thread = new PickyThread();
@@ -167,7 +167,7 @@ describe("openWorkerCodec", () => {
     const plain = clusters(40);
     const packed = plain.map((bytes) => codec.compress("zlib", bytes));
     await Promise.resolve();
-    expect(threads.map(({ jobs }) => jobs)).toEqual([2, 2]);
+    expect(threads.map(({ sent }) => sent.length)).toEqual([2, 2]);
     threads[0]?.tell("exit", 1);
     expect(await Promise.all(packed)).toEqual(
       await Promise.all(plain.map((bytes) => nodeCodec.compress("zlib", bytes))),
@@ -194,13 +194,14 @@ describe("openWorkerCodec", () => {
     const threads = [new FakeThread(), new FakeThread()] as const;
     const starting = [...threads];
     const codec = workerCodecOn(new WorkerPool(2, () => starting.shift() ?? new FakeThread()));
-    const pending = clusters(8).map((bytes) => codec.compress("zlib", bytes));
+    const pending = clusters(32).map((bytes) => codec.compress("zlib", bytes));
     await Promise.resolve();
     for (const thread of threads) {
-      const lengths = Array.from({ length: 4 }, () => 1);
-      const spent = new Uint8Array(4);
-      while (thread.jobs-- > 0)
-        thread.tell("message", { bytes: new Uint8Array(4), lengths, spent });
+      expect(thread.sent).toHaveLength(2);
+      for (const { lengths, bytes } of thread.sent) {
+        const ones = lengths.map(() => 1);
+        thread.tell("message", { bytes: new Uint8Array(ones.length), lengths: ones, spent: bytes });
+      }
     }
     await Promise.all(pending);
     await codec.close();
@@ -270,7 +271,7 @@ describe("the thread's program", () => {
 
 /** A thread that answers only what a test tells it to. */
 class FakeThread implements CodecThread {
-  jobs = 0;
+  readonly sent: CodecJob[] = [];
   isReferenced = true;
   readonly #listeners = new Map<string, (value: unknown) => void>();
 
@@ -283,8 +284,8 @@ class FakeThread implements CodecThread {
     this.#listeners.get(event)?.(value);
   }
 
-  postMessage(): void {
-    this.jobs++;
+  postMessage(job: CodecJob): void {
+    this.sent.push(job);
   }
 
   ref(): void {
