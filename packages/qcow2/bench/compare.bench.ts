@@ -13,7 +13,7 @@ import {
 import { inProcess, interleaved, wholeProcess } from "./support/measure.ts";
 import { atMost, printHead, printPair } from "./support/report.ts";
 
-const { mib, rounds } = benchOptions({ mib: 1024, rounds: 5 });
+const { mib, rounds } = benchOptions({ mib: 1024, rounds: 8 });
 using folder = benchFolder();
 const raw = folder.at("raw");
 writeMixedDisk(raw, mib);

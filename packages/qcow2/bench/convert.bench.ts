@@ -28,7 +28,7 @@ const jobs: readonly Job[] = [
   { from: "raw", to: "zstd" },
 ];
 
-const { mib, rounds } = benchOptions({ mib: 1024, rounds: 5 });
+const { mib, rounds } = benchOptions({ mib: 1024, rounds: 8 });
 using folder = benchFolder();
 const at = (name: string): string => folder.at(name);
 writeMixedDisk(at("raw"), mib);

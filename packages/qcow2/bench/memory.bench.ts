@@ -23,7 +23,7 @@ execFileSync("qemu-img", ["resize", "-q", "-f", "qcow2", at("sparse.qcow2"), "1T
 print(`input: ${mixedDiskText(mib)}; a tenth of it; and that tenth in a disk of 1 TiB`);
 print("peak memory of a process of its own, Node.js included");
 printFigure("nothing", `${peakMegabytes([]).toFixed(0)} MB`);
-for (const to of ["qcow2", "raw", "zstd"]) {
+for (const to of ["qcow2", "raw", "zlib", "zstd"]) {
   const [small = 0, sparse = 0, large = 0] = ["small", "sparse", "large"].map((name) => {
     const megabytes = peakMegabytes([at(`${name}.qcow2`), at("out"), to]);
     rmSync(at("out"), { force: true });

@@ -38,9 +38,10 @@ execFileSync("qemu-img", [
   ...[at("overlay"), String(sizeBytes)],
 ]);
 
-printHead(mixedDiskText(mib), `${qemuVersion()} bench, one request at a time`);
+printHead(mixedDiskText(mib), `${qemuVersion()} bench`);
 await readBench("read, blocking file", "plain", reads, { blocking: true }, 50_000);
 await readBench("read, thread pool", "plain", reads, {});
+await readBench("read, pool, 16 at a time", "plain", reads, {}, 50_000, 16);
 await readBench("read, zlib", "zlib", Math.ceil(reads / 10), { blocking: true });
 await writeBench("write, empty image", "empty");
 await writeBench("write, overlay", "overlay");
@@ -52,22 +53,23 @@ async function readBench(
   count: number,
   options: OpenImageFileOptions,
   leastPerSecond?: number,
+  atATime = 1,
 ): Promise<void> {
   const pair = await interleaved(rounds, {
     ours: async () => {
       await using disk = await openImageFile(at(image), options);
-      const into = new Uint8Array(blockBytes);
       // The L2 cache is warm.
-      await disk.read(0, blockBytes, into);
-      return await inProcess(async () => {
-        for (let index = 0; index < count; index++) {
-          await disk.read((index * stepBytes) % sizeBytes, blockBytes, into);
-        }
-      });
+      await disk.read(0, blockBytes);
+      let index = 0;
+      const readSome = async (): Promise<void> => {
+        const into = new Uint8Array(blockBytes);
+        while (index < count) await disk.read((index++ * stepBytes) % sizeBytes, blockBytes, into);
+      };
+      return await inProcess(() => Promise.all(Array.from({ length: atATime }, readSome)));
     },
-    theirs: () => wholeProcess("qemu-img", ["bench", ...benchArguments(count), at(image)]),
+    theirs: () => wholeProcess("qemu-img", ["bench", ...benchArguments(count, atATime), at(image)]),
   });
-  const perSecond = Math.round(count / pair.ours.wall);
+  const perSecond = Math.round(count / pair.fastest.ours);
   const target = leastPerSecond !== undefined && {
     text: `>= ${leastPerSecond}/s`,
     isMet: perSecond >= leastPerSecond,
@@ -96,10 +98,10 @@ async function writeBench(name: string, image: string): Promise<void> {
   });
   execFileSync("qemu-img", ["compare", "-f", "qcow2", "-F", "qcow2", at("ours"), at("theirs")]);
   execFileSync("qemu-img", ["check", "-q", "-f", "qcow2", at("ours")]);
-  printPair(name, pair, undefined, `${Math.round(writes / pair.ours.wall)} a second`);
+  printPair(name, pair, undefined, `${Math.round(writes / pair.fastest.ours)} a second`);
 }
 
-function benchArguments(count: number): string[] {
+function benchArguments(count: number, atATime = 1): string[] {
   const size = ["-s", String(blockBytes), "-S", String(stepBytes)];
-  return ["-f", "qcow2", "-c", String(count), "-d", "1", ...size];
+  return ["-f", "qcow2", "-c", String(count), "-d", String(atATime), ...size];
 }

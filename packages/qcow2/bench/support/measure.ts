@@ -39,20 +39,38 @@ export function wholeProcess(command: string, args: readonly string[]): Sample {
   return { wall, cpu };
 }
 
-/** Both sides, one after the other in every round, and the median of each. One round more goes before and does not count. */
+/** What several rounds of both took. */
+export interface Pair {
+  /** The medians of ours. */
+  readonly ours: Sample;
+  /** The medians of the rival's. */
+  readonly theirs: Sample;
+  /** Seconds by the clock of the fastest round of each. */
+  readonly fastest: { readonly ours: number; readonly theirs: number };
+}
+
+/** Both sides in every round, in turns the one first and the other. One round more goes before and does not count. */
 export async function interleaved(
   rounds: number,
   sides: { readonly ours: Side; readonly theirs: Side },
-): Promise<{ ours: Sample; theirs: Sample }> {
+): Promise<Pair> {
   const samples: { ours: Sample[]; theirs: Sample[] } = { ours: [], theirs: [] };
   for (let round = 0; round <= rounds; round++) {
-    const ours = await sides.ours();
-    const theirs = await sides.theirs();
-    if (round === 0) continue;
-    samples.ours.push(ours);
-    samples.theirs.push(theirs);
+    const order = round % 2 === 0 ? (["theirs", "ours"] as const) : (["ours", "theirs"] as const);
+    for (const side of order) {
+      const sample = await sides[side]();
+      if (round > 0) samples[side].push(sample);
+    }
   }
-  return { ours: medianSample(samples.ours), theirs: medianSample(samples.theirs) };
+  return {
+    ours: medianSample(samples.ours),
+    theirs: medianSample(samples.theirs),
+    fastest: { ours: fastest(samples.ours), theirs: fastest(samples.theirs) },
+  };
+}
+
+function fastest(samples: readonly Sample[]): number {
+  return Math.min(...samples.map(({ wall }) => wall));
 }
 
 /** The one in the middle. */
