@@ -1,0 +1,8 @@
+import { shared } from "@box/vitest-config";
+import type { ViteUserConfig } from "vitest/config";
+
+const config: ViteUserConfig = {
+  ...shared,
+  test: { ...shared.test, include: ["test/debian/**/*.test.ts"], reporters: ["default"] },
+};
+export default config;
