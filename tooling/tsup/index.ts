@@ -43,9 +43,9 @@ export function program(entry: Record<string, string>): Options {
     splitting: true,
     minify: true,
     noExternal: [/.*/],
-    // Bundled CommonJS packages still ask for `require`.
+    // Bundled CommonJS packages still ask for `require`. Short: every chunk begins with it.
     banner: {
-      js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);',
+      js: 'import{createRequire as __r}from"node:module";const require=__r(import.meta.url);',
     },
   };
 }

@@ -19,8 +19,7 @@ export const boxChangeCommands: readonly CommandSpec[] = [
   defineCommand({
     path: ["clone"],
     summary: "make a box as a copy of another: both disks as they are",
-    description:
-      "The copy stands on the same bases and has the same snapshots and labels. The other box must be stopped, and is not\nchanged.",
+    description: "It stands on the same bases and has the same snapshots and labels.",
     args: [
       box,
       { name: "copy", summary: "name of the copy (default: one is made up)", optional: true },
@@ -36,7 +35,7 @@ export const boxChangeCommands: readonly CommandSpec[] = [
     path: ["resize"],
     summary: "grow the disk of a box",
     description:
-      "SIZE is the new size, such as 10GiB; a smaller one than now is refused. Only the disk grows: the file system on it\ngrows when the guest grows it, with resize2fs for one.",
+      "Only the disk grows: the file system on it grows when the guest grows it, with resize2fs for one.",
     args: [box, { name: "size", summary: "the new size, such as 10GiB" }],
     flags: [],
     examples: [{ command: "box resize web 10GiB", summary: "To 10 GiB" }],
@@ -48,8 +47,7 @@ export const boxChangeCommands: readonly CommandSpec[] = [
   defineCommand({
     path: ["snapshot", "create"],
     summary: "take a snapshot of the disk of a box",
-    description:
-      "Snapshots are kept inside the box's own disk. The disk of the system has none: it holds nothing that is not made\nagain.",
+    description: "Snapshots are kept inside the box's own disk. The disk of the system has none.",
     args: [box, { name: "snapshot", summary: "name of the snapshot" }],
     flags: [],
     examples: [{ command: "box snapshot create web before", summary: "Before a change" }],

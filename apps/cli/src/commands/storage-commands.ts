@@ -6,7 +6,7 @@ export const storageCommands: readonly CommandSpec[] = [
     path: ["df"],
     summary: "show where the space goes: images, bases, boxes and quarantine",
     description:
-      "LOGICAL is the size of the files, holes included; ALLOCATED what they occupy. SHARED is used by several images or\nboxes, UNIQUE by one; RECLAIMABLE comes back with box prune. Blocks that files share below the file system\n(reflinks) count in each.",
+      "LOGICAL counts holes, ALLOCATED does not. SHARED is used by several images or boxes, UNIQUE by one; RECLAIMABLE comes\nback with box prune.",
     args: [],
     flags: [{ name: "verbose", short: "v", summary: "every image, base and box, and who uses it" }],
     examples: [
@@ -22,7 +22,7 @@ export const storageCommands: readonly CommandSpec[] = [
     path: ["prune"],
     summary: "remove what nothing uses: bases, blobs of images, temporary files",
     description:
-      "Removes base disks that no box is on, blobs that no image leads to (those of the last hour stay), temporary files\nof dead processes, and with --quarantine-older-than damaged disks that were moved aside. What a box, a running\ncommand or a quarantined disk uses stays, and the reason is shown.",
+      "What a box, a running command or a quarantined disk uses stays, and so do blobs of the last hour; the reasons are\nshown.",
     args: [],
     flags: [
       { name: "dry-run", short: "n", summary: "remove nothing, show what would go" },

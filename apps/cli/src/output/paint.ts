@@ -1,10 +1,10 @@
-import picocolors from "picocolors";
+type Style = "bold" | "dim" | "red" | "green" | "yellow" | "cyan";
 
 /** Colours for a stream; every function returns its text unchanged where colours are off. */
-export type Paint = Pick<
-  ReturnType<typeof picocolors.createColors>,
-  "isColorSupported" | "bold" | "dim" | "red" | "green" | "yellow" | "cyan"
->;
+export type Paint = Readonly<Record<Style, (text: string) => string>> & {
+  /** Whether colours are on. */
+  readonly isColorSupported: boolean;
+};
 
 /** What decides whether a stream gets colours. */
 export interface ColorFacts {
@@ -18,7 +18,23 @@ export interface ColorFacts {
 
 /** Colours for one stream. */
 export function createPaint(facts: ColorFacts): Paint {
-  return picocolors.createColors(mayUseColor(facts));
+  const isColorSupported = mayUseColor(facts);
+  const style = (begin: number, end: number) =>
+    isColorSupported ? painted(`\x1b[${begin}m`, `\x1b[${end}m`) : (text: string) => text;
+  return {
+    isColorSupported,
+    bold: style(1, 22),
+    dim: style(2, 22),
+    red: style(31, 39),
+    green: style(32, 39),
+    yellow: style(33, 39),
+    cyan: style(36, 39),
+  };
+}
+
+/** Text within a style; where another one ends in it, it goes on. */
+function painted(begin: string, end: string): (text: string) => string {
+  return (text) => begin + text.replaceAll(end, end + begin) + end;
 }
 
 /**

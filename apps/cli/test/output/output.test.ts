@@ -118,3 +118,12 @@ test("JSON keeps big integers exact", () => {
   expect(formatJsonLine({ a: 5n, b: 2n ** 60n })).toBe('{"a":5,"b":"1152921504606846976"}');
   expect(formatJson([1])).toBe("[\n  1\n]");
 });
+
+test("a style goes on after another one that ends in it", () => {
+  const paint = createPaint({ allowed: true, isTerminal: true, env: {} });
+  expect(paint.red(`a${paint.green("b")}c`)).toBe(
+    "\u001b[31ma\u001b[32mb\u001b[39m\u001b[31mc\u001b[39m",
+  );
+  expect(paint.bold("a")).toBe("\u001b[1ma\u001b[22m");
+  expect(plain.bold("a")).toBe("a");
+});
