@@ -4,7 +4,7 @@ import { l2EntryKind } from "../tables/l2-entry.ts";
 import type { L2Queue } from "./l2-queue.ts";
 import { l2Runs, readAhead } from "./l2-runs.ts";
 import { RefcountLookup } from "./refcount-lookup.ts";
-import { clusterUse, structureOfUse } from "./reference-map.ts";
+import { clusterUse } from "./reference-map.ts";
 import type { WalkContext } from "./walk-context.ts";
 import type { RefcountBlocks } from "./walk-refcounts.ts";
 
@@ -37,7 +37,14 @@ async function reportL1Entries(context: WalkContext, judge: CopiedBitJudge): Pro
       const target = entryOffset(high, view.getUint32(at + 4));
       const entryAt = l1TableOffset + done + at;
       if (target === 0) continue;
-      await judge.entry({ high, target, entryAt, tableOffset: l1TableOffset, weight: 1 });
+      await judge.entry({
+        high,
+        target,
+        entryAt,
+        structure: "L1 table",
+        tableOffset: l1TableOffset,
+        weight: 1,
+      });
     }
   }
 }
@@ -62,8 +69,14 @@ async function reportL2Entries(
         const kind = l2EntryKind(high, low, format);
         if (kind !== "normal" && kind !== "zero-allocated") continue;
         const target = entryOffset(high, low);
-        const entryAt = tableOffset + at;
-        const pending = judge.entry({ high, target, entryAt, tableOffset, weight: activeWeight });
+        const pending = judge.entry({
+          high,
+          target,
+          entryAt: tableOffset + at,
+          structure: "L2 table",
+          tableOffset,
+          weight: activeWeight,
+        });
         if (pending !== undefined) await pending;
       }
     }
@@ -80,6 +93,8 @@ interface ClaimingEntry {
   readonly entryAt: number;
   /** The table that it stands in. */
   readonly tableOffset: number;
+  /** Which kind of table that is. */
+  readonly structure: "L1 table" | "L2 table";
   /** How often that table is referenced. */
   readonly weight: number;
 }
@@ -103,24 +118,22 @@ class CopiedBitJudge {
     if (!this.#refcounts.canRead(cluster)) return undefined;
     if (!isCounted) return this.#uncounted(cluster, entry);
     const wrong = isCopied(entry.high) ? clusterUse.claimedCopied : clusterUse.claimedShared;
-    if ((references.usesAt(cluster) & wrong) !== 0) this.#report(cluster, entry);
+    if ((references.usesAt(cluster) & wrong) !== 0) this.#report(entry);
     return undefined;
   }
 
   async #uncounted(cluster: number, entry: ClaimingEntry): Promise<void> {
     const stored = await this.#refcounts.at(cluster);
     if (stored === undefined || (stored === 1) === isCopied(entry.high)) return;
-    this.#report(cluster, entry);
+    this.#report(entry);
   }
 
-  #report(cluster: number, { high, entryAt, tableOffset, weight }: ClaimingEntry): void {
-    const { references, clusterSize, hooks } = this.#context;
-    const offset = cluster * clusterSize;
+  #report({ high, target, entryAt, structure, tableOffset, weight }: ClaimingEntry): void {
     const isSet = isCopied(high);
     const problem = `has the copied bit ${isSet ? "set" : "clear"}, but the refcount is ${isSet ? "not " : ""}1`;
-    const message = `the entry at byte ${entryAt} for the cluster at byte ${offset} ${problem}`;
-    const structure = structureOfUse(references.usesAt(cluster));
-    this.#context.report({ code: "QCOW2_COPIED_BIT_WRONG", structure, offset, message }, weight);
-    hooks.wrongCopiedBit?.(entryAt, tableOffset);
+    const message = `the entry at byte ${entryAt} for the cluster at byte ${target} ${problem}`;
+    const code = "QCOW2_COPIED_BIT_WRONG";
+    this.#context.report({ code, structure, offset: entryAt, message }, weight);
+    this.#context.hooks.wrongCopiedBit?.(entryAt, tableOffset);
   }
 }
