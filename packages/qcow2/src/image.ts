@@ -29,9 +29,10 @@ import type { ImageInfo } from "./inspect/image-info.ts";
 import type { LiveHeader } from "./inspect/live-header.ts";
 import type { Extent } from "./read/disk-layer.ts";
 import type { Qcow2Layer } from "./read/qcow2-layer.ts";
-import { findSnapshot, requirePossibleDisk } from "./snapshots/find.ts";
+import { requirePossibleDisk } from "./snapshots/find.ts";
+import { OpenSnapshots } from "./snapshots/open-snapshots.ts";
 import type { CreateSnapshotOptions } from "./snapshots/snapshot-changes.ts";
-import { SnapshotLife } from "./snapshots/snapshot-life.ts";
+import type { SnapshotLife } from "./snapshots/snapshot-life.ts";
 import type { ImageWriter } from "./write/image-writer.ts";
 import type { ResizeOptions } from "./write/resize.ts";
 
@@ -53,7 +54,7 @@ export class Qcow2Image implements RandomAccess, AsyncDisposable {
   readonly #options: OpenImageOptions;
   readonly #writer: ImageWriter | undefined;
   readonly #snapshot: SnapshotLife | undefined;
-  readonly #openSnapshots = new Map<string, SnapshotLife>();
+  readonly #openSnapshots: OpenSnapshots;
   #isClosed = false;
 
   /** @internal */
@@ -63,14 +64,16 @@ export class Qcow2Image implements RandomAccess, AsyncDisposable {
     reader: SourceReader,
     options: OpenImageOptions,
     writer: ImageWriter | undefined,
-    snapshot?: SnapshotLife,
+    snapshot?: { readonly life: SnapshotLife; readonly siblings: OpenSnapshots },
   ) {
     this.#writer = writer;
     this.#layer = layer;
     this.#header = header;
     this.#reader = reader;
     this.#options = options;
-    this.#snapshot = snapshot;
+    this.#snapshot = snapshot?.life;
+    this.#openSnapshots =
+      snapshot?.siblings ?? new OpenSnapshots(reader, header, () => this.#newBudget());
   }
 
   /** What the header says. */
@@ -179,21 +182,22 @@ export class Qcow2Image implements RandomAccess, AsyncDisposable {
   }
 
   /**
-   * Opens an internal snapshot for reading. It lives as long as this image and needs no closing of its own.
+   * Opens an internal snapshot for reading. It lives as long as this image and needs no closing of its own. The snapshot
+   * table is read once for all that are opened, until the image changes.
    *
    * @param idOrName - Its id, or its name when no id matches.
    * @throws {@link Qcow2Error} `QCOW2_SNAPSHOT_NOT_FOUND`, `QCOW2_SNAPSHOT_INVALID`.
    */
   async openSnapshot(idOrName: string): Promise<Qcow2Image> {
-    const found = findSnapshot(await this.snapshots(), idOrName);
-    const { offset: l1Offset, entries: l1Entries } = found.l1Table;
-    const clusterSize = this.info.clusterSizeBytes;
-    requirePossibleDisk({ ...found, l1Offset, l1Entries }, clusterSize, this.#reader.sizeBytes);
-    const sizeBytes = Number(found.diskSizeBytes);
-    const layer = this.#layer.withView({ l1Offset, l1Entries, sizeBytes });
-    const life = this.#openSnapshots.get(found.id) ?? new SnapshotLife(found.id);
-    this.#openSnapshots.set(found.id, life);
-    return new Qcow2Image(layer, this.#header, this.#reader, this.#options, this.#writer, life);
+    this.#requireOpen();
+    const { entry, life } = await this.#track(this.#openSnapshots.find(idOrName));
+    requirePossibleDisk(entry, this.info.clusterSizeBytes, this.#reader.sizeBytes);
+    const { l1Offset, l1Size: l1Entries, diskSizeBytes } = entry;
+    const layer = this.#layer.withView({ l1Offset, l1Entries, sizeBytes: Number(diskSizeBytes) });
+    return new Qcow2Image(layer, this.#header, this.#reader, this.#options, this.#writer, {
+      life,
+      siblings: this.#openSnapshots,
+    });
   }
 
   /**
@@ -231,11 +235,8 @@ export class Qcow2Image implements RandomAccess, AsyncDisposable {
    * @throws {@link Qcow2Error} as {@link Qcow2Image.applySnapshot}.
    */
   async deleteSnapshot(idOrName: string): Promise<void> {
-    await this.#requireWriter(0, 0).deleteSnapshot(idOrName, (entry) => {
-      const { id } = toSnapshot(entry);
-      this.#openSnapshots.get(id)?.end();
-      this.#openSnapshots.delete(id);
-    });
+    const onDeleted = this.#openSnapshots.end.bind(this.#openSnapshots);
+    await this.#requireWriter(0, 0).deleteSnapshot(idOrName, onDeleted);
   }
 
   /** Lists the persistent bitmaps that the image says are valid; what was written through it is in them then. */

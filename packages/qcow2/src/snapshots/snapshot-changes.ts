@@ -168,8 +168,7 @@ async function readL1({ reader, budget }: SnapshotParts, entry: SnapshotEntry): 
 }
 
 function requirePossible({ reader, header }: SnapshotParts, entry: SnapshotEntry): void {
-  const disk = { ...entry, id: toDisplayText(entry.id), l1Entries: entry.l1Size };
-  requirePossibleDisk(disk, 2 ** header.header.clusterBits, reader.sizeBytes);
+  requirePossibleDisk(entry, 2 ** header.header.clusterBits, reader.sizeBytes);
 }
 
 function l1EntriesFor({ header }: SnapshotParts, { diskSizeBytes }: SnapshotEntry): number {

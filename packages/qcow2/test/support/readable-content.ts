@@ -13,6 +13,9 @@ interface ReadableDisk {
 
 const maxDiskBytes = 8 * 2 ** 20;
 const blockBytes = 4096;
+const sectorBytes = 512;
+/** More than these are not read as a whole. */
+const manySnapshots = 32;
 
 /** Whatever an image names as its backing or data file. */
 const other = new MemoryFile(new Uint8Array(maxDiskBytes).fill(0xee));
@@ -20,7 +23,7 @@ const anything = async () => ({ source: other, format: "raw" as const });
 const options: OpenImageOptions = { backing: anything, dataFile: anything };
 
 /**
- * What can be read of an image: the first bytes of its disk and of each snapshot. Empty when it cannot be opened.
+ * What can be read of an image: the first bytes of its disk and of every snapshot. Empty when it cannot be opened.
  *
  * @param diskBytes - How much of each, 8 MiB at most.
  */
@@ -33,12 +36,13 @@ export async function readableContent(
   await using disk = image;
   const disks = [await readDisk("disk", disk, diskBytes)];
   const snapshots = (await orUndefined(() => disk.snapshots())) ?? [];
-  // Opening each one reads the whole table: of very many the first and the last stand for all.
-  const shown =
-    snapshots.length > 32 ? [...snapshots.slice(0, 4), ...snapshots.slice(-4)] : snapshots;
-  for (const { id } of shown) {
+  // Of very many snapshots the first sector stands for the rest, but for those at the ends.
+  const last = snapshots.length - manySnapshots / 2;
+  for (const [index, { id }] of snapshots.entries()) {
+    const isWhole = index < manySnapshots / 2 || index >= last;
+    const length = isWhole ? diskBytes : sectorBytes;
     const snapshot = await orUndefined(() => disk.openSnapshot(id));
-    if (snapshot !== undefined) disks.push(await readDisk(`snapshot ${id}`, snapshot, diskBytes));
+    if (snapshot !== undefined) disks.push(await readDisk(`snapshot ${id}`, snapshot, length));
   }
   return disks;
 }
@@ -49,8 +53,9 @@ export function lostContent(
   after: readonly ReadableDisk[],
 ): string[] {
   const lost: string[] = [];
+  const disks = new Map(after.map((disk) => [disk.name, disk]));
   for (const { name, bytes, isReadable } of before) {
-    const now = after.find((disk) => disk.name === name);
+    const now = disks.get(name);
     for (const [block, could] of isReadable.entries()) {
       const range = [block * blockBytes, (block + 1) * blockBytes] as const;
       const isSame =
@@ -81,11 +86,14 @@ async function readPart(
   length: number,
 ): Promise<void> {
   if (length === 0) return;
-  const found = await orUndefined(() => image.read(at, length));
+  const bytes = disk.bytes.subarray(at, at + length);
+  const found = await orUndefined(() => image.read(at, length, bytes));
   if (found !== undefined) {
-    disk.bytes.set(found, at);
     disk.isReadable.fill(1, at / blockBytes, Math.ceil((at + length) / blockBytes));
-  } else if (length > blockBytes) {
+    return;
+  }
+  bytes.fill(0);
+  if (length > blockBytes) {
     const half = Math.ceil(length / 2 / blockBytes) * blockBytes;
     await readPart(image, disk, at, half);
     await readPart(image, disk, at + half, length - half);

@@ -1,0 +1,80 @@
+import type { MemoryBudget } from "../bytes/budget.ts";
+import type { SourceReader } from "../bytes/source-reader.ts";
+import { toDisplayText } from "../bytes/text.ts";
+import type { Header } from "../header/parse.ts";
+import type { LiveHeader } from "../inspect/live-header.ts";
+import { snapshotNotFound } from "./find.ts";
+import type { SnapshotEntry } from "./parse.ts";
+import { readSnapshotTable } from "./read-table.ts";
+import { SnapshotLife } from "./snapshot-life.ts";
+
+/** The snapshots that a header names. Where several have the same id or name, the first one counts. */
+interface SnapshotIndex {
+  readonly byId: ReadonlyMap<string, SnapshotEntry>;
+  readonly byName: ReadonlyMap<string, SnapshotEntry>;
+}
+
+/**
+ * Finds the snapshots of an open image for those who read them, and knows which were deleted since. The table is read
+ * when it is first asked for, and anew when the header has changed, as it does with every change of the snapshots.
+ */
+export class OpenSnapshots {
+  readonly #reader: SourceReader;
+  readonly #header: LiveHeader;
+  readonly #newBudget: () => MemoryBudget;
+  readonly #lives = new Map<string, SnapshotLife>();
+  #known: { readonly header: Header; readonly index: Promise<SnapshotIndex> } | undefined;
+
+  constructor(reader: SourceReader, header: LiveHeader, newBudget: () => MemoryBudget) {
+    this.#reader = reader;
+    this.#header = header;
+    this.#newBudget = newBudget;
+  }
+
+  /**
+   * Finds a snapshot by its id, or by its name when no id matches.
+   *
+   * @throws {@link Qcow2Error} `QCOW2_SNAPSHOT_NOT_FOUND`, or what reading the snapshot table fails with.
+   */
+  async find(idOrName: string): Promise<{ entry: SnapshotEntry; life: SnapshotLife }> {
+    for (;;) {
+      const { header } = this.#header;
+      const { byId, byName } = await this.#indexOf(header);
+      // What was deleted meanwhile must not be read: its clusters are about to be used for something else.
+      if (this.#header.header !== header) continue;
+      const entry = byId.get(idOrName) ?? byName.get(idOrName);
+      if (entry === undefined) throw snapshotNotFound(idOrName);
+      const id = toDisplayText(entry.id);
+      const life = this.#lives.get(id) ?? new SnapshotLife(id);
+      this.#lives.set(id, life);
+      return { entry, life };
+    }
+  }
+
+  /** Told that a snapshot was deleted. */
+  end({ id }: SnapshotEntry): void {
+    const known = toDisplayText(id);
+    this.#lives.get(known)?.end();
+    this.#lives.delete(known);
+  }
+
+  /** A read that failed is done again the next time. */
+  #indexOf(header: Header): Promise<SnapshotIndex> {
+    if (this.#known?.header === header) return this.#known.index;
+    const known = { header, index: this.#read(header) };
+    this.#known = known;
+    known.index.catch(() => {
+      if (this.#known === known) this.#known = undefined;
+    });
+    return known.index;
+  }
+
+  async #read(header: Header): Promise<SnapshotIndex> {
+    const { entries } = await readSnapshotTable(this.#reader, header, this.#newBudget());
+    const lastFirst = entries.toReversed();
+    return {
+      byId: new Map(lastFirst.map((entry) => [toDisplayText(entry.id), entry])),
+      byName: new Map(lastFirst.map((entry) => [toDisplayText(entry.name), entry])),
+    };
+  }
+}
