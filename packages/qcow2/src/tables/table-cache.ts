@@ -18,6 +18,13 @@ export interface TableEdit {
   readonly slice: DataView;
 }
 
+/** A slice that is being read. */
+interface LoadingSlice {
+  readonly view: Promise<DataView>;
+  /** Told that the table was replaced or is none any more: what the file had there must not be kept. */
+  readonly forget: () => void;
+}
+
 /** A slice in memory. */
 interface CachedSlice {
   readonly view: DataView;
@@ -37,7 +44,7 @@ export class TableCache {
   readonly #maxSlices: number;
   readonly #readsPastEnd: boolean;
   readonly #slices = new Map<number, CachedSlice>();
-  readonly #loading = new Map<number, Promise<DataView>>();
+  readonly #loading = new Map<number, LoadingSlice>();
   readonly #edits = new Map<number, TableEdit>();
   #lastOffset = -1;
   #last: DataView | undefined;
@@ -77,11 +84,18 @@ export class TableCache {
   /** Brings the slice that holds a byte offset into memory. Loads that overlap in time share one read. */
   async load(offset: number, structure: Qcow2Structure): Promise<DataView> {
     const start = offset - (offset % this.sliceBytes);
-    const known = this.#slices.get(start)?.view ?? this.#loading.get(start);
+    const known = this.#slices.get(start)?.view ?? this.#loading.get(start)?.view;
     if (known !== undefined) return known;
-    const loading = this.#read(start, structure).finally(() => this.#loading.delete(start));
-    this.#loading.set(start, loading);
-    return loading;
+    let isKept = true;
+    const view = this.#read(start, structure, () => isKept).finally(() => {
+      if (isKept) this.#loading.delete(start);
+    });
+    const forget = (): void => {
+      isKept = false;
+      this.#loading.delete(start);
+    };
+    this.#loading.set(start, { view, forget });
+    return view;
   }
 
   /** How many slices hold changes. */
@@ -115,6 +129,7 @@ export class TableCache {
   adopt(offset: number, bytes: Uint8Array, structure: Qcow2Structure): void {
     for (let at = 0; at < bytes.byteLength; at += this.sliceBytes) {
       const view = viewOf(bytes.subarray(at, at + this.sliceBytes));
+      this.#loading.get(offset + at)?.forget();
       this.#slices.set(offset + at, { view, isUsed: true });
       this.#lastOffset = -1;
       this.edit(offset + at, view.byteLength, structure);
@@ -136,6 +151,7 @@ export class TableCache {
   /** Forgets a table that is no longer one, with its changes. */
   forget(offset: number, length: number): void {
     for (let at = offset; at < offset + length; at += this.sliceBytes) {
+      this.#loading.get(at)?.forget();
       this.#slices.delete(at);
       this.#edits.delete(at);
     }
@@ -145,11 +161,12 @@ export class TableCache {
   /** Forgets everything. Only when nothing is changed. */
   clear(): void {
     if (this.#edits.size > 0) throw new Error("tables with changes must not be forgotten");
+    for (const { forget } of this.#loading.values()) forget();
     this.#slices.clear();
     this.#lastOffset = -1;
   }
 
-  async #read(start: number, structure: Qcow2Structure): Promise<DataView> {
+  async #read(start: number, structure: Qcow2Structure, isKept: () => boolean): Promise<DataView> {
     const found = await this.#reader.readAvailable(start, this.sliceBytes);
     let bytes = found;
     if (found.byteLength < this.sliceBytes) {
@@ -159,6 +176,7 @@ export class TableCache {
       bytes.set(found);
     }
     const view = viewOf(bytes);
+    if (!isKept()) return view;
     if (this.#slices.size >= this.#maxSlices) this.#dropOne();
     this.#slices.set(start, { view, isUsed: false });
     return view;
@@ -167,9 +185,7 @@ export class TableCache {
   /** Drops the first slice that was not used since the last time round; used ones go to the back. */
   #dropOne(): void {
     for (let left = this.#slices.size * 2; left > 0; left--) {
-      const [first] = this.#slices;
-      if (first === undefined) return;
-      const [start, slice] = first;
+      const [start, slice] = this.#slices.entries().next().value as [number, CachedSlice];
       this.#slices.delete(start);
       if (start === this.#lastOffset) this.#lastOffset = -1;
       if (!slice.isUsed && !this.#edits.has(start)) return;

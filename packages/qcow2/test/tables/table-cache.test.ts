@@ -60,4 +60,40 @@ describe("TableCache", () => {
     await Promise.all(loads);
     expect(reads).toEqual([3]);
   });
+
+  it("keeps a change that was made while the one before was written", async () => {
+    const { cache } = await cacheOfFour();
+    await load(cache, 0);
+    cache.edit(0, 8, "L2 table");
+    const [first] = cache.edits("L2 table");
+    cache.edit(16, 8, "L2 table");
+    if (first) cache.wasWritten(first);
+    expect(cache.edits("L2 table")).toMatchObject([{ from: 0, to: 24 }]);
+  });
+
+  it("refuses to change what is not in memory, and to forget what is changed", async () => {
+    const { cache } = await cacheOfFour();
+    expect(() => cache.edit(0, 8, "L2 table")).toThrow("no slice at byte 0 is in memory");
+    await load(cache, 0);
+    cache.edit(0, 8, "L2 table");
+    expect(() => cache.clear()).toThrow("tables with changes must not be forgotten");
+  });
+
+  it.each([
+    ["replaced", (cache: TableCache) => cache.adopt(0, new Uint8Array(sliceBytes), "L2 table")],
+    ["forgotten", (cache: TableCache) => cache.forget(0, sliceBytes)],
+    ["forgotten with all others", (cache: TableCache) => cache.clear()],
+  ])("does not bring back a table that was %s while it was read", async (_, change) => {
+    const gate = Promise.withResolvers<void>();
+    const file = observeFile(new MemoryFile(new Uint8Array(sliceBytes).fill(9)), () => gate.promise);
+    const opening = SourceReader.open(file);
+    gate.resolve();
+    const cache = new TableCache(await opening, sliceBytes, 4 * sliceBytes, false);
+    const loading = load(cache, 0);
+    change(cache);
+    const again = cache.has(0) ? cache.peek(0) : undefined;
+    expect((await loading).getUint8(0)).toBe(9);
+    expect(cache.peek(0)).toBe(again);
+    expect((await load(cache, 0)).getUint8(0)).toBe(again === undefined ? 9 : 0);
+  });
 });
