@@ -1,9 +1,9 @@
-import { viewOf } from "../bytes/big-endian.ts";
+import { viewOf, writeU64 } from "../bytes/big-endian.ts";
 import { MemoryBudget } from "../bytes/budget.ts";
 import type { SourceReader } from "../bytes/source-reader.ts";
 import type { LiveHeader } from "../inspect/live-header.ts";
 import type { ImageStore } from "../write/image-store.ts";
-import { readBitmapPart, readBitmapTable, serializeBitmapTable } from "./bitmap-table.ts";
+import { readBitmapPart, readBitmapTable } from "./bitmap-table.ts";
 import { orBits } from "./bits.ts";
 import type { DirtyPages } from "./dirty-pages.ts";
 import type { BitmapEntry } from "./parse.ts";
@@ -40,7 +40,8 @@ export async function storePages(parts: StoreParts, pages: DirtyPages): Promise<
   await store.commit();
   await store.claimOnce(entry.tableOffset, entry.tableEntries * 8, "bitmap table");
   for (const [index, offset] of added) {
-    const bytes = serializeBitmapTable([offset]);
+    const bytes = new Uint8Array(8);
+    writeU64(viewOf(bytes), 0, offset);
     await store.host.write(entry.tableOffset + index * 8, bytes, "bitmap table");
   }
   await store.host.flush();

@@ -139,11 +139,6 @@ export class Refcounts {
     return freed;
   }
 
-  /** Whether there is anything to write. */
-  get isDirty(): boolean {
-    return this.#isTableMoved || this.#changedEntries.size > 0 || this.#blocks.dirty().length > 0;
-  }
-
   /**
    * Writes what changed: blocks, then the table that names new ones, then the header when the table moved; a flush
    * between any two.

@@ -120,8 +120,6 @@ export class PlannedRefcounts {
 
   async #load(index: number): Promise<CachedBlock> {
     const present = await this.present.block(index);
-    const known = this.#blocks.get(index);
-    if (known !== undefined) return known;
     this.#budget.take(this.#clusterSize, "refcount block");
     const bytes = present?.bytes.slice() ?? new Uint8Array(this.#clusterSize);
     const block = new CachedBlock(present?.offset ?? 0, bytes, this.#order);

@@ -110,16 +110,16 @@ async function changeChunk(
   change: EntryChange,
 ): Promise<boolean> {
   const ordered = places.toSorted((a, b) => a.entryAt - b.entryAt);
-  const first = ordered[0]?.entryAt ?? 0;
-  const length = (ordered.at(-1)?.entryAt ?? 0) + 8 - first;
+  const first = (ordered[0] as EntryPlace).entryAt;
+  const length = (ordered.at(-1) as EntryPlace).entryAt + 8 - first;
   const bytes = (await reader.readExactly(first, length, "L2 table")).slice();
   const changed = ordered.filter((place) => {
     const at = place.entryAt - first;
     return change(viewOf(bytes.subarray(at, at + 8)), place);
   });
-  const start = changed[0]?.entryAt;
-  if (start === undefined) return false;
-  const end = (changed.at(-1)?.entryAt ?? start) + 8;
+  if (changed.length === 0) return false;
+  const start = (changed[0] as EntryPlace).entryAt;
+  const end = (changed.at(-1) as EntryPlace).entryAt + 8;
   await host.write(start, bytes.subarray(start - first, end - first), "L2 table");
   return true;
 }
