@@ -3,6 +3,7 @@ import { checkImage } from "@box/qcow2";
 import { fixtures } from "@box/qcow2/fixtures";
 import { describe, expect, it } from "vitest";
 import { places } from "../../fixtures/build.ts";
+import { recorded } from "../support/disk-script.ts";
 
 describe("checkImage with repair", () => {
   it("lowers leaked refcounts, and nothing else in the file changes", async () => {
@@ -67,6 +68,20 @@ describe("checkImage with repair", () => {
     };
     const checking = checkImage(source, { repair: "leaks" });
     await expect(checking).rejects.toMatchObject({ code: "QCOW2_READ_ONLY" });
+  });
+
+  it.for([
+    "valid/one-leak",
+    "valid/snapshot-without-extra",
+    "corrupt/data-refcount-0",
+    "corrupt/l2-copied-set",
+    "corrupt/marked-corrupt",
+    "corrupt/refcount-block-absent",
+  ])("has what it repairs on stable storage when it is done: %s", async (name) => {
+    const { file, log } = recorded(fileOf(name));
+    await checkImage(file, { repair: "all" });
+    expect(log.length).toBeGreaterThan(1);
+    expect(log.at(-1)?.kind).toBe("flush");
   });
 
   it("leaves the old refcounts in force until the new ones are on stable storage", async () => {

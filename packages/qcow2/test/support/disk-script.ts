@@ -76,12 +76,23 @@ export type LogEntry =
   | { readonly kind: "write"; readonly offset: number; readonly bytes: Uint8Array }
   | { readonly kind: "flush" };
 
-/** A file whose writes and flushes are recorded. */
-export function recorded(file: MemoryFile): { file: RandomAccess; log: LogEntry[] } {
+/**
+ * A file whose writes and flushes are recorded.
+ *
+ * @param told - Told of each of them, too.
+ */
+export function recorded(
+  file: MemoryFile,
+  told: (entry: LogEntry) => void = () => {},
+): { file: RandomAccess; log: LogEntry[] } {
   const log: LogEntry[] = [];
+  const add = (entry: LogEntry): void => {
+    log.push(entry);
+    told(entry);
+  };
   const observed = observeFile(file, ({ kind, offset, bytes }) => {
-    if (kind === "write") log.push({ kind, offset, bytes: bytes ?? new Uint8Array(0) });
-    if (kind === "flush") log.push({ kind });
+    if (kind === "write") add({ kind, offset, bytes: bytes ?? new Uint8Array(0) });
+    if (kind === "flush") add({ kind });
   });
   // Holes are punched without a word: what a crash leaves of them is no concern of a check.
   const { punchHole: _, ...file2 } = observed;
