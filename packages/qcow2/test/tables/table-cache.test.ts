@@ -84,11 +84,8 @@ describe("TableCache", () => {
     ["forgotten", (cache: TableCache) => cache.forget(0, sliceBytes)],
     ["forgotten with all others", (cache: TableCache) => cache.clear()],
   ])("does not bring back a table that was %s while it was read", async (_, change) => {
-    const gate = Promise.withResolvers<void>();
-    const file = observeFile(new MemoryFile(new Uint8Array(sliceBytes).fill(9)), () => gate.promise);
-    const opening = SourceReader.open(file);
-    gate.resolve();
-    const cache = new TableCache(await opening, sliceBytes, 4 * sliceBytes, false);
+    const reader = await SourceReader.open(new MemoryFile(new Uint8Array(sliceBytes).fill(9)));
+    const cache = new TableCache(reader, sliceBytes, 4 * sliceBytes, false);
     const loading = load(cache, 0);
     change(cache);
     const again = cache.has(0) ? cache.peek(0) : undefined;

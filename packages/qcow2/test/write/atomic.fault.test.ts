@@ -96,12 +96,12 @@ describe("a crash while a bitmap records", () => {
     const before = file.toBytes();
     const { file: observed, log } = recorded(file);
     const image = await openImage(observed, { mode: "rw", backing });
-    await image.write(9 * clusterSizeBytes, new Uint8Array(100).fill(2));
-    await image.flush();
+    // In place: nothing but the bitmap has to be in the file before it.
     await image.write(0, new Uint8Array(2 * clusterSizeBytes).fill(3));
     await image.bitmaps();
+    await image.write(9 * clusterSizeBytes, new Uint8Array(100).fill(2));
+    await image.flush();
     await image.writeZeroes(clusterSizeBytes, clusterSizeBytes);
-    await image.mergeBitmap("bits", "bits");
     await image.close();
     const reliable = new Set<string>();
     for (let end = 0; end <= log.length; end++) {
@@ -116,7 +116,29 @@ describe("a crash while a bitmap records", () => {
         expect(changed.filter((cluster) => !dirty.includes(cluster))).toEqual([]);
       }
     }
-    expect([...reliable]).toEqual(["", "0,1,9"]);
+    expect([...reliable]).toEqual(["", "0,1", "0,1,9"]);
+  });
+
+  it("leaves a bitmap that another one is added to as it was, out of date, or with all of that", async () => {
+    const file = new MemoryFile(start);
+    await through(async (image) => {
+      await image.addBitmap("more", { granularityBytes: clusterSizeBytes });
+      await image.write(20 * clusterSizeBytes, new Uint8Array(4 * clusterSizeBytes).fill(4));
+      await image.disableBitmap("more");
+    })(file);
+    const before = file.toBytes();
+    const { file: observed, log } = recorded(file);
+    await through((image) => image.mergeBitmap("bits", "more"))(observed);
+    const old = (await dirtyOf(new MemoryFile(before))) as number[];
+    const merged = [...old, 20, 21, 22, 23];
+    for (let end = 0; end <= log.length; end++) {
+      for (let chance = 0; chance < 6; chance++) {
+        const crashed = afterCrash(before, log, end, chance === 0 ? 0 : chance + end);
+        expect((await checkImage(crashed)).errorCount).toBe(0);
+        const allowed = end === log.length ? [merged] : [old, "QCOW2_BITMAP_IN_USE", merged];
+        expect(allowed).toContainEqual(await dirtyOf(crashed));
+      }
+    }
   });
 });
 
