@@ -136,8 +136,8 @@ export class Qcow2Image implements RandomAccess, AsyncDisposable {
    * smaller size needs the option `shrink` and loses what lies behind it; snapshots keep theirs. A crash leaves the old
    * size or the new one.
    *
-   * @throws {@link Qcow2Error} `QCOW2_UNSUPPORTED_FEATURE` for a raw data file, version 2 with snapshots, a smaller size
-   * with bitmaps, and preallocation in a data file; `QCOW2_INVALID_ARGUMENT`, `QCOW2_IMAGE_TOO_LARGE`, or as
+   * @throws {@link Qcow2Error} `QCOW2_UNSUPPORTED_FEATURE` for a raw data file, snapshots that do not state their size,
+   * as in version 2, a smaller size with bitmaps, and preallocation in a data file; `QCOW2_INVALID_ARGUMENT`, `QCOW2_IMAGE_TOO_LARGE`, or as
    * {@link Qcow2Image.write}.
    */
   async resize(sizeBytes: number, options: ResizeOptions = {}): Promise<void> {

@@ -7,7 +7,12 @@ import { readSnapshotTable } from "../snapshots/read-table.ts";
 
 const defaultMetadataBytes = 64 * 2 ** 20;
 
-/** Refuses version 3 for an image with snapshots that do not state the size of their disk, as version 3 demands. */
+/**
+ * Refuses an image with snapshots that do not state the size of their disk, as version 3 demands: it is taken from the
+ * image's own.
+ *
+ * @throws {@link Qcow2Error} `QCOW2_UNSUPPORTED_FEATURE`, or what reading the snapshot table fails with.
+ */
 export async function requireSnapshotSizes(
   source: RandomAccess,
   { header }: HeaderArea,

@@ -1,3 +1,4 @@
+import { requireSnapshotSizes } from "../amend/snapshot-sizes.ts";
 import type { BitmapChange, JudgeParts } from "../bitmaps/bitmap-changes.ts";
 import { BitmapRecorder } from "../bitmaps/bitmap-recorder.ts";
 import { requireNoBitmaps } from "../bitmaps/read-bitmap.ts";
@@ -88,10 +89,13 @@ export class ImageWriter {
 
   /** Changes the size of the disk; see {@link growDisk} and {@link shrinkDisk}. */
   resize(sizeBytes: number, options: ResizeOptions = {}): Promise<void> {
-    const { layer, header } = this.#parts;
+    const { layer, header, reader, maxMetadataBytes } = this.#parts;
     const judge = async () => {
       requireResizable(header.info, layer.sizeBytes, sizeBytes, options);
-      if (sizeBytes !== layer.sizeBytes) requireNoBitmaps(header.info, "another size");
+      if (sizeBytes === layer.sizeBytes) return;
+      requireNoBitmaps(header.info, "another size");
+      // A snapshot that does not say how large its disk is would change its size too.
+      await requireSnapshotSizes(reader.source, header.area, { maxMetadataBytes });
     };
     return this.#changeDisk((open) => this.#resize(open, sizeBytes, options), judge);
   }

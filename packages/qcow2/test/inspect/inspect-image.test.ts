@@ -102,7 +102,7 @@ describe("inspectImage", () => {
       isRaw: false,
     });
     const unnamed = await inspect(withU64(72, 4n));
-    expect(unnamed.dataFile).toEqual({ isRaw: false });
+    expect(unnamed.dataFile).toStrictEqual({ isRaw: false });
   });
 
   it("reports bitmaps, encryption and the dirty and corrupt bits", async () => {

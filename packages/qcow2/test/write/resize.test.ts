@@ -6,7 +6,9 @@ import {
   type Qcow2Image,
   type ResizeOptions,
 } from "@box/qcow2";
+import { fixtures } from "@box/qcow2/fixtures";
 import { describe, expect, it } from "vitest";
+import { onto } from "../../fixtures/chains.ts";
 import { recorded } from "../support/disk-script.ts";
 
 const size = 2 ** 20;
@@ -91,6 +93,19 @@ describe("resize", () => {
     await expect(image.resize(to, how)).rejects.toMatchObject({ code });
     expect(image.sizeBytes).toBe(size);
     expect(log).toEqual([]);
+  });
+
+  it("refuses an image with a snapshot that does not say how large its disk is", async () => {
+    const fixture = fixtures.find(({ name }) => name === "valid/snapshot-without-extra");
+    const { file, log } = recorded(new MemoryFile(fixture?.build() as Uint8Array));
+    const options = { ...onto(() => new MemoryFile()), mode: "rw" } as const;
+    await using image = await openImage(file, options);
+    const { sizeBytes } = image;
+    const resizing = image.resize(2 * sizeBytes);
+    await expect(resizing).rejects.toMatchObject({ code: "QCOW2_UNSUPPORTED_FEATURE" });
+    await image.resize(sizeBytes);
+    expect(log).toEqual([]);
+    expect(await image.snapshots()).toMatchObject([{ diskSizeBytes: BigInt(sizeBytes) }]);
   });
 
   it("does nothing for the size that the disk has", async () => {
