@@ -1,7 +1,9 @@
 import { MemoryFile } from "@box/io";
-import { checkImage, checkStructure, Qcow2Error, toQemuCheck } from "@box/qcow2";
+import { checkImage, checkStructure, type Finding, Qcow2Error, toQemuCheck } from "@box/qcow2";
 import { fixtures } from "@box/qcow2/fixtures";
 import { describe, expect, it } from "vitest";
+import { places } from "../../fixtures/build.ts";
+import { bitmapImage, extendedL2Image } from "../../fixtures/features.ts";
 
 /** A check asks for what opening an image does not: extra data of snapshots, and refcounts of dirty images. */
 const onlyCheckImage = new Set([
@@ -25,6 +27,23 @@ describe("checkImage", () => {
       if (!(bytes instanceof Uint8Array)) continue;
       expect(`${name}: ${await verdict(bytes)}`).toBe(`${name}: ${await structureVerdict(bytes)}`);
     }
+  });
+
+  it("names the entry that is wrong, not the first one of its table", async () => {
+    const subclusters = extendedL2Image((view, entry) => view.setUint32(entry + 3 * 16 + 12, 1));
+    expect(await findingsOf(subclusters)).toMatchObject([
+      { code: "QCOW2_SUBCLUSTERS_INVALID", offset: places.l2 + 3 * 16, structure: "L2 table" },
+    ]);
+    let tableAt = 0;
+    const bits = bitmapImage((view, directory, table) => {
+      tableAt = table;
+      view.setUint32(directory + 8, 4);
+      view.setUint8(directory + 17, 9);
+      view.setBigUint64(table + 2 * 8, 2n);
+    });
+    expect(await findingsOf(bits)).toMatchObject([
+      { code: "QCOW2_RESERVED_BITS", offset: tableAt + 2 * 8, structure: "bitmap table" },
+    ]);
   });
 
   it("keeps as many findings as asked for and counts the rest", async () => {
@@ -59,6 +78,10 @@ describe("checkImage", () => {
     await expect(checkImage(source, options)).rejects.toMatchObject({ code: "QCOW2_ABORTED" });
   });
 });
+
+async function findingsOf(bytes: Uint8Array): Promise<readonly Finding[]> {
+  return (await checkImage(new MemoryFile(bytes))).findings;
+}
 
 function imageOf(name: string): Uint8Array {
   const built = fixtures.find((fixture) => fixture.name === name)?.build();

@@ -36,11 +36,10 @@ export async function readableContent(
   await using disk = image;
   const disks = [await readDisk("disk", disk, diskBytes)];
   const snapshots = (await orUndefined(() => disk.snapshots())) ?? [];
-  // Of very many snapshots the first sector stands for the rest, but for those at the ends.
-  const last = snapshots.length - manySnapshots / 2;
-  for (const [index, { id }] of snapshots.entries()) {
-    const isWhole = index < manySnapshots / 2 || index >= last;
-    const length = isWhole ? diskBytes : sectorBytes;
+  // Several may have the same id: the first one is opened then. Of very many the first sector stands for the rest.
+  const ids = [...new Set(snapshots.map(({ id }) => id))];
+  const length = ids.length > manySnapshots ? sectorBytes : diskBytes;
+  for (const id of ids) {
     const snapshot = await orUndefined(() => disk.openSnapshot(id));
     if (snapshot !== undefined) disks.push(await readDisk(`snapshot ${id}`, snapshot, length));
   }
