@@ -28,28 +28,45 @@ const backing = allowList(
   })),
 );
 
-const through =
-  (change: (image: Qcow2Image) => Promise<void>) =>
-  async (file: RandomAccess): Promise<void> => {
-    await using image = await openImage(file, { mode: "rw", backing });
+/** Changes a file, and says how to close what is still open then. */
+type Change = (file: RandomAccess) => Promise<() => Promise<void>>;
+
+const nothing = async (): Promise<void> => {};
+
+function through(change: (image: Qcow2Image) => Promise<void>): Change {
+  return async (file) => {
+    const image = await openImage(file, { mode: "rw", backing });
     await change(image);
+    return () => image.close();
   };
+}
+
+function on(change: (file: RandomAccess) => Promise<unknown>): Change {
+  return async (file) => {
+    await change(file);
+    return nothing;
+  };
+}
+
+/** Changes a file and closes it. */
+async function apply(change: Change, file: RandomAccess): Promise<void> {
+  await (await change(file))();
+}
+
 const base = { name: "base", format: "raw" };
 const other = { name: "other", format: "raw" };
 
 /** Changes that happen at one moment: before it all is as it was, and once they have returned no crash takes them back. */
-const changes: Readonly<Record<string, (file: RandomAccess) => Promise<void>>> = {
-  "lazy refcounts": (file) => amendImage(file, { hasLazyRefcounts: true }),
-  "a width of refcounts": (file) => amendImage(file, { refcountBits: 64 }),
-  "a backing file of another content": async (file) => {
-    await rebaseImage(file, { newBacking: other, backing });
-  },
-  "a backing file of another name": async (file) => {
-    await rebaseImage(file, { newBacking: other, isUnsafe: true });
-  },
-  "no backing file": async (file) => {
-    await rebaseImage(file, { newBacking: null, backing });
-  },
+const changes: Readonly<Record<string, Change>> = {
+  "lazy refcounts": on((file) => amendImage(file, { hasLazyRefcounts: true })),
+  "a width of refcounts": on((file) => amendImage(file, { refcountBits: 64 })),
+  "a backing file of another content": on((file) =>
+    rebaseImage(file, { newBacking: other, backing }),
+  ),
+  "a backing file of another name": on((file) =>
+    rebaseImage(file, { newBacking: other, isUnsafe: true }),
+  ),
+  "no backing file": on((file) => rebaseImage(file, { newBacking: null, backing })),
   "a bitmap more": through((image) => image.addBitmap("new")),
   "a bitmap less": through((image) => image.removeBitmap("bits")),
   "a bitmap that is cleared": through((image) => image.clearBitmap("bits")),
@@ -61,12 +78,16 @@ let start: Uint8Array;
 beforeAll(async () => {
   const file = new MemoryFile();
   await createImage(file, { virtualSizeBytes: sizeBytes, clusterSizeBytes, backing: base });
-  await through(async (image) => {
+  const first = through(async (image) => {
     await image.addBitmap("bits", { granularityBytes: clusterSizeBytes });
     await image.write(0, new Uint8Array(3 * clusterSizeBytes).fill(1));
     await image.writeZeroes(5 * clusterSizeBytes, 2 * clusterSizeBytes);
-  })(file);
-  await through((image) => image.disableBitmap("bits"))(file);
+  });
+  await apply(first, file);
+  await apply(
+    through((image) => image.disableBitmap("bits")),
+    file,
+  );
   start = file.toBytes();
 });
 
@@ -74,14 +95,16 @@ describe("a crash during a change leaves the old state or the new one, and none 
   it.for(Object.keys(changes))("%s", async (name) => {
     const file = new MemoryFile(start);
     const { file: observed, log } = recorded(file);
-    await changes[name]?.(observed);
+    const close = await changes[name]?.(observed);
+    const last = log.length;
+    await close?.();
     const states = [await stateOf(new MemoryFile(start)), await stateOf(file)];
-    for (let end = 0; end <= log.length; end++) {
+    for (let end = 0; end <= last; end++) {
       for (let chance = 0; chance < 6; chance++) {
         const crashed = afterCrash(start, log, end, chance === 0 ? 0 : chance + end);
         const { errorCount, findings } = await checkImage(crashed);
         expect(errorCount, JSON.stringify(findings)).toBe(0);
-        const allowed = end === log.length ? states.slice(1) : states;
+        const allowed = end === last ? states.slice(1) : states;
         expect(allowed).toContainEqual(await stateOf(crashed));
       }
     }
@@ -91,8 +114,11 @@ describe("a crash during a change leaves the old state or the new one, and none 
 describe("a crash while a bitmap records", () => {
   it("leaves a bitmap that says itself that it is out of date, or that has all that was written", async () => {
     const file = new MemoryFile(start);
-    await through((image) => image.enableBitmap("bits"))(file);
-    await through((image) => image.clearBitmap("bits"))(file);
+    const enabled = through(async (image) => {
+      await image.enableBitmap("bits");
+      await image.clearBitmap("bits");
+    });
+    await apply(enabled, file);
     const before = file.toBytes();
     const { file: observed, log } = recorded(file);
     const image = await openImage(observed, { mode: "rw", backing });
@@ -121,21 +147,24 @@ describe("a crash while a bitmap records", () => {
 
   it("leaves a bitmap that another one is added to as it was, out of date, or with all of that", async () => {
     const file = new MemoryFile(start);
-    await through(async (image) => {
+    const added = through(async (image) => {
       await image.addBitmap("more", { granularityBytes: clusterSizeBytes });
       await image.write(20 * clusterSizeBytes, new Uint8Array(4 * clusterSizeBytes).fill(4));
       await image.disableBitmap("more");
-    })(file);
+    });
+    await apply(added, file);
     const before = file.toBytes();
     const { file: observed, log } = recorded(file);
-    await through((image) => image.mergeBitmap("bits", "more"))(observed);
+    const close = await through((image) => image.mergeBitmap("bits", "more"))(observed);
+    const last = log.length;
+    await close();
     const old = (await dirtyOf(new MemoryFile(before))) as number[];
     const merged = [...old, 20, 21, 22, 23];
-    for (let end = 0; end <= log.length; end++) {
+    for (let end = 0; end <= last; end++) {
       for (let chance = 0; chance < 6; chance++) {
         const crashed = afterCrash(before, log, end, chance === 0 ? 0 : chance + end);
         expect((await checkImage(crashed)).errorCount).toBe(0);
-        const allowed = end === log.length ? [merged] : [old, "QCOW2_BITMAP_IN_USE", merged];
+        const allowed = end === last ? [merged] : [old, "QCOW2_BITMAP_IN_USE", merged];
         expect(allowed).toContainEqual(await dirtyOf(crashed));
       }
     }
@@ -148,7 +177,10 @@ describe("a crash while an image is committed", () => {
     const order: { readonly of: string; readonly entry: LogEntry }[] = [];
     const logged = (of: "top" | "base"): RandomAccess =>
       recorded(files[of], (entry) => order.push({ of, entry })).file;
-    await through((image) => image.removeBitmap("bits"))(files.top);
+    await apply(
+      through((image) => image.removeBitmap("bits")),
+      files.top,
+    );
     const before = files.top.toBytes();
     const source = logged("base");
     await commitImage(logged("top"), {

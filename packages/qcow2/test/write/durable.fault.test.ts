@@ -16,6 +16,22 @@ const promises: readonly Promised[] = [
   { name: "a flush", run: (image) => image.flush() },
   { name: "closing", run: (image) => image.close() },
   {
+    name: "a flush of what is written in place",
+    async run(image, clusterSize) {
+      await image.flush();
+      await image.write(2 * clusterSize, new Uint8Array(100).fill(3));
+      await image.flush();
+    },
+  },
+  {
+    name: "closing after a write in place",
+    async run(image, clusterSize) {
+      await image.flush();
+      await image.write(2 * clusterSize, new Uint8Array(100).fill(3));
+      await image.close();
+    },
+  },
+  {
     name: "a smaller disk",
     run: (image, clusterSize) => image.resize(20.5 * clusterSize, { shrink: true }),
   },
