@@ -185,7 +185,12 @@ export class Boxes {
     return this.#changed(await changeBox(this.#services, found.id, change, options));
   }
 
-  /** Makes a box as a copy of another; see {@link cloneBox}. */
+  /**
+   * Makes a box with copies of both overlays of another, as they are, on the same bases. The other box is not changed.
+   *
+   * @throws RuntimeError `BOX_NOT_FOUND`, `BOX_IN_USE`, `BOX_NAME_INVALID`, `BOX_NAME_TAKEN`; RootfsError `OVERLAY_*` when a disk
+   * is not sound; IoError. Nothing of the copy is left then.
+   */
   async clone(nameOrId: string, options: CloneBoxOptions = {}): Promise<ClonedBox> {
     return cloneBox(this.#services, nameOrId, options);
   }
