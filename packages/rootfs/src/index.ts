@@ -1,4 +1,5 @@
 export type { ReadFileLocks } from "@box/io/node";
+export { adoptedBaseKey } from "./base/adopted-base-key.ts";
 export {
   BaseCache,
   type BaseCacheOptions,

@@ -28,6 +28,9 @@ export type RuntimeErrorCode =
   | "BOX_SNAPSHOT_NAME_INVALID" // invalid-argument
   | "BOX_SNAPSHOT_NAME_TAKEN" // conflict
   | "BOX_SNAPSHOT_NOT_FOUND" // not-found
+  | "BOX_EXPORT_DAMAGED" // corrupt
+  | "BOX_ARCHIVE_CORRUPT" // corrupt
+  | "BOX_ARCHIVE_TOO_NEW" // unsupported
   | "BOX_IMAGE_CHANGED" // conflict
   | "BOX_BASE_CHANGED" // conflict
   | "BOX_BASE_FOREIGN" // unsupported
@@ -63,6 +66,9 @@ export const runtimeErrorKinds: Readonly<Record<RuntimeErrorCode, ErrorKind>> = 
   BOX_SNAPSHOT_NAME_INVALID: "invalid-argument",
   BOX_SNAPSHOT_NAME_TAKEN: "conflict",
   BOX_SNAPSHOT_NOT_FOUND: "not-found",
+  BOX_EXPORT_DAMAGED: "corrupt",
+  BOX_ARCHIVE_CORRUPT: "corrupt",
+  BOX_ARCHIVE_TOO_NEW: "unsupported",
   BOX_IMAGE_CHANGED: "conflict",
   BOX_BASE_CHANGED: "conflict",
   BOX_BASE_FOREIGN: "unsupported",

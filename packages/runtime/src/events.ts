@@ -14,6 +14,8 @@ export type BoxChangeName =
   | "box.renamed"
   | "box.cloned"
   | "box.resized"
+  | "box.exported"
+  | "box.imported"
   | "snapshot.created"
   | "snapshot.restored"
   | "snapshot.removed";

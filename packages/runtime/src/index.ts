@@ -1,3 +1,5 @@
+export type { WrittenArchive } from "./archive/export-box.ts";
+export type { ImportedBox } from "./archive/import-box.ts";
 export type {
   BoxDetails,
   BoxRecord,
@@ -14,6 +16,8 @@ export type {
   ChangedBox,
   CloneBoxOptions,
   CreateBoxOptions,
+  ExportBoxOptions,
+  ImportBoxOptions,
   ListBoxesOptions,
   LockOptions,
   PrepareBoxOptions,

@@ -1,4 +1,5 @@
 import { execFile } from "node:child_process";
+import { existsSync } from "node:fs";
 import { cp, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -101,13 +102,40 @@ const cases: readonly Case[] = [
       expect(await contentOf(await runtime.boxes.inspect("web"))).toEqual([marker, later]);
     },
   },
+  {
+    verb: "export",
+    args: ["web", "ARCHIVE.new"],
+    refusal: "IO_EXISTS",
+    check: async (runtime, isDone) => {
+      const archive = join(runtime.home.root, "..", "archive.new");
+      if (isDone || existsSync(archive)) {
+        const { box } = await runtime.boxes.import(archive, { name: "copy" });
+        expect(await contentOf(box)).toEqual([marker, later]);
+        await runtime.boxes.remove("copy");
+      }
+    },
+  },
+  {
+    verb: "import",
+    args: ["ARCHIVE", { name: "copy" }],
+    refusal: "BOX_NAME_TAKEN",
+    check: async (runtime, isDone) => {
+      expectEither(await names(runtime), ["web"], ["copy", "web"], isDone);
+      if ((await names(runtime)).includes("copy")) {
+        expect(await contentOf(await runtime.boxes.inspect("copy"))).toEqual([marker, later]);
+      }
+    },
+  },
 ];
 
 test.each(cases)(
   "$verb killed at any operation is done or undone, and the next process goes on",
   { timeout: 3_600_000 },
-  async ({ verb, args, refusal, check }) => {
-    const { home, restore } = await makeTemplate();
+  async ({ verb, refusal, check, ...given }) => {
+    const { home, archive, restore } = await makeTemplate();
+    const args = given.args.map((arg) =>
+      typeof arg === "string" ? arg.replace("ARCHIVE", archive) : arg,
+    );
     const whole = await runVerb({ home, verb, args, killAt: 0 });
     if (whole?.type !== "done") throw new Error(JSON.stringify(whole));
     const { operations } = whole;
@@ -163,14 +191,17 @@ async function makeTemplate() {
   await write(box, 0, marker);
   await runtime.boxes.createSnapshot("web", "s1");
   await write(box, 20 * 1024 * 1024, later);
+  const archive = join(folder, "archive");
+  await runtime.boxes.export("web", archive);
   await runtime.close();
   const template = join(folder, "template");
   await cp(home, template, { recursive: true, preserveTimestamps: true });
   const restore = async () => {
     await rm(home, { recursive: true });
+    await rm(`${archive}.new`, { force: true });
     await cp(template, home, { recursive: true, preserveTimestamps: true });
   };
-  return { home, restore };
+  return { home, archive, restore };
 }
 
 async function open(box: BoxDetails, mode: "r" | "rw"): Promise<Qcow2Image> {

@@ -91,4 +91,44 @@ export const boxChangeCommands: readonly CommandSpec[] = [
     schemas: () => import("./snapshot-change/schemas.ts"),
     action: () => import("./snapshot-change/remove.ts"),
   }),
+  defineCommand({
+    path: ["pack"],
+    summary: "write a box as one archive with checksums, for another machine",
+    description:
+      "A tar file of the box's record, its disks and their bases. A file that exists is refused. Bases that are left out\nare built from the images by box unpack.",
+    args: [box],
+    flags: [
+      {
+        name: "output",
+        short: "o",
+        value: "FILE",
+        summary: "the archive (default: NAME.box.tar here)",
+        complete: "files",
+      },
+      { name: "without-bases", summary: "leave the contents of the bases out" },
+    ],
+    examples: [{ command: "box pack web -o web.box.tar", summary: "With everything it needs" }],
+    failures: ["unsupported", ...failures],
+    mutates: true,
+    schemas: () => import("./pack/schemas.ts"),
+    action: () => import("./pack/action.ts"),
+  }),
+  defineCommand({
+    path: ["unpack"],
+    summary: "make a box from an archive that box pack wrote",
+    description:
+      "The archive is checked from end to end first: with one flipped byte it is refused.",
+    args: [{ name: "file", summary: "the archive", complete: "files" }],
+    flags: [
+      { name: "name", value: "NAME", summary: "name of the box (default: that in the archive)" },
+    ],
+    examples: [
+      { command: "box unpack web.box.tar", summary: "Under its own name" },
+      { command: "box unpack web.box.tar --name copy", summary: "Under another" },
+    ],
+    failures: ["not-found", "conflict", "corrupt", "io", "unsupported", "network"],
+    mutates: true,
+    schemas: () => import("./unpack/schemas.ts"),
+    action: () => import("./unpack/action.ts"),
+  }),
 ];

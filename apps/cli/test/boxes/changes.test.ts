@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { createTestHome, type TestHome } from "../support/boxed-home.ts";
 import { runBoxHere } from "../support/run-box.ts";
@@ -80,5 +81,23 @@ describe("box snapshot", () => {
     const gone = await here(home, "snapshot", "restore", "web", "s1");
     expect(gone.exitCode).toBe(3);
     expect(gone.stderr).toContain("BOX_SNAPSHOT_NOT_FOUND");
+  });
+});
+
+describe("box pack and unpack", () => {
+  test("carry a box to another home", async () => {
+    const home = await withBox();
+    const archive = join(home.folder, "web.box.tar");
+    expect(await ok(home, "pack", "web", "-o", archive)).toMatch(`${archive} (`);
+    const other = await createTestHome();
+    expect(await ok(other, "unpack", archive, "--name", "copy")).toMatch(/^name +copy$/m);
+    expect(await ok(other, "unpack", "-q", archive)).toBe("web\n");
+    const again = await here(home, "pack", "web", "-o", archive);
+    expect(again.exitCode).toBe(4);
+    const bad = await here(home, "unpack", join(home.folder, "layout", "index.json"));
+    expect(bad.exitCode).toBe(5);
+    expect(bad.stderr).toContain("BOX_ARCHIVE_CORRUPT");
+    const small = join(home.folder, "small.box.tar");
+    expect(await ok(home, "pack", "-q", "web", "--without-bases", "-o", small)).toBe(`${small}\n`);
   });
 });

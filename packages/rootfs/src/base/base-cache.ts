@@ -9,22 +9,23 @@ import {
   errnoOf,
   type FileSystem,
   type Lock,
-  type LockHolder,
   nodeFileSystem,
   openFile,
   removeDeadTemporaries,
   toIoError,
   writeFileDurably,
 } from "@box/io/node";
-import { type BuildProgress, buildResolved } from "../build/build-rootfs.ts";
+import { buildResolved } from "../build/build-rootfs.ts";
 import { type ResolvedRecipe, type RootfsRecipe, resolveRecipe } from "../build/recipe.ts";
 import { RootfsError } from "../errors.ts";
 import type { MergeLimits } from "../merge/limits.ts";
+import { adoptedBaseKey } from "./adopted-base-key.ts";
 import type { BaseEvent } from "./base-events.ts";
 import { type BaseRecord, readBaseRecord, recordVersion } from "./base-record.ts";
 import { digestOf } from "./content-digest.ts";
 import { removeDisk } from "./remove-disk.ts";
 import { followProgress, shareProgress } from "./shared-progress.ts";
+import { type Told, teller, toldProgress, waitingFor } from "./tell-base.ts";
 
 /** Where a {@link BaseCache} lives. */
 export interface BaseCacheOptions {
@@ -144,6 +145,52 @@ export class BaseCache {
     await using _lock = await this.#lock(resolved.key, options, tell);
     // Without await the lock would be given back while the build still runs.
     return (await take()) ?? (await this.#build(resolved, options, tell));
+  }
+
+  /**
+   * Takes a base that was made elsewhere. Its key is {@link adoptedBaseKey}, made from its content: who brings it is not
+   * believed what it was built from.
+   *
+   * @param fill - Writes the content into a new file; only the right content is taken.
+   * @throws RootfsError `ROOTFS_BASE_DIGEST_MISMATCH`; what `fill` throws; IoError.
+   */
+  async adopt(
+    base: { readonly digest: string; readonly sizeBytes: number; readonly source: string },
+    fill: (file: RandomAccess) => Promise<void>,
+    options: Pick<EnsureBaseOptions, "signal" | "onEvent"> = {},
+  ): Promise<BaseDisk> {
+    const key = adoptedBaseKey(base.digest);
+    const tell = teller(key, options);
+    const fs = this.#fs;
+    await ensureDirectory(this.#directory, { fs });
+    await ensureDirectory(this.#locksDirectory, { fs });
+    await using _lock = await this.#lock(key, options, tell);
+    const found = await this.find(key);
+    if (found !== undefined) return found;
+    const { digest, sizeBytes, source } = base;
+    const path = this.#diskPath(key);
+    const checkedFill = async (file: RandomAccess): Promise<void> => {
+      await fill(file);
+      const written = await digestOf(file, await file.size(), options.signal);
+      requireDigest({ key, path }, digest, written);
+    };
+    const { signal } = options;
+    const mode = { fs, mode: 0o444, ...(signal === undefined ? {} : { signal }) };
+    await createFileDurably(path, checkedFill, mode);
+    const recipe = { adopted: true } as const;
+    const record: BaseRecord = {
+      formatVersion: recordVersion,
+      key,
+      sizeBytes,
+      digest,
+      source,
+      recipe,
+    };
+    await writeFileDurably(this.#recordPath(key), `${JSON.stringify(record, undefined, 2)}\n`, {
+      fs,
+    });
+    tell({ name: "base.built", message: `took base ${key}: ${sizeBytes} bytes` });
+    return this.#diskOf(record);
   }
 
   /** Waits for the lock of a key; meanwhile the progress of whoever holds it is told as if it were one's own. */
@@ -315,29 +362,6 @@ export class BaseCache {
 
 const recordSuffix = ".json";
 const recordName = /^[0-9a-f]{64}\.json$/;
-
-/** An event without what all events of one call share. */
-type Told = Omit<BaseEvent, "type" | "key" | "level"> & { readonly level?: BaseEvent["level"] };
-
-function teller(key: string, options: EnsureBaseOptions): (event: Told) => void {
-  return (event) => options.onEvent?.({ type: "base", level: "info", key, ...event });
-}
-
-function waitingFor(holder: LockHolder | undefined): Told {
-  if (holder === undefined) {
-    return { name: "base.waiting", message: "waiting for another process that builds this base" };
-  }
-  const message = `waiting for process ${holder.pid}, which is ${holder.command}`;
-  return { name: "base.waiting", message, holderPid: holder.pid };
-}
-
-function toldProgress(progress: BuildProgress): Told {
-  return { name: "base.progress", message: describeProgress(progress), progress };
-}
-
-function describeProgress({ stage, done, total }: BuildProgress): string {
-  return stage === "merge" ? `merged layer ${done} of ${total}` : `wrote ${done} bytes`;
-}
 
 function requireDigest(
   disk: { readonly key: string; readonly path: string },

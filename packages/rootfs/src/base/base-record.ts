@@ -17,8 +17,8 @@ export interface BaseRecord {
   readonly digest: string;
   /** Where the image came from, for people. */
   readonly source: string;
-  /** What it was built from. */
-  readonly recipe: RecordedRecipe;
+  /** What it was built from; `adopted` for one that came from elsewhere as it is. */
+  readonly recipe: RecordedRecipe | { readonly adopted: true };
 }
 
 const maxRecordBytes = 4 * 1024 * 1024;

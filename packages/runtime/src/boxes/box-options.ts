@@ -45,6 +45,18 @@ export interface CloneBoxOptions extends OperationOptions, LockOptions {
   readonly name?: string;
 }
 
+/** What `boxes.export` takes. */
+export interface ExportBoxOptions extends OperationOptions, LockOptions {
+  /** Whether the contents of the bases go along; yes unless said otherwise: without them they are built from their images. */
+  readonly withBases?: boolean;
+}
+
+/** What `boxes.import` takes. */
+export interface ImportBoxOptions extends OperationOptions {
+  /** Name of the box; the one in the archive unless given. */
+  readonly name?: string;
+}
+
 /** What a change of a box gives. */
 export interface ChangedBox {
   /** The box as it is now. */

@@ -1,5 +1,7 @@
 import { kindOf, toErrorReport } from "@box/errors";
 import { settlePlan, type ValuesOf } from "@box/pipeline";
+import type { WrittenArchive } from "../archive/export-box.ts";
+import type { ImportedBox } from "../archive/import-box.ts";
 import { type DiskSizes, resizeChange } from "../disks/resize-disk.ts";
 import {
   type BoxSnapshot,
@@ -23,7 +25,6 @@ import {
   insertBox,
   listBoxes,
   moveBox,
-  type NewBox,
   requireBox,
 } from "../state/boxes-table.ts";
 import type { BoxDetails, BoxRecord, BoxSummary } from "./box.ts";
@@ -33,6 +34,8 @@ import type {
   ChangedBox,
   CloneBoxOptions,
   CreateBoxOptions,
+  ExportBoxOptions,
+  ImportBoxOptions,
   ListBoxesOptions,
   PrepareBoxOptions,
   PreparedBox,
@@ -52,8 +55,9 @@ import {
 } from "./box-work.ts";
 import { type ClonedBox, cloneBox } from "./clone-box.ts";
 import { describeBox, summarizeBox } from "./describe-box.ts";
-import { checkLabels, hasLabels } from "./labels.ts";
+import { hasLabels } from "./labels.ts";
 import { checkBoxName, nameTaken } from "./name.ts";
+import { newBoxFrom } from "./new-box.ts";
 import { clearAbandonedBoxes } from "./recover.ts";
 import { checkDisksUnused, removalPlan } from "./removal-plan.ts";
 import { removeBoxFiles, removeBoxLock } from "./remove-files.ts";
@@ -86,7 +90,7 @@ export class Boxes {
    * @throws RuntimeError `BOX_NAME_INVALID`, `BOX_NAME_TAKEN`, `BOX_LABEL_INVALID`; errors of images, bases and overlays.
    */
   async create(options: CreateBoxOptions): Promise<PreparedBox> {
-    const box = await this.#newBox(options);
+    const box = await newBoxFrom(this.#services, options);
     const { home } = this.#services;
     await this.#clearAbandoned(box.name);
     await using _lock = await lockBox(home, box, { command: `creating ${box.name}`, timeoutMs: 0 });
@@ -208,6 +212,31 @@ export class Boxes {
     const change = resizeChange(this.#services, sizeBytes);
     const done = await changeBox(this.#services, nameOrId, change, options);
     return { ...this.#changed(done), ...done.result };
+  }
+
+  /**
+   * Writes an archive of a box with checksums, which another home imports: its record, both overlays with their snapshots, and
+   * their bases. The file must not exist; it appears whole or not at all. The box is not changed.
+   *
+   * @param path - Absolute path of the archive.
+   * @throws RuntimeError `BOX_NOT_FOUND`, `BOX_IN_USE`, `BOX_BASE_FOREIGN`, `BOX_EXPORT_DAMAGED`; RootfsError `OVERLAY_*`; IoError.
+   */
+  async export(
+    nameOrId: string,
+    path: string,
+    options: ExportBoxOptions = {},
+  ): Promise<ChangedBox & { readonly archive: WrittenArchive }> {
+    const { withBases = true } = options;
+    const { exportChange } = await import("../archive/export-box.ts");
+    const change = exportChange(this.#services, { path, withBases });
+    const done = await changeBox(this.#services, nameOrId, change, options);
+    return { ...this.#changed(done), archive: done.result };
+  }
+
+  /** Makes a box from an archive; see {@link importBox}. */
+  async import(path: string, options: ImportBoxOptions = {}): Promise<ImportedBox> {
+    const { importBox } = await import("../archive/import-box.ts");
+    return importBox(this.#services, path, options);
   }
 
   /** The snapshots of the user's disk, the oldest first. @throws RuntimeError `BOX_NOT_FOUND`; RootfsError `OVERLAY_*`. */
@@ -336,34 +365,6 @@ export class Boxes {
       container: (values as ValuesOf<InitValues>).container_rootfs,
       guest: (values as ValuesOf<InitValues>).guest_rootfs,
       metrics,
-    };
-  }
-
-  async #newBox(options: CreateBoxOptions): Promise<NewBox> {
-    const id = this.#services.newId();
-    const name = options.name ?? `box-${id.slice(0, 8)}`;
-    checkBoxName(name);
-    const { source } = this.#services;
-    const {
-      guestRootfs = { type: "disk" },
-      diskSizeBytes,
-      labels = {},
-      autoRemove = false,
-    } = options;
-    checkLabels(labels);
-    const guestReference = guestRootfs.type === "disk" ? guestRootfs.reference : undefined;
-    return {
-      id,
-      name,
-      imageReference: await source.nameOf(options.image),
-      guestRootfs:
-        guestReference === undefined
-          ? { type: guestRootfs.type }
-          : { type: "disk", reference: await source.nameOf(guestReference) },
-      ...(diskSizeBytes === undefined ? {} : { diskSizeBytes }),
-      labels,
-      autoRemove,
-      nowMs: this.#now(),
     };
   }
 

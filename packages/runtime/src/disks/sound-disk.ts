@@ -12,6 +12,8 @@ export interface SoundDisk {
   readonly path: string;
   /** What is recorded about it. */
   readonly record: DiskRecord;
+  /** Size of the virtual disk in bytes, as the disk itself says. */
+  readonly virtualSizeBytes: number;
 }
 
 /**
@@ -28,7 +30,7 @@ export async function requireSoundDisk(
 ): Promise<SoundDisk> {
   const layout = boxLayout(home, box.id);
   const path = pathOfDisk(home, box.id, record.role);
-  await prepareOverlay({
+  const { virtualSizeBytes } = await prepareOverlay({
     path,
     // The rules of the user's disk: nothing is made again unasked.
     role: "user",
@@ -38,7 +40,7 @@ export async function requireSoundDisk(
     base: () => Promise.reject(new Error("a disk that is only looked at is never made")),
     signal,
   });
-  return { role: record.role, path, record };
+  return { role: record.role, path, record, virtualSizeBytes };
 }
 
 /** {@link requireSoundDisk} for every disk that a box has. */

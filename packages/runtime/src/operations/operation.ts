@@ -10,6 +10,8 @@ export type OperationKind =
   | "rename"
   | "clone"
   | "resize"
+  | "export"
+  | "import"
   | "snapshot-create"
   | "snapshot-restore"
   | "snapshot-remove";
@@ -35,6 +37,8 @@ export const operationKinds: readonly OperationKind[] = [
   "rename",
   "clone",
   "resize",
+  "export",
+  "import",
   "snapshot-create",
   "snapshot-restore",
   "snapshot-remove",

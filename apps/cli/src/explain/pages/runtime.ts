@@ -132,6 +132,20 @@ export const runtimePages: CodePages = {
     meaning: "The box has no snapshot of this name.",
     advice: "List its snapshots with box snapshot ls NAME.",
   },
+  BOX_EXPORT_DAMAGED: {
+    meaning:
+      "A base is not as it was recorded, or a disk changed while it was read, so no archive was written.",
+    advice: "Run: box rootfs restore NAME, then pack it again.",
+  },
+  BOX_ARCHIVE_CORRUPT: {
+    meaning:
+      "The file is no archive of a box, or not one byte for byte as it was written. Nothing was made.",
+    advice: "Copy the archive again from where it was made.",
+  },
+  BOX_ARCHIVE_TOO_NEW: {
+    meaning: "The archive was written by a newer version of box.",
+    advice: "Unpack it with that version.",
+  },
   BOX_IMAGE_CHANGED: {
     meaning:
       "The box's base is needed again, and its image's reference names another image by now. Another base would not fit the box's disk.",

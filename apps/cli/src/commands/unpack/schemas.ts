@@ -1,0 +1,23 @@
+import * as z from "zod";
+import { boxDetails } from "../../boxes/box-schemas.ts";
+import type { PreparedOutput } from "../create/schemas.ts";
+
+/** What `box unpack` takes. */
+export interface UnpackInput {
+  /** The archive. */
+  readonly file: string;
+  /** Name of the box. */
+  readonly name?: string | undefined;
+}
+
+/** The schema of {@link UnpackInput}. */
+export const input: z.ZodType<UnpackInput> = z.strictObject({
+  file: z.string().min(1),
+  name: z.string().min(1).optional(),
+});
+
+/** The schema of what `box unpack` prints. */
+export const output: z.ZodType<PreparedOutput> = z.strictObject({
+  box: boxDetails,
+  operation: z.string(),
+});
