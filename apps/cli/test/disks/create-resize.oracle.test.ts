@@ -181,7 +181,7 @@ describe.skipIf(!hasQemu)("box disk resize", () => {
     },
   );
 
-  test("cuts no disk with bitmaps, and none of version 2 with snapshots, and leaves what snapshots have", async () => {
+  test("cuts no disk of version 2 with snapshots, and leaves what snapshots have", async () => {
     const { path, box } = await diskFolder();
     const make = (...options: string[]) => {
       qemuImg(path, "create", "-q", "-f", "qcow2", ...options, "d.qcow2", "1M");
@@ -195,9 +195,6 @@ describe.skipIf(!hasQemu)("box disk resize", () => {
       expect(run.stderr).toMatch(/^error\[QCOW2_UNSUPPORTED_FEATURE\]: d\.qcow2: /);
       expect(readFileSync(join(path, "d.qcow2"))).toEqual(before);
     };
-    make();
-    qemuImg(path, "bitmap", "--add", "d.qcow2", "changes");
-    await expectRefused();
     make("-o", "compat=0.10");
     qemuImg(path, "snapshot", "-c", "one", "d.qcow2");
     await expectRefused();

@@ -5,7 +5,7 @@ import { formatLimits } from "../header/layout.ts";
 import type { LiveHeader } from "../inspect/live-header.ts";
 import { type BitmapPart, readBitmapTable } from "./bitmap-table.ts";
 import { DirtyPages } from "./dirty-pages.ts";
-import { type BitmapEntry, bitmapFlags, bitmapTableEntries } from "./parse.ts";
+import { type BitmapEntry, bitmapFlags, bitmapTableEntries, maxBitmapBits } from "./parse.ts";
 import { dirtyRangesOf, findBitmap, readBitmapDirectory, requireUsable } from "./read-bitmap.ts";
 import { replaceDirectory, requireRoom, type UnusedRange } from "./replace-directory.ts";
 import { bitmapDirectoryBytes } from "./serialize.ts";
@@ -155,9 +155,6 @@ async function writeEmptyTable({ store, header }: StoreParts, entries: number): 
   return offset;
 }
 
-/** QEMU 7.2 takes no bitmap of more bits. */
-const maxBits = 2 ** 32;
-
 function newEntry(
   { header, info }: LiveHeader,
   name: Uint8Array | string,
@@ -177,10 +174,10 @@ function newEntry(
       `the granularity of a bitmap is a power of two from 512 bytes to 2 GiB, not ${granularity}`,
     );
   }
-  if (info.virtualSizeBytes > BigInt(maxBits) * BigInt(granularity)) {
+  if (info.virtualSizeBytes > BigInt(maxBitmapBits) * BigInt(granularity)) {
     throw new Qcow2Error({
       code: "QCOW2_TABLE_TOO_LARGE",
-      message: `a disk of ${info.virtualSizeBytes} bytes needs a bitmap of more than ${maxBits} bits`,
+      message: `a disk of ${info.virtualSizeBytes} bytes needs a bitmap of more than ${maxBitmapBits} bits`,
       hint: "choose a larger granularity",
     });
   }

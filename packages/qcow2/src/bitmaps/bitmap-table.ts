@@ -1,4 +1,4 @@
-import { viewOf } from "../bytes/big-endian.ts";
+import { viewOf, writeU64 } from "../bytes/big-endian.ts";
 import type { MemoryBudget } from "../bytes/budget.ts";
 import type { SourceReader } from "../bytes/source-reader.ts";
 import { Qcow2Error } from "../errors.ts";
@@ -35,6 +35,17 @@ export async function readBitmapTable(
     parts.push(offset !== 0 ? offset : isOnes ? "ones" : "zeros");
   }
   return parts;
+}
+
+/** The bytes of a bitmap table. */
+export function serializeBitmapTable(parts: readonly BitmapPart[]): Uint8Array {
+  const bytes = new Uint8Array(parts.length * 8);
+  const view = viewOf(bytes);
+  for (const [index, part] of parts.entries()) {
+    if (typeof part === "number") writeU64(view, index * 8, part);
+    else if (part === "ones") bytes[index * 8 + 7] = 1;
+  }
+  return bytes;
 }
 
 /** The bits of one cluster of a bitmap. */

@@ -19,6 +19,17 @@ export function orBits(bytes: Uint8Array, other: Uint8Array): void {
   }
 }
 
+/** Clears every bit from `first` on, and says whether one was set. */
+export function clearBitsFrom(bytes: Uint8Array, first: number): boolean {
+  const at = first >> 3;
+  const partial = bytes[at] ?? 0;
+  const kept = partial & ((1 << (first & 7)) - 1);
+  const wasSet = partial !== kept || bytes.subarray(at + 1).some((byte) => byte !== 0);
+  if (at < bytes.byteLength) bytes[at] = kept;
+  bytes.fill(0, at + 1);
+  return wasSet;
+}
+
 /** The runs of bits that are set, as first bit and number of bits. */
 export function* setRuns(bytes: Uint8Array): Generator<{ first: number; count: number }> {
   const bits = bytes.byteLength * 8;

@@ -31,6 +31,9 @@ export interface BitmapDisk {
   readonly clusterBits: number;
 }
 
+/** Most bits of a bitmap; QEMU 7.2 takes none of more. */
+export const maxBitmapBits: number = 2 ** 32;
+
 /** Flags of a bitmap. */
 export const bitmapFlags = { inUse: 1, auto: 2, extraDataCompatible: 4 } as const;
 

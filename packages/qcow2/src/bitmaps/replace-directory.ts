@@ -3,6 +3,7 @@ import { changedHeader } from "../amend/changed-header.ts";
 import type { BitmapDirectoryInfo } from "../extensions/contents.ts";
 import { extensionTypes } from "../extensions/layout.ts";
 import { autoclearBits, bitsOf } from "../header/features.ts";
+import type { Header } from "../header/parse.ts";
 import type { HeaderArea } from "../inspect/read-header.ts";
 import type { BitmapEntry } from "./parse.ts";
 import { bitmapDirectoryBytes, bitmapsExtension, serializeBitmapDirectory } from "./serialize.ts";
@@ -19,11 +20,14 @@ export interface UnusedRange {
 /**
  * Writes a new directory beside the old one and lets the header name it; what only the old one used is given back
  * afterwards. Every prefix leaves the old bitmaps or the new ones, and leaked clusters at worst.
+ *
+ * @param alsoChanged - Fields of the header that change in the same write.
  */
 export async function replaceDirectory(
   parts: Pick<StoreParts, "header" | "store">,
   entries: readonly BitmapEntry[],
   unused: readonly UnusedRange[],
+  alsoChanged: Partial<Header> = {},
 ): Promise<void> {
   const { header, store } = parts;
   const old = header.area.contents.bitmaps;
@@ -38,7 +42,8 @@ export async function replaceDirectory(
   }
   await store.commit();
   await store.host.flush();
-  await store.rewriteHeader(directoryChange(header.area, entries, offset));
+  const { fields, ...change } = directoryChange(header.area, entries, offset);
+  await store.rewriteHeader({ ...change, fields: { ...fields, ...alsoChanged } });
   if (old) {
     store.metadata.release(old.offset, old.lengthBytes);
     store.free(old.offset, old.lengthBytes);

@@ -1,7 +1,7 @@
 import { requireSnapshotSizes } from "../amend/snapshot-sizes.ts";
 import type { BitmapChange, JudgeParts } from "../bitmaps/bitmap-changes.ts";
 import { BitmapRecorder } from "../bitmaps/bitmap-recorder.ts";
-import { requireNoBitmaps } from "../bitmaps/read-bitmap.ts";
+import { judgeResize, type SizeChange } from "../bitmaps/resize-bitmaps.ts";
 import { MemoryBudget } from "../bytes/budget.ts";
 import { throwIfAborted } from "../bytes/source-reader.ts";
 import { Qcow2Error } from "../errors.ts";
@@ -26,7 +26,13 @@ import { ImageStore, type ImageStoreParts } from "./image-store.ts";
 import { L2Finder } from "./l2-cursor.ts";
 import { OperationQueue } from "./operation-queue.ts";
 import { preallocateRange } from "./preallocate.ts";
-import { growDisk, l1EntriesFor, type ResizeOptions, requireResizable } from "./resize.ts";
+import {
+  growDisk,
+  l1EntriesFor,
+  type ResizeOptions,
+  requireResizable,
+  writeSize,
+} from "./resize.ts";
 import { dropPast, type ShrinkParts, shrinkDisk } from "./shrink.ts";
 
 /** Everything that {@link ImageWriter} writes with. */
@@ -93,11 +99,19 @@ export class ImageWriter {
     const judge = async () => {
       requireResizable(header.info, layer.sizeBytes, sizeBytes, options);
       if (sizeBytes === layer.sizeBytes) return;
-      requireNoBitmaps(header.info, "another size");
       // A snapshot that does not say how large its disk is would change its size too.
       await requireSnapshotSizes(reader.source, header.area, { maxMetadataBytes });
     };
-    return this.#changeDisk((open) => this.#resize(open, sizeBytes, options), judge);
+    const run = async (open: OpenWriter): Promise<void> => {
+      if (sizeBytes === layer.sizeBytes) return;
+      // What was written is in the bitmaps of the old size then, and nothing that follows is recorded.
+      if (this.#bitmaps.isRecording) await this.#settle(open);
+      const bitmaps = await judgeResize(this.#parts, sizeBytes);
+      await open.store.clearAutoclear(true);
+      await this.#resize(open, sizeBytes, options, bitmaps);
+      if (open.store.isFull) await commitAll(open);
+    };
+    return this.#change(run, judge);
   }
 
   /** Takes everything away that the image stores of the disk: its backing file shows through everywhere. */
@@ -200,12 +214,16 @@ export class ImageWriter {
   /** Stores what the bitmaps of the image have recorded; the next change marks them in use again. */
   async settleBitmaps(): Promise<void> {
     if (!this.#bitmaps.isRecording) return;
-    const run = async (open: OpenWriter): Promise<void> => {
-      await commitAll(open);
-      this.#bitmapChanges++;
-      await this.#bitmaps.settle(open.store);
-    };
-    await this.#change(run, async () => {});
+    await this.#change(
+      (open) => this.#settle(open),
+      async () => {},
+    );
+  }
+
+  async #settle(open: OpenWriter): Promise<void> {
+    await commitAll(open);
+    this.#bitmapChanges++;
+    await this.#bitmaps.settle(open.store);
   }
 
   /** How often the stored bitmaps have changed. */
@@ -213,14 +231,23 @@ export class ImageWriter {
     return this.#bitmapChanges;
   }
 
-  async #resize(open: OpenWriter, sizeBytes: number, options: ResizeOptions): Promise<void> {
+  async #resize(
+    open: OpenWriter,
+    sizeBytes: number,
+    { preallocation = "off" }: ResizeOptions,
+    bitmaps: SizeChange | undefined,
+  ): Promise<void> {
     const { layer, header } = this.#parts;
-    const { preallocation = "off" } = options;
-    if (sizeBytes === layer.sizeBytes) return;
+    const { store } = open;
+    const setSize = async (): Promise<void> => {
+      if (bitmaps === undefined) return writeSize({ store, header }, sizeBytes);
+      this.#bitmapChanges++;
+      await bitmaps({ ...this.#parts, store });
+    };
     await commitAll(open);
     const shrinking = this.#shrinkParts(open);
     if (sizeBytes < layer.sizeBytes) {
-      await shrinkDisk(shrinking, sizeBytes, l1EntriesFor(header.info, sizeBytes));
+      await shrinkDisk(shrinking, sizeBytes, l1EntriesFor(header.info, sizeBytes), setSize);
       return;
     }
     // A crash may have ended a shrink before it was done.
@@ -233,7 +260,7 @@ export class ImageWriter {
       if (preallocation !== "off") await preallocateRange(open, start, end, preallocation);
       await commitAll(open);
     };
-    await growDisk({ store: open.store, layer, header, zero, preallocate }, sizeBytes);
+    await growDisk({ store, layer, header, zero, preallocate, setSize }, sizeBytes);
   }
 
   async #zeroRange(

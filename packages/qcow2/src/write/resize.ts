@@ -29,6 +29,8 @@ export interface GrowParts {
   readonly zero: (start: number, length: number) => Promise<void>;
   /** Makes as much of a range as is asked for, and puts it into the file. */
   readonly preallocate: (start: number, end: number) => Promise<void>;
+  /** Writes the new size to the header, and bitmaps of that size. */
+  readonly setSize: () => Promise<void>;
 }
 
 /**
@@ -45,7 +47,7 @@ export function requireResizable(
   if (!Number.isSafeInteger(to) || to < 0) {
     throw refusal("QCOW2_INVALID_ARGUMENT", `the new size must be a whole number, not ${to}`);
   }
-  if (to < from) requireShrinkable(info, options);
+  if (to < from) requireShrinkable(options);
   if (info.dataFile?.isRaw) {
     throw refusal("QCOW2_UNSUPPORTED_FEATURE", "a disk in a raw data file cannot be resized here");
   }
@@ -62,10 +64,7 @@ export function requireResizable(
   }
 }
 
-function requireShrinkable(
-  info: ImageInfo,
-  { shrink, preallocation = "off" }: ResizeOptions,
-): void {
+function requireShrinkable({ shrink, preallocation = "off" }: ResizeOptions): void {
   if (!shrink) {
     throw refusal(
       "QCOW2_INVALID_ARGUMENT",
@@ -74,12 +73,6 @@ function requireShrinkable(
   }
   if (preallocation !== "off") {
     throw refusal("QCOW2_INVALID_ARGUMENT", "a smaller disk has nothing to preallocate");
-  }
-  if (info.bitmaps) {
-    throw refusal(
-      "QCOW2_UNSUPPORTED_FEATURE",
-      "a disk with bitmaps cannot be made smaller here: remove them first",
-    );
   }
 }
 
@@ -118,15 +111,23 @@ export async function growDisk(parts: GrowParts, sizeBytes: number): Promise<voi
     const end = Math.min(sizeBytes, Math.max(clusterEnd, backing?.sizeBytes ?? 0));
     if (end > before) await parts.zero(before, end - before);
     await parts.preallocate(before, sizeBytes);
-    const field = new Uint8Array(8);
-    writeU64(viewOf(field), 0, sizeBytes);
-    await store.host.write(headerFields.size, field, "header");
-    header.update({ size: BigInt(sizeBytes) });
+    await parts.setSize();
   } catch (error) {
     layer.moveTo(old);
     throw error;
   }
   await store.host.flush();
+}
+
+/** Writes the size of a disk without bitmaps. */
+export async function writeSize(
+  { store, header }: Pick<GrowParts, "store" | "header">,
+  sizeBytes: number,
+): Promise<void> {
+  const field = new Uint8Array(8);
+  writeU64(viewOf(field), 0, sizeBytes);
+  await store.host.write(headerFields.size, field, "header");
+  header.update({ size: BigInt(sizeBytes) });
 }
 
 async function moveL1({ store, layer, header }: GrowParts, entries: number): Promise<void> {

@@ -1,4 +1,4 @@
-import { viewOf, writeU64 } from "../bytes/big-endian.ts";
+import { viewOf } from "../bytes/big-endian.ts";
 import { headerFields } from "../header/layout.ts";
 import type { LiveHeader } from "../inspect/live-header.ts";
 import { decodeEntry } from "./cluster-entry.ts";
@@ -16,17 +16,17 @@ export interface ShrinkParts extends EmptyParts {
 /**
  * Makes a disk smaller: the new size first, then what is behind the new end is given back, so that a crash leaves the
  * old disk or the new one. Clusters that such a crash leaves behind are found when the disk grows.
+ *
+ * @param setSize - Writes the new size to the header, and bitmaps of that size.
  */
 export async function shrinkDisk(
   parts: ShrinkParts,
   sizeBytes: number,
   l1Entries: number,
+  setSize: () => Promise<void>,
 ): Promise<void> {
-  const { store, layer, header } = parts;
-  const field = new Uint8Array(8);
-  writeU64(viewOf(field), 0, sizeBytes);
-  await store.host.write(headerFields.size, field, "header");
-  header.update({ size: BigInt(sizeBytes) });
+  const { store, layer } = parts;
+  await setSize();
   layer.moveTo({ ...layer.view, sizeBytes });
   await store.host.flush();
   await zeroTail(parts);
