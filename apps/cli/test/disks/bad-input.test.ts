@@ -124,3 +124,100 @@ describe("box disk check", () => {
     expect([...verdicts].sort()).toEqual([0, 5]);
   });
 });
+
+describe("box disk bitmap", () => {
+  /** An image with two bitmaps, and a way to run commands that must fail and leave it as it is. */
+  async function imageWithBitmaps() {
+    const folder = await diskFolder();
+    const { path, box } = folder;
+    const bitmap = (...argv: string[]) => box("disk", "bitmap", ...argv);
+    expect((await box("disk", "create", "a.qcow2", "1M")).exitCode).toBe(0);
+    for (const name of ["one", "two"]) {
+      expect((await bitmap("add", "a.qcow2", name)).exitCode).toBe(0);
+    }
+    const file = join(path, "a.qcow2");
+    const { bitmaps } = await inspectImage(new MemoryFile(readFileSync(file)));
+    /** Overwrites bytes of the first entry of the directory. */
+    const damage = (at: number, ...bytes: number[]) => {
+      const image = readFileSync(file);
+      image.set(bytes, (bitmaps?.offset ?? 0) + at);
+      writeFileSync(file, image);
+    };
+    const refused = async (exitCode: number, code: string, argv: readonly string[]) => {
+      const before = digest(file);
+      const run = await bitmap(...argv);
+      expect(run, argv.join(" ")).toMatchObject({ exitCode, stdout: "" });
+      expect(run.stderr).toContain(`error[${code}]: `);
+      expect(digest(file)).toBe(before);
+      return run.stderr;
+    };
+    return { ...folder, bitmap, damage, refused };
+  }
+
+  test("names a bitmap that is not there, and says how to list those that are", async () => {
+    const { refused } = await imageWithBitmaps();
+    for (const argv of [
+      ...["remove", "clear", "enable", "disable"].map((word) => [word, "a.qcow2", "none"]),
+      ["merge", "a.qcow2", "none", "one"],
+      ["merge", "a.qcow2", "one", "none"],
+    ]) {
+      const told = await refused(3, "QCOW2_BITMAP_NOT_FOUND", argv);
+      expect(told).toContain('no bitmap "none"');
+      expect(told).toMatch(/^ {2}try +.*box disk bitmap list/m);
+    }
+  });
+
+  test("refuses a name that is taken, and names and granularities that cannot be", async () => {
+    const { refused } = await imageWithBitmaps();
+    await refused(4, "QCOW2_BITMAP_EXISTS", ["add", "a.qcow2", "one"]);
+    await refused(2, "QCOW2_INVALID_ARGUMENT", ["add", "a.qcow2", "x".repeat(1024)]);
+    await refused(2, "QCOW2_INVALID_ARGUMENT", ["add", "a.qcow2", "\u00fc".repeat(512)]);
+    for (const size of ["256", "1000", "4GiB"]) {
+      await refused(2, "QCOW2_INVALID_ARGUMENT", ["add", "-g", size, "a.qcow2", "new"]);
+    }
+    for (const size of ["many", "-1"]) {
+      await refused(2, "CLI_INVALID_ARGUMENT", ["add", "-g", size, "a.qcow2", "new"]);
+    }
+  });
+
+  test("relies on no bitmap that a writer left in use, and removes it", async () => {
+    const { box, bitmap, damage, refused } = await imageWithBitmaps();
+    damage(12, 0, 0, 0, 3);
+    for (const argv of [
+      ...["clear", "enable", "disable"].map((word) => [word, "a.qcow2", "one"]),
+      ["merge", "a.qcow2", "one", "two"],
+      ["merge", "a.qcow2", "two", "one"],
+    ]) {
+      const told = await refused(4, "QCOW2_BITMAP_IN_USE", argv);
+      expect(told).toMatch(/^ {2}try +.*box disk bitmap remove/m);
+    }
+    expect((await box("disk", "resize", "a.qcow2", "2M")).stderr).toContain("QCOW2_BITMAP_IN_USE");
+    expect((await bitmap("remove", "a.qcow2", "one")).exitCode).toBe(0);
+    expect((await box("disk", "resize", "a.qcow2", "2M")).exitCode).toBe(0);
+    expect((await bitmap("list", "-q", "a.qcow2")).stdout).toBe("two\n");
+  });
+
+  test.each([
+    ["a type that is unknown", 16, [2]],
+    ["a name without bytes", 18, [0, 0]],
+    ["a name that leads out of the directory", 18, [255, 255]],
+    ["extra data that leads out of the directory", 20, [255, 255, 255, 255]],
+    ["a granularity of 2^32", 17, [32]],
+    ["a table that is misaligned", 7, [1]],
+    ["a table of too many entries", 8, [255, 255, 255, 255]],
+    ["reserved flags", 12, [128]],
+  ] as const)("calls a directory corrupt that has %s", async (_, at, bytes) => {
+    const { box, damage, refused } = await imageWithBitmaps();
+    damage(at, ...bytes);
+    for (const argv of [
+      ["list", "a.qcow2"],
+      ["add", "a.qcow2", "new"],
+      ["remove", "a.qcow2", "two"],
+      ["merge", "a.qcow2", "two", "one"],
+    ]) {
+      await refused(5, "QCOW2_BITMAP_INVALID", argv);
+    }
+    expect((await box("disk", "resize", "a.qcow2", "2M")).exitCode).toBe(5);
+    expect((await box("disk", "check", "a.qcow2")).exitCode).toBe(5);
+  });
+});
