@@ -7,6 +7,7 @@ import {
   judgeMerge,
   judgeRemove,
 } from "./bitmaps/bitmap-changes.ts";
+import { changedMeanwhile, rangesToMerge } from "./bitmaps/merge-images.ts";
 import {
   type DirtyRange,
   dirtyRangesOf,
@@ -28,6 +29,7 @@ import { Qcow2Error } from "./errors.ts";
 import type { ImageInfo } from "./inspect/image-info.ts";
 import type { LiveHeader } from "./inspect/live-header.ts";
 import type { Extent } from "./read/disk-layer.ts";
+import { joinExtents } from "./read/join-extents.ts";
 import type { Qcow2Layer } from "./read/qcow2-layer.ts";
 import { requirePossibleDisk } from "./snapshots/find.ts";
 import { OpenSnapshots } from "./snapshots/open-snapshots.ts";
@@ -42,6 +44,12 @@ export interface ExtentsOptions {
   readonly start?: number;
   /** Length in bytes; to the end of the disk unless given. */
   readonly length?: number;
+}
+
+/** Where a bitmap is merged from. */
+export interface MergeBitmapOptions {
+  /** The image that has the bitmap; the one that is changed unless given. */
+  readonly image?: Qcow2Image;
 }
 
 const defaultMetadataBytes = 64 * 2 ** 20;
@@ -307,9 +315,26 @@ export class Qcow2Image implements RandomAccess, AsyncDisposable {
     await this.#requireWriter(0, 0).changeBitmaps((parts) => judgeEnable(parts, name, false));
   }
 
-  /** Adds to a bitmap what another one of the image marks. Errors as {@link Qcow2Image.clearBitmap}. */
-  async mergeBitmap(name: string, from: string): Promise<void> {
-    await this.#requireWriter(0, 0).changeBitmaps((parts) => judgeMerge(parts, name, from));
+  /**
+   * Adds to a bitmap what another one marks. When reading that one fails in the middle, the bitmap stays in use and can only
+   * be removed.
+   *
+   * @param from - A bitmap of this image, or of `options.image`.
+   * @throws {@link Qcow2Error} as {@link Qcow2Image.clearBitmap}, and `QCOW2_INVALID_ARGUMENT` when the disks of the two images
+   * differ in size.
+   */
+  async mergeBitmap(
+    name: string,
+    from: string,
+    { image = this }: MergeBitmapOptions = {},
+  ): Promise<void> {
+    const writer = this.#requireWriter(0, 0);
+    if (image === this) {
+      await writer.changeBitmaps((parts) => judgeMerge(parts, name, from));
+      return;
+    }
+    const ranges = await rangesToMerge(image, from, this.sizeBytes);
+    await writer.changeBitmaps((parts) => judgeMerge(parts, name, from, ranges));
   }
 
   /** Flushes what was written and closes what resolvers opened; later reads fail. The image's own source stays open. */
@@ -355,13 +380,6 @@ export class Qcow2Image implements RandomAccess, AsyncDisposable {
   }
 }
 
-function changedMeanwhile(name: string): Qcow2Error {
-  return new Qcow2Error({
-    code: "QCOW2_BITMAP_IN_USE",
-    message: `the bitmap ${JSON.stringify(name)} was changed while it was read`,
-  });
-}
-
 function notOpenForWriting(): Qcow2Error {
   return new Qcow2Error({
     code: "QCOW2_READ_ONLY",
@@ -378,13 +396,4 @@ function requireRange(start: number, length: number): void {
     code: "QCOW2_INVALID_ARGUMENT",
     message: `a range starts at a whole byte and has a whole length, not ${start} and ${length}`,
   });
-}
-
-function joinExtents(before: Extent, next: Extent): Extent | undefined {
-  if (before.kind !== next.kind || before.depth !== next.depth) return undefined;
-  const isContiguous =
-    before.hostOffset === undefined
-      ? next.hostOffset === undefined
-      : next.hostOffset === before.hostOffset + before.length;
-  return isContiguous ? { ...before, length: before.length + next.length } : undefined;
 }

@@ -60,7 +60,7 @@ export {
 export type { BitmapDirectoryInfo, FileRange } from "./extensions/contents.ts";
 export type { HeaderExtension } from "./extensions/parse.ts";
 export type { FeatureKind, FeatureName } from "./header/features.ts";
-export { type ExtentsOptions, Qcow2Image } from "./image.ts";
+export { type ExtentsOptions, type MergeBitmapOptions, Qcow2Image } from "./image.ts";
 export type {
   BackingInfo,
   DataFileInfo,

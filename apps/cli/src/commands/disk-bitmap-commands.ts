@@ -94,16 +94,29 @@ export const diskBitmapCommands: readonly CommandSpec[] = [
   }),
   defineCommand({
     path: ["disk", "bitmap", "merge"],
-    summary: "add to a bitmap what another one of the same image marks",
+    summary: "add to a bitmap what another one marks, of the same image or of another one",
     args: [image, existing, { name: "source", summary: "the bitmap that is added to it" }],
-    flags: [allowFlag],
+    flags: [
+      {
+        name: "source-file",
+        value: "FILE",
+        summary:
+          "the qcow2 image that has it, of a disk of the same size (default: the image itself)",
+        complete: "files",
+      },
+      allowFlag,
+    ],
     examples: [
+      {
+        command: "box disk bitmap merge --source-file overlay.qcow2 base.qcow2 all all",
+        summary: "What was written to an overlay, before it is committed",
+      },
       {
         command: "box disk bitmap merge disk.qcow2 week monday",
         summary: "What was written on Monday was written this week",
       },
     ],
-    failures: changeFailures,
+    failures: [...changeFailures, "invalid-argument"],
     mutates: true,
     schemas: () => import("./disk-bitmap/merge-schemas.ts"),
     action: () => import("./disk-bitmap/merge.ts"),

@@ -84,6 +84,32 @@ describe.skipIf(!hasQemu)("box disk bitmap", () => {
     expect(qemuImgStatus(path, "check", "a.qcow2")).toBe(0);
   });
 
+  test("merges a bitmap of another image, and refuses one of another disk", async () => {
+    const { path, box } = await folderWith();
+    const merge = (...argv: string[]) => box("disk", "bitmap", "merge", ...argv);
+    const { "virtual-size": size } = JSON.parse(qemuImg(path, "info", "--output=json", "a.qcow2"));
+    qemuImg(path, "create", "-q", "-f", "qcow2", "b.qcow2", String(size));
+    qemuImg(path, "create", "-q", "-f", "qcow2", "larger.qcow2", String(size + 512));
+    for (const file of ["a.qcow2", "b.qcow2", "larger.qcow2"]) {
+      qemuImg(path, "bitmap", "--add", "-g", "4k", file, "all");
+    }
+    qemuIo(path, "b.qcow2", "write -q -P 1 64k 8k");
+    const run = await merge("--source-file", "b.qcow2", "a.qcow2", "all", "all");
+    expect(run.exitCode).toBe(0);
+    expect(markedBytes(path, "all")).toBe(8192);
+    const before = readFileSync(join(path, "a.qcow2"));
+    for (const [file, source, exitCode] of [
+      ["larger.qcow2", "all", 2],
+      ["b.qcow2", "none", 3],
+      ["none.qcow2", "all", 3],
+    ] as const) {
+      const refused = await merge("--source-file", file, "a.qcow2", "all", source);
+      expect(refused).toMatchObject({ exitCode, stdout: "" });
+      if (exitCode === 3) expect(refused.stderr).toContain(file);
+    }
+    expect(readFileSync(join(path, "a.qcow2"))).toEqual(before);
+  });
+
   test("changes what qemu-img made", async () => {
     const { path, box } = await folderWith();
     for (const name of ["b0", "b1"]) qemuImg(path, "bitmap", "--add", "a.qcow2", name);

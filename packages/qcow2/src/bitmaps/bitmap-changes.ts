@@ -6,7 +6,13 @@ import type { LiveHeader } from "../inspect/live-header.ts";
 import { type BitmapPart, readBitmapTable } from "./bitmap-table.ts";
 import { DirtyPages } from "./dirty-pages.ts";
 import { type BitmapEntry, bitmapFlags, bitmapTableEntries, maxBitmapBits } from "./parse.ts";
-import { dirtyRangesOf, findBitmap, readBitmapDirectory, requireUsable } from "./read-bitmap.ts";
+import {
+  type DirtyRange,
+  dirtyRangesOf,
+  findBitmap,
+  readBitmapDirectory,
+  requireUsable,
+} from "./read-bitmap.ts";
 import { replaceDirectory, requireRoom, type UnusedRange } from "./replace-directory.ts";
 import { bitmapDirectoryBytes } from "./serialize.ts";
 import { type StoreParts, storePages, writeFlags } from "./store-pages.ts";
@@ -97,26 +103,28 @@ export async function judgeEnable(
   };
 }
 
-/** Judges adding to a bitmap what another one marks; errors as {@link judgeClear}. */
+/**
+ * Judges adding to a bitmap what another one marks, of the same image or, with `ranges`, of another one; errors as
+ * {@link judgeClear}.
+ */
 export async function judgeMerge(
   parts: JudgeParts,
   name: string,
   from: string,
+  ranges?: AsyncIterable<DirtyRange>,
 ): Promise<BitmapChange> {
   const entries = await readEntries(parts);
-  const [target, source] = [findBitmap(entries, name), findBitmap(entries, from)];
+  const target = findBitmap(entries, name);
+  const source = ranges ?? ownRanges(parts, findBitmap(entries, from));
   requireUsable(target);
-  requireUsable(source);
   await readTable(parts, target);
-  const { clusterSizeBytes: clusterSize, virtualSizeBytes } = parts.header.info;
-  const disk = { clusterSize, sizeBytes: Number(virtualSizeBytes) };
+  const clusterSize = parts.header.info.clusterSizeBytes;
   return async (all) => {
-    const { store, reader, maxMetadataBytes } = all;
+    const { store, maxMetadataBytes } = all;
     await writeFlags(store, target, target.flags | bitmapFlags.inUse);
     await store.host.flush();
     const pages = new DirtyPages(target, clusterSize);
-    const budget = new MemoryBudget(maxMetadataBytes);
-    for await (const { start, length } of dirtyRangesOf(reader, source, disk, budget)) {
+    for await (const { start, length } of source) {
       for (let at = start; at < start + length; ) {
         at = pages.mark(at, start + length);
         if (pages.sizeBytes > maxMetadataBytes / 4) await storePages(all, pages);
@@ -126,6 +134,17 @@ export async function judgeMerge(
     await writeFlags(store, target, target.flags);
     await store.host.flush();
   };
+}
+
+/** What a bitmap of the image itself marks. */
+function ownRanges(
+  { reader, header, maxMetadataBytes }: JudgeParts,
+  entry: BitmapEntry,
+): AsyncIterable<DirtyRange> {
+  requireUsable(entry);
+  const { clusterSizeBytes: clusterSize, virtualSizeBytes } = header.info;
+  const disk = { clusterSize, sizeBytes: Number(virtualSizeBytes) };
+  return dirtyRangesOf(reader, entry, disk, new MemoryBudget(maxMetadataBytes));
 }
 
 function readEntries(parts: JudgeParts): Promise<BitmapEntry[]> {

@@ -7,6 +7,8 @@ export { output } from "./schemas.ts";
 export interface BitmapMergeInput extends BitmapChangeInput {
   /** The bitmap that is added to the other one. */
   readonly source: string;
+  /** The image that has it; FILE itself unless given. */
+  readonly sourceFile?: string | undefined;
 }
 
 /** The schema of {@link BitmapMergeInput}. */
@@ -14,5 +16,6 @@ export const input: z.ZodType<BitmapMergeInput> = z.strictObject({
   file: z.string().min(1),
   name: z.string().min(1),
   source: z.string().min(1),
+  sourceFile: z.string().min(1).optional(),
   allow: z.array(z.string().min(1)).optional(),
 });

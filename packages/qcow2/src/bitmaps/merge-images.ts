@@ -1,0 +1,45 @@
+import { Qcow2Error } from "../errors.ts";
+import type { DirtyRange } from "./read-bitmap.ts";
+
+/** An image that a bitmap is merged from. */
+interface BitmapSource {
+  readonly sizeBytes: number;
+  dirtyRanges(name: string): AsyncGenerator<DirtyRange>;
+}
+
+/**
+ * What a bitmap of another image marks. The first range is read at once: what is wrong with the bitmap shows before anything
+ * is written.
+ *
+ * @throws {@link Qcow2Error} `QCOW2_INVALID_ARGUMENT` for a disk of another size, or what reading the bitmap throws.
+ */
+export async function rangesToMerge(
+  image: BitmapSource,
+  name: string,
+  sizeBytes: number,
+): Promise<AsyncIterable<DirtyRange>> {
+  requireSameSize(sizeBytes, image.sizeBytes);
+  const ranges = image.dirtyRanges(name);
+  const first = await ranges.next();
+  return (async function* () {
+    if (first.done) return;
+    yield first.value;
+    yield* ranges;
+  })();
+}
+
+function requireSameSize(sizeBytes: number, otherBytes: number): void {
+  if (sizeBytes === otherBytes) return;
+  throw new Qcow2Error({
+    code: "QCOW2_INVALID_ARGUMENT",
+    message: `a bitmap of a disk of ${otherBytes} bytes cannot be merged into one of ${sizeBytes}`,
+  });
+}
+
+/** Says that a bitmap was read while it changed. */
+export function changedMeanwhile(name: string): Qcow2Error {
+  return new Qcow2Error({
+    code: "QCOW2_BITMAP_IN_USE",
+    message: `the bitmap ${JSON.stringify(name)} was changed while it was read`,
+  });
+}
