@@ -44,6 +44,7 @@ export type Qcow2ErrorCode =
   | "QCOW2_DATA_FILE_MISSING" // backing-missing
   | "QCOW2_BACKING_DENIED" // denied
   | "QCOW2_DATA_FILE_DENIED" // denied
+  | "QCOW2_DATA_FILE_SHARED" // denied
   | "QCOW2_BACKING_FORMAT_UNSPECIFIED" // denied
   | "QCOW2_ENCRYPTED" // encrypted
   | "QCOW2_INVALID_ARGUMENT" // invalid-argument
@@ -108,6 +109,7 @@ export const qcow2ErrorKinds: Readonly<Record<Qcow2ErrorCode, ErrorKind>> = {
   QCOW2_DATA_FILE_MISSING: "backing-missing",
   QCOW2_BACKING_DENIED: "denied",
   QCOW2_DATA_FILE_DENIED: "denied",
+  QCOW2_DATA_FILE_SHARED: "denied",
   QCOW2_BACKING_FORMAT_UNSPECIFIED: "denied",
   QCOW2_ENCRYPTED: "encrypted",
   QCOW2_INVALID_ARGUMENT: "invalid-argument",

@@ -1,11 +1,25 @@
 import type { RandomAccess } from "@box/io";
 import { Qcow2Error } from "../errors.ts";
 
-/** Knows the files of a chain by identity, so that a loop and a chain that is too long are refused. */
+/**
+ * What a file is in a chain: a qcow2 image, a raw disk below one, or the external data file of one.
+ */
+export type ChainUse = "image" | "raw" | "data";
+
+/** What a file may be already when it is used once more; a raw disk only ever reads its own bytes. */
+const allowed: Readonly<Record<ChainUse, readonly ChainUse[]>> = {
+  image: ["raw"],
+  raw: ["image", "raw"],
+  data: [],
+};
+
+/**
+ * Knows the files of a chain by identity, so that a loop, a chain that is too long, and a data file that is something else
+ * as well are refused: what is written to it would destroy an image.
+ */
 export class ChainGuard {
   readonly #maxDepth: number;
-  readonly #sources = new Set<RandomAccess>();
-  readonly #identities = new Set<string>();
+  readonly #uses = new Map<RandomAccess | string, Set<ChainUse>>();
 
   constructor(maxDepth: number) {
     this.#maxDepth = maxDepth;
@@ -21,19 +35,36 @@ export class ChainGuard {
     });
   }
 
-  /** Refuses a qcow2 file that is in the chain already. A raw file may be: it only reads its own bytes. */
-  enter(source: RandomAccess, displayName: string): void {
-    const identity = source.identity?.();
-    const isKnown =
-      this.#sources.has(source) || (identity !== undefined && this.#identities.has(identity));
-    if (isKnown) {
-      throw new Qcow2Error({
-        code: "QCOW2_BACKING_CYCLE",
-        message: `the backing file ${displayName} is in its own chain already`,
-        details: { name: displayName },
-      });
-    }
-    this.#sources.add(source);
-    if (identity !== undefined) this.#identities.add(identity);
+  /**
+   * Takes a file into the chain.
+   *
+   * @throws {@link Qcow2Error} `QCOW2_BACKING_CYCLE` for an image that is in the chain already, `QCOW2_DATA_FILE_SHARED` for a
+   * data file that is, and for any file that is a data file already.
+   */
+  enter(source: RandomAccess, use: ChainUse, displayName: string): void {
+    const keys = [source, source.identity?.()].filter((key) => key !== undefined);
+    const known = keys.flatMap((key) => [...(this.#uses.get(key) ?? [])]);
+    const clash = known.find((other) => !allowed[use].includes(other));
+    if (clash !== undefined) throw refuse(use, clash, displayName);
+    for (const key of keys) this.#uses.set(key, new Set([...known, use]));
   }
+}
+
+function refuse(use: ChainUse, clash: ChainUse, name: string): Qcow2Error {
+  const details = { name };
+  if (use !== "data" && clash !== "data") {
+    return new Qcow2Error({
+      code: "QCOW2_BACKING_CYCLE",
+      message: `the backing file ${name} is in its own chain already`,
+      details,
+    });
+  }
+  const what = use === "data" ? "data file" : "backing file";
+  const other = clash === "data" ? "a data file" : "an image or a backing file";
+  return new Qcow2Error({
+    code: "QCOW2_DATA_FILE_SHARED",
+    message: `the ${what} ${name} is also ${other} of the same chain`,
+    details,
+    hint: "nothing was written; a data file belongs to one image alone",
+  });
 }

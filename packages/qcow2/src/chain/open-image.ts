@@ -101,7 +101,7 @@ export async function openParts(
   const { location, depth = 0, guard = guardOf(options) } = options;
   const file = { source, ...(location !== undefined && { location }) };
   try {
-    guard.enter(source, depth === 0 ? "the image" : (location ?? "the backing file"));
+    guard.enter(source, "image", depth === 0 ? "the image" : (location ?? "the backing file"));
   } catch (error) {
     await closeAll(owned);
     throw error;
@@ -152,7 +152,7 @@ async function openLayer(
     const { info } = header;
     requireKey(info, options, depth === (options.depth ?? 0));
     const sizeBytes = requireReadable(info, options);
-    const dataFile = await openDataFile(area, info, file, depth, options);
+    const dataFile = await openDataFile(area, info, file, depth, guard, options);
     if (dataFile) opened.push(dataFile);
     const dataReader = await openData(reader, dataFile?.source ?? file.source, info, options);
     const backing = options.standsAlone
@@ -211,10 +211,9 @@ async function openBackingFile(
 ): Promise<DiskLayer> {
   const close = () => closeAll([file]);
   try {
-    if (backingFormatOf(request, file) === "raw") {
-      return new RawLayer(await SourceReader.open(file.source, options.signal), close);
-    }
-    guard.enter(file.source, request.displayName);
+    const isRaw = backingFormatOf(request, file) === "raw";
+    guard.enter(file.source, isRaw ? "raw" : "image", request.displayName);
+    if (isRaw) return new RawLayer(await SourceReader.open(file.source, options.signal), close);
   } catch (error) {
     await close();
     throw error;
@@ -227,6 +226,7 @@ async function openDataFile(
   info: ImageInfo,
   from: ResolvedFile,
   depth: number,
+  guard: ChainGuard,
   options: OpenPartsOptions,
 ): Promise<ResolvedFile | undefined> {
   if (info.dataFile === undefined) return undefined;
@@ -238,7 +238,14 @@ async function openDataFile(
     fromLocation: from.location,
     mode: depth === (options.depth ?? 0) ? options.mode : "r",
   });
-  return resolveFile(options.dataFile ?? denyAll, request);
+  const file = await resolveFile(options.dataFile ?? denyAll, request);
+  try {
+    guard.enter(file.source, "data", displayName);
+  } catch (error) {
+    await closeAll([file]);
+    throw error;
+  }
+  return file;
 }
 
 /** The virtual size as a number, when the image can be read at all. */

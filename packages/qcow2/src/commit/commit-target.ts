@@ -58,7 +58,7 @@ export async function openTarget(request: TargetRequest): Promise<CommitTarget> 
     try {
       format = backingFormatOf(wanted, file);
       // Reading a raw file over itself is harmless; writing is not.
-      if (format === "raw") guard.enter(file.source, backing.displayName);
+      if (format === "raw") guard.enter(file.source, "image", backing.displayName);
     } catch (error) {
       await closeAll([file]);
       throw error;

@@ -65,11 +65,12 @@ export async function rebaseImage(
 /** Stores what the new backing file would show differently. */
 async function keepContent(source: RandomAccess, options: RebaseImageOptions): Promise<number> {
   const { newBacking, onProgress, location } = options;
-  const { layer, writer } = await openParts(source, [], { ...options, mode: "rw" });
+  const { layer, writer, info } = await openParts(source, [], { ...options, mode: "rw" });
   try {
     if (writer === undefined) throw new Error("an image that is open for writing has a writer");
     const guard = guardOf(options);
-    guard.enter(source, "the image");
+    guard.enter(source, "image", "the image");
+    if (info.dataFile) guard.enter(layer.parts.dataReader.source, "data", "of the image");
     const from = location === undefined ? {} : { location };
     const wanted = newBacking === null ? {} : { backing: toBackingInfo(newBacking) };
     const below = await openBacking(wanted, from, 1, guard, options);

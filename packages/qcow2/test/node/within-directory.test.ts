@@ -41,6 +41,18 @@ describe("withinDirectory", () => {
     expect(await firstByte(await overlayOn(folder.path, base), folder.path)).toBe(0x78);
   });
 
+  it("refuses a folder whose name only begins like that of the allowed one", async () => {
+    using folder = temporaryFolder();
+    const [images, others] = ["images", "images-of-others"].map((name) => {
+      mkdirSync(join(folder.path, name));
+      return join(folder.path, name);
+    });
+    if (images === undefined || others === undefined) throw new Error("two folders were made");
+    writeFileSync(join(others, "base.raw"), "x");
+    const top = await overlayOn(images, "../images-of-others/base.raw");
+    await expect(firstByte(top, images)).rejects.toMatchObject({ code: "QCOW2_BACKING_DENIED" });
+  });
+
   it("takes relative names from the folder of the image that holds them", async () => {
     using folder = temporaryFolder();
     const sub = join(folder.path, "sub");

@@ -64,6 +64,18 @@ describe.skipIf(!hasQemuImg)("a disk that was made smaller here, as QEMU sees it
     qemuIo(folder.path, "i.qcow2", "read -q -P 0 0 9M");
   });
 
+  it("has zeros behind its end when QEMU makes it larger again, also in the cluster of the end", async () => {
+    using folder = temporaryFolder();
+    makeDisk(folder.path, "compat=1.1");
+    const path = join(folder.path, "i.qcow2");
+    const end = 3 * 2 ** 20 + 512;
+    await resizeFile(folder.path, path, end);
+    qemuImg(folder.path, "resize", "-q", "-f", "qcow2", "i.qcow2", "4M");
+    await using image = await openImageFile(path);
+    expect(await image.read(end - 512, 512)).toEqual(new Uint8Array(512).fill(5));
+    expect(await image.read(end, 65_536)).toEqual(new Uint8Array(65_536));
+  });
+
   it("leaves what snapshots have", async () => {
     using folder = temporaryFolder();
     makeDisk(folder.path, "cluster_size=4k");

@@ -8,7 +8,6 @@ import {
 import type { CommandContext } from "../../command/define-command.ts";
 import { aboutFile } from "../../disks/about-file.ts";
 import { allocationView } from "../../disks/allocation-view.ts";
-import type { DiskMember } from "../../disks/allowed-folders.ts";
 import { givenImageFlags, requireQcow2, toImageOptions } from "../../disks/image-options.ts";
 import { openDisk } from "../../disks/open-disk.ts";
 import { parseDiskSize } from "../../disks/parse-disk-size.ts";
@@ -64,13 +63,8 @@ async function measureGiven(
   const request = { file, format: inputFormat, allow, passphraseFile };
   await using disk = await openDisk(request, context);
   const measure = await aboutFile(file, () => measureImage(disk.content, options));
-  const hasRaw = disk.image === undefined || disk.members.some(isRawBacking);
-  if (!hasRaw || options.format === "raw") return measure;
-  // What is a hole in a raw file is not stored in the copy.
+  if (options.format === "raw") return measure;
+  // What is a hole in a raw file, or in an image whose clusters were allocated ahead, is not stored in the copy.
   const stored = allocationView(disk.sizeBytes, await qemuMapOf(disk, context));
   return { ...measure, ...(await measureImage(stored, { ...options, readsZeros: true })) };
-}
-
-function isRawBacking({ role, format }: DiskMember): boolean {
-  return role === "backing" && format === "raw";
 }

@@ -248,6 +248,12 @@ export const qcow2Pages: CodePages = {
       "The image's data file is said to be a raw disk, and a cluster is not at the place that a raw disk has it.",
     advice: "Restore the image and its data file from the same backup.",
   },
+  QCOW2_DATA_FILE_SHARED: {
+    meaning:
+      "The file that the image names for its data is the image itself, a file below it, or the data file of one: writing to it would destroy that one. Nothing was written.",
+    advice:
+      "Give the image a data file of its own. An image from elsewhere that does this is hostile.",
+  },
   QCOW2_ENCRYPTED: {
     meaning: "The image is encrypted, and no key was given.",
     advice: "Decrypt it with the program that wrote it, such as qemu-img convert with its secret.",
