@@ -118,6 +118,11 @@ const zstdStreams: readonly [string, Uint8Array, string][] = [
   ["needs a dictionary", bytesOf(...head, 0x21, 1, 0, 0, 0), "a dictionary"],
   ["has a reserved bit", bytesOf(...head, 0x28, 0, 0, 0, 0), "a reserved bit"],
   ["asks for a window of 16 MiB", bytesOf(...head, 0, 14 << 3, 1, 0, 0), "window is too large"],
+  [
+    "asks for a window of 9 MiB",
+    bytesOf(...head, 0, (13 << 3) | 1, 1, 0, 0),
+    "window is too large",
+  ],
   ["ends in a block's header", bytesOf(...head, 0x20, 0, 1, 0), "a frame is cut"],
   ["has a block of the reserved type", frame(3, [0]), "wrong header"],
   ["has a block over 128 KiB", frame(1, [0], 131073), "wrong header"],
