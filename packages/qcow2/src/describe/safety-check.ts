@@ -1,5 +1,6 @@
+import { toDisplayText } from "../bytes/text.ts";
 import { unknownIncompatibleBits } from "../header/features.ts";
-import type { BackingInfo, ImageInfo } from "../inspect/image-info.ts";
+import type { BackingInfo, DataFileInfo, ImageInfo } from "../inspect/image-info.ts";
 
 /** A reason not to trust an image from a stranger. */
 export type SafetyViolationCode =
@@ -11,6 +12,9 @@ export type SafetyViolationCode =
   | "backing-format-missing"
   | "data-file"
   | "data-file-name-missing"
+  | "data-file-name-protocol"
+  | "data-file-name-not-utf-8"
+  | "data-file-name-control-characters"
   | "unknown-incompatible-feature"
   | "dirty"
   | "marked-corrupt"
@@ -42,11 +46,7 @@ export function safetyCheck(info: ImageInfo, options: SafetyCheckOptions = {}): 
   const found: SafetyViolation[] = [];
   const add = (code: SafetyViolationCode, message: string) => found.push({ code, message });
   if (info.backing) found.push(...backingViolations(info.backing, info));
-  if (info.dataFile) {
-    add("data-file", "its data is in another file, which it names");
-    if (!info.dataFile.nameBytes?.byteLength)
-      add("data-file-name-missing", "it does not name that file");
-  }
+  if (info.dataFile) found.push(...dataFileViolations(info.dataFile));
   for (const bit of unknownIncompatibleBits(info.features.incompatible)) {
     add(
       "unknown-incompatible-feature",
@@ -81,12 +81,8 @@ function backingViolations(backing: BackingInfo, info: ImageInfo): SafetyViolati
     { code: "backing-file", message: `it reads from the backing file ${backing.displayName}` },
   ];
   const add = (code: SafetyViolationCode, message: string) => found.push({ code, message });
-  if (backing.name === undefined) add("backing-name-not-utf-8", "the backing name is not UTF-8");
-  if (/^[a-z][a-z0-9+.-]*:/i.test(backing.displayName)) {
-    add("backing-name-protocol", "QEMU would take the backing name for a protocol, not a file");
-  }
-  if (backing.name !== undefined && backing.name !== backing.displayName) {
-    add("backing-name-control-characters", "the backing name holds control characters");
+  for (const { code, message } of nameViolations(backing.nameBytes, backing.name)) {
+    add(`backing-name-${code}`, `the backing name ${message}`);
   }
   if (backing.nameOffset < info.headerLengthBytes) {
     add("backing-name-in-header", "the backing name overlaps the header's fields");
@@ -96,6 +92,38 @@ function backingViolations(backing: BackingInfo, info: ImageInfo): SafetyViolati
       "backing-format-missing",
       "it does not state the backing format, so that QEMU would guess it",
     );
+  }
+  return found;
+}
+
+function dataFileViolations({ nameBytes, name }: DataFileInfo): SafetyViolation[] {
+  const found: SafetyViolation[] = [
+    { code: "data-file", message: "its data is in another file, which it names" },
+  ];
+  if (!nameBytes?.byteLength) {
+    return [...found, { code: "data-file-name-missing", message: "it does not name that file" }];
+  }
+  for (const { code, message } of nameViolations(nameBytes, name)) {
+    found.push({ code: `data-file-name-${code}`, message: `the name of its data file ${message}` });
+  }
+  return found;
+}
+
+interface NameViolation {
+  readonly code: "protocol" | "not-utf-8" | "control-characters";
+  readonly message: string;
+}
+
+/** What is wrong with a stored name, by itself. */
+function nameViolations(bytes: Uint8Array, name: string | undefined): NameViolation[] {
+  const displayName = toDisplayText(bytes);
+  const found: NameViolation[] = [];
+  if (name === undefined) found.push({ code: "not-utf-8", message: "is not UTF-8" });
+  if (/^[a-z][a-z0-9+.-]*:/i.test(displayName)) {
+    found.push({ code: "protocol", message: "is one that QEMU takes for a protocol, not a file" });
+  }
+  if (name !== undefined && name !== displayName) {
+    found.push({ code: "control-characters", message: "holds control characters" });
   }
   return found;
 }

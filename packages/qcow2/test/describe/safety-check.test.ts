@@ -14,6 +14,10 @@ import { backedBy } from "../../fixtures/streams.ts";
 
 const text = new TextEncoder();
 
+function withDataFileName(name: Uint8Array): Uint8Array {
+  return withExtensions([[0x44415441, name]], (view) => view.setBigUint64(72, 4n));
+}
+
 const cases: Record<string, { bytes: Uint8Array; codes: string[] }> = {
   "an image that stands alone": { bytes: withExtensions([]), codes: [] },
   "an overlay": { bytes: validImage(), codes: ["backing-file"] },
@@ -46,6 +50,18 @@ const cases: Record<string, { bytes: Uint8Array; codes: string[] }> = {
   "an external data file without a name": {
     bytes: withExtensions([], (view) => view.setBigUint64(72, 4n)),
     codes: ["data-file", "data-file-name-missing"],
+  },
+  "a protocol as data file name": {
+    bytes: withDataFileName(text.encode("nbd:localhost:10809")),
+    codes: ["data-file", "data-file-name-protocol"],
+  },
+  "a data file name with a line feed": {
+    bytes: withDataFileName(text.encode("a\n")),
+    codes: ["data-file", "data-file-name-control-characters"],
+  },
+  "a data file name that is not UTF-8": {
+    bytes: withDataFileName(new Uint8Array([0xff])),
+    codes: ["data-file", "data-file-name-not-utf-8"],
   },
   "dirty, corrupt and unknown bits": {
     bytes: withExtensions([], (view) => view.setBigUint64(72, (1n << 63n) | 3n)),

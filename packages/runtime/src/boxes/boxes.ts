@@ -233,7 +233,12 @@ export class Boxes {
     return { ...this.#changed(done), archive: done.result };
   }
 
-  /** Makes a box from an archive; see {@link importBox}. */
+  /**
+   * Makes a box from an archive that {@link Boxes.export} wrote, on this machine or another, with its bases. When it fails
+   * nothing of the box is left.
+   *
+   * @throws RuntimeError `BOX_ARCHIVE_CORRUPT`, `BOX_ARCHIVE_TOO_NEW`, `BOX_NAME_INVALID`, `BOX_NAME_TAKEN`; IoError.
+   */
   async import(path: string, options: ImportBoxOptions = {}): Promise<ImportedBox> {
     const { importBox } = await import("../archive/import-box.ts");
     return importBox(this.#services, path, options);
