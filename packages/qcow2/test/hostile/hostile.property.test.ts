@@ -8,8 +8,11 @@ import { mutate, seededRandom } from "../mutants/mutate.ts";
 import { looks } from "../support/look-at-image.ts";
 
 const backing = new MemoryFile(new Uint8Array(65536).fill(0xee));
-const anything = async () => ({ source: backing, format: "raw" as const });
-const options: OpenImageOptions = { backing: anything, dataFile: anything };
+const data = new MemoryFile(new Uint8Array(65536).fill(0xdd));
+const options: OpenImageOptions = {
+  backing: async () => ({ source: backing, format: "raw" }),
+  dataFile: async () => ({ source: data, format: "raw" }),
+};
 
 /** Bytes anywhere in a file of zeros that begins like an image, or in one of nothing but random bytes. */
 const randomImage = fc.oneof(

@@ -17,10 +17,13 @@ const sectorBytes = 512;
 /** More than these are not read as a whole. */
 const manySnapshots = 32;
 
-/** Whatever an image names as its backing or data file. */
-const other = new MemoryFile(new Uint8Array(maxDiskBytes).fill(0xee));
-const anything = async () => ({ source: other, format: "raw" as const });
-const options: OpenImageOptions = { backing: anything, dataFile: anything };
+/** Whatever an image names as its backing file, and as its data file. */
+const backing = new MemoryFile(new Uint8Array(maxDiskBytes).fill(0xee));
+const data = new MemoryFile(new Uint8Array(maxDiskBytes).fill(0xdd));
+const options: OpenImageOptions = {
+  backing: async () => ({ source: backing, format: "raw" }),
+  dataFile: async () => ({ source: data, format: "raw" }),
+};
 
 /**
  * What can be read of an image: the first bytes of its disk and of every snapshot. Empty when it cannot be opened.

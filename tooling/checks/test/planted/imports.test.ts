@@ -26,7 +26,11 @@ const planted: readonly (readonly [file: string, imports: string, rule: string])
     "oci-images-imports-only-its-own-dependencies",
   ],
   ["packages/runtime/src/undeclared.ts", "undici", "src-never-imports-undeclared-packages"],
-  ["packages/runtime/src/dev.ts", "@box/tar", "runtime-imports-only-its-workspace-dependencies"],
+  [
+    "packages/rootfs/src/undeclared.ts",
+    "@box/oras",
+    "rootfs-imports-only-its-workspace-dependencies",
+  ],
   ["packages/qcow2/src/built-in.ts", "node:fs", "cores-import-no-node-modules"],
   ["packages/qcow2/src/built-in-bare.ts", "fs", "cores-import-no-node-modules"],
   ["packages/qcow2/src/type-only.ts", "node:stream", "cores-import-no-node-modules"],
