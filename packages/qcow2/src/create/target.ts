@@ -17,9 +17,11 @@ export async function prepareTarget(target: RandomAccess, lengthBytes: number): 
       message: `the target has ${sizeBytes} bytes already; an image is only made in an empty file`,
     });
   }
+  // An empty file is left as it is: ext4 writes all of a file that was truncated to nothing to the disk when it is closed.
+  if (lengthBytes === 0) return;
   await attempt("set the size of the target", async () => {
     if (target.truncate) await target.truncate(lengthBytes);
-    else if (lengthBytes > 0) await writeTo(target, lengthBytes - 1, new Uint8Array(1));
+    else await writeTo(target, lengthBytes - 1, new Uint8Array(1));
   });
 }
 

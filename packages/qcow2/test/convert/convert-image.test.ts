@@ -104,6 +104,15 @@ describe("convertImage", () => {
     expect(await again.read(2 ** 38, 2)).toEqual(Uint8Array.of(1, 0));
   });
 
+  it("never truncates its target to nothing, which makes ext4 write all of it when it is closed", async () => {
+    const sizes: number[] = [];
+    const target = observeFile(new MemoryFile(), ({ kind, length }) => {
+      if (kind === "truncate") sizes.push(length);
+    });
+    await convertImage(new MemoryFile(mixedDisk(200_000)), target, { format: "qcow2" });
+    expect(sizes).not.toContain(0);
+  });
+
   it("tells its progress, with the whole disk as the last word", async () => {
     const seen: number[] = [];
     const onProgress = (progress: { doneBytes: number; totalBytes: number }): void => {
