@@ -39,9 +39,9 @@ execFileSync("qemu-img", [
 ]);
 
 printHead(mixedDiskText(mib), `${qemuVersion()} bench`);
-await readBench("read, blocking file", "plain", reads, { blocking: true }, 50_000);
+await readBench("read, blocking file", "plain", reads, { blocking: true }, 1, 50_000);
 await readBench("read, thread pool", "plain", reads, {});
-await readBench("read, pool, 16 at a time", "plain", reads, {}, 50_000, 16);
+await readBench("read, pool, 16 at a time", "plain", reads, {}, 16);
 await readBench("read, zlib", "zlib", Math.ceil(reads / 10), { blocking: true });
 await writeBench("write, empty image", "empty");
 await writeBench("write, overlay", "overlay");
@@ -52,8 +52,8 @@ async function readBench(
   image: string,
   count: number,
   options: OpenImageFileOptions,
-  leastPerSecond?: number,
   atATime = 1,
+  leastPerSecond?: number,
 ): Promise<void> {
   const pair = await interleaved(rounds, {
     ours: async () => {
@@ -69,7 +69,7 @@ async function readBench(
     },
     theirs: () => wholeProcess("qemu-img", ["bench", ...benchArguments(count, atATime), at(image)]),
   });
-  const perSecond = Math.round(count / pair.fastest.ours);
+  const perSecond = Math.round(count / pair.ours.wall);
   const target = leastPerSecond !== undefined && {
     text: `>= ${leastPerSecond}/s`,
     isMet: perSecond >= leastPerSecond,
@@ -98,7 +98,7 @@ async function writeBench(name: string, image: string): Promise<void> {
   });
   execFileSync("qemu-img", ["compare", "-f", "qcow2", "-F", "qcow2", at("ours"), at("theirs")]);
   execFileSync("qemu-img", ["check", "-q", "-f", "qcow2", at("ours")]);
-  printPair(name, pair, undefined, `${Math.round(writes / pair.fastest.ours)} a second`);
+  printPair(name, pair, undefined, `${Math.round(writes / pair.ours.wall)} a second`);
 }
 
 function benchArguments(count: number, atATime = 1): string[] {
