@@ -17,6 +17,7 @@ export {
   type RootfsSink,
 } from "./build/build-rootfs.ts";
 export type { InjectedFile } from "./build/injected-layer.ts";
+export type { ScratchSpace } from "./build/layer-spool.ts";
 export {
   type RecordedRecipe,
   type ResolvedRecipe,

@@ -268,6 +268,7 @@ export class BaseCache {
       const { sizeBytes } = await buildResolved(resolved, file, {
         ...(options.limits === undefined ? {} : { limits: options.limits }),
         ...(options.signal === undefined ? {} : { signal: options.signal }),
+        scratch: { directory: this.#directory, fs },
         onWarning: ({ code, message }) =>
           tell({ name: "base.warning", level: "warning", code, message }),
         onProgress: (progress) => {

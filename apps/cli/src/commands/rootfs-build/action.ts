@@ -1,4 +1,4 @@
-import { resolve } from "node:path";
+import { dirname, resolve } from "node:path";
 import type { RandomAccess } from "@box/io";
 import { createFileDurably } from "@box/io/node";
 import { type Image, type ImageStore, parsePlatform } from "@box/oci-images";
@@ -82,6 +82,7 @@ async function build(
   const renderer = await progress();
   const options: BuildRootfsOptions = {
     signal,
+    scratch: { directory: dirname(path) },
     onWarning: ({ code, message, diffId }) =>
       renderer.event({ type: "warning", task: "build", code, message, item: diffId ?? "image" }),
     onProgress: ({ stage, done, total }) => {
