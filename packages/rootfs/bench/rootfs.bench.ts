@@ -1,0 +1,83 @@
+// Building a root file system beside umoci unpack + mke2fs -d and beside gzip -dc, on the same layers in the same run.
+// `--mib 1300 --files 33000 --rounds 3`
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { type BuildFigures, type Figures, makePackages, median, runBuild } from "./run-build.ts";
+import { writeSampleImage } from "./sample-image.ts";
+
+const { values } = parseArgs({
+  options: { mib: { type: "string" }, files: { type: "string" }, rounds: { type: "string" } },
+  strict: false,
+});
+const megabytes = Number(values["mib"] ?? 1300);
+const files = Number(values["files"] ?? 33_000);
+const rounds = Number(values["rounds"] ?? 3);
+
+const folder = mkdtempSync(join(tmpdir(), "box-bench-"));
+const at = (name: string): string => join(folder, name);
+try {
+  makePackages();
+  const size = { files, bytes: megabytes * 2 ** 20, layers: 5 };
+  const blobs = await writeSampleImage(at("image"), size);
+  process.stdout.write(`input: ${megabytes} MiB in ${files} files, in 5 gzip layers\n`);
+  const runs = {
+    box: [] as BuildFigures[],
+    gzip: [] as Figures[],
+    umoci: [] as Figures[],
+  };
+  for (let round = 0; round < rounds; round++) {
+    runs.box.push(runBuild(at("image"), at("ours.ext4")));
+    runs.gzip.push(runShell(blobs.map((blob) => `gzip -dc ${blob} > /dev/null`).join("\n")));
+    rmSync(at("tree"), { recursive: true, force: true });
+    rmSync(at("theirs.ext4"), { force: true });
+    runs.umoci.push(
+      runShell(
+        `umoci raw unpack --image ${at("image")}:latest ${at("tree")} > /dev/null
+        mke2fs -q -F -t ext4 -d ${at("tree")} ${at("theirs.ext4")} ${megabytes * 2}M`,
+      ),
+    );
+  }
+  execFileSync("e2fsck", ["-fn", at("ours.ext4")], { stdio: "ignore" });
+  const peak = Math.max(...runs.box.map(({ peakMegabytes }) => peakMegabytes));
+  print("box rootfs build", runs.box, `peak ${peak.toFixed(0)} MB`, peak <= 150, "<= 150 MB");
+  const ours = median(runs.box.map(({ cpuSeconds }) => cpuSeconds));
+  const gzip = ours / median(runs.gzip.map(({ cpuSeconds }) => cpuSeconds));
+  print("gzip -dc", runs.gzip, `ours takes ${gzip.toFixed(2)}x`, gzip <= 1.3, "CPU <= 1.3x");
+  const umoci = ours / median(runs.umoci.map(({ cpuSeconds }) => cpuSeconds));
+  const share = `ours takes 1/${(1 / umoci).toFixed(1)}`;
+  print("umoci + mke2fs -d", runs.umoci, share, umoci <= 1 / 8, "CPU <= 1/8");
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}
+
+function print(
+  name: string,
+  figures: readonly Figures[],
+  verdict: string,
+  isMet: boolean,
+  target: string,
+): void {
+  const cpu = median(figures.map(({ cpuSeconds }) => cpuSeconds)).toFixed(2);
+  const wall = median(figures.map(({ wallSeconds }) => wallSeconds)).toFixed(2);
+  process.stdout.write(
+    `${name.padEnd(18)} CPU ${cpu} s, wall ${wall} s; ${verdict} (${target}: ${isMet ? "met" : "MISSED"})\n`,
+  );
+}
+
+/** A shell's commands; `times` tells the processor time of what it ran. */
+function runShell(script: string): Figures {
+  const start = performance.now();
+  const printed = execFileSync("bash", ["-euc", `${script}\ntimes`], {
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const wallSeconds = (performance.now() - start) / 1000;
+  const last = printed.trim().split("\n").at(-1) ?? "";
+  const cpuSeconds = [...last.matchAll(/(\d+)m([\d.]+)s/g)]
+    .map(([, minutes, seconds]) => Number(minutes) * 60 + Number(seconds))
+    .reduce((sum, seconds) => sum + seconds, 0);
+  return { cpuSeconds, wallSeconds };
+}
