@@ -71,22 +71,21 @@ describe("commitImage", () => {
     ["vmdk", "QCOW2_UNSUPPORTED_BACKING_FORMAT", "rw"],
     ["raw", "QCOW2_READ_ONLY", "r"],
     ["qcow2", "QCOW2_READ_ONLY", "r"],
-  ] as const)("closes a backing file of the format %s that it refuses: %s", async ([
-    format,
-    code,
-    access,
-  ]) => {
-    const closed: string[] = [];
-    const base = format === "qcow2" ? await qcow2Base() : new MemoryFile(new Uint8Array(size));
-    const { write: _, ...readOnly } = methodsOf(base);
-    const target = opener(access === "rw" ? base : readOnly, "base", closed);
-    const top = await overlayOn(format);
-    await expect(commitImage(top, { target })).rejects.toMatchObject({
-      code,
-      details: { name: "base", depth: 1 },
-    });
-    expect(closed).toEqual(["base"]);
-  });
+  ] as const)(
+    "closes a backing file of the format %s that it refuses: %s",
+    async ([format, code, access]) => {
+      const closed: string[] = [];
+      const base = format === "qcow2" ? await qcow2Base() : new MemoryFile(new Uint8Array(size));
+      const { write: _, ...readOnly } = methodsOf(base);
+      const target = opener(access === "rw" ? base : readOnly, "base", closed);
+      const top = await overlayOn(format);
+      await expect(commitImage(top, { target })).rejects.toMatchObject({
+        code,
+        details: { name: "base", depth: 1 },
+      });
+      expect(closed).toEqual(["base"]);
+    },
+  );
 
   it("counts a raw backing file as one below the image", async () => {
     const top = await overlayOn("raw");
