@@ -35,7 +35,10 @@ describe("rebaseImage", () => {
       location: "/a/image",
       backing: async (request) => {
         asked.push(request);
-        return { source: request.name === "new" ? below : filled(1), location: `/b/${request.name}` };
+        return {
+          source: request.name === "new" ? below : filled(1),
+          location: `/b/${request.name}`,
+        };
       },
     });
     expect(asked).toMatchObject([
@@ -53,20 +56,23 @@ describe("rebaseImage", () => {
     await rebaseImage(file, { ...options, limits: { maxChainDepth: 1 } });
   });
 
-  it.for(["raw", "qcow2"])("refuses the image's data file as a new backing file: %s", async (format) => {
-    const data = new MemoryFile();
-    await createImage(data, layout);
-    const file = await overlay({ dataFile: { name: "data" } });
-    const before = [file.toBytes(), data.toBytes()];
-    const files = { old: filled(1), new: data };
-    const refused = rebaseImage(file, {
-      newBacking: { name: "new", format },
-      backing: memoryChain(files),
-      dataFile: async () => ({ source: data }),
-    });
-    await expect(refused).rejects.toMatchObject({ code: "QCOW2_DATA_FILE_SHARED" });
-    expect([file.toBytes(), data.toBytes()]).toEqual(before);
-  });
+  it.for(["raw", "qcow2"])(
+    "refuses the image's data file as a new backing file: %s",
+    async (format) => {
+      const data = new MemoryFile();
+      await createImage(data, layout);
+      const file = await overlay({ dataFile: { name: "data" } });
+      const before = [file.toBytes(), data.toBytes()];
+      const files = { old: filled(1), new: data };
+      const refused = rebaseImage(file, {
+        newBacking: { name: "new", format },
+        backing: memoryChain(files),
+        dataFile: async () => ({ source: data }),
+      });
+      await expect(refused).rejects.toMatchObject({ code: "QCOW2_DATA_FILE_SHARED" });
+      expect([file.toBytes(), data.toBytes()]).toEqual(before);
+    },
+  );
 
   it("stores parts of clusters of an image with subclusters", async () => {
     const file = await overlay({ clusterSizeBytes: 65536, hasExtendedL2: true });
@@ -147,7 +153,8 @@ describe("rebaseImage that is aborted", () => {
     {
       await using image = await openImage(file, { mode: "rw", backing });
       for (let at = 0; at < size; at += 8192) await image.write(at, new Uint8Array(4096).fill(9));
-      for (let at = 4096; at < size; at += 8192) await image.write(at, new Uint8Array(4096).fill(9));
+      for (let at = 4096; at < size; at += 8192)
+        await image.write(at, new Uint8Array(4096).fill(9));
     }
     const controller = new AbortController();
     const progress: number[] = [];
