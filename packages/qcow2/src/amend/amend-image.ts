@@ -8,13 +8,13 @@ import { changedHeader } from "./changed-header.ts";
 import { expandZeros } from "./expand-zeros.ts";
 import { type AmendPlan, planAmendment } from "./plan-amendment.ts";
 import { readWritableHeader, rewriteHeader } from "./rewrite-header.ts";
-import { requireSnapshotSizes } from "./snapshot-sizes.ts";
+import { requireSizesOfDisk, requireSnapshotSizes } from "./snapshot-sizes.ts";
 
 /**
  * Changes features of an image that exists. The header is written last, in one write, and keeps what is not known here.
  * For another backing file see {@link rebaseImage}.
  *
- * Version 2 has no zero clusters: they are given back, or stored as zeros where there is a backing file. Version 3 and
+ * Version 2 has no zero clusters: they are given back, or stored as zeros where there is a backing file, in snapshots too. Version 3 and
  * another width of refcounts are only given to an image whose structure is sound.
  *
  * @param source - The image file, which nothing else has open.
@@ -36,6 +36,7 @@ export async function amendImage(source: RandomAccess, options: AmendImageOption
     if (plan.refcountBits !== undefined) requireExactRefcounts(leaks);
   }
   if (plan.isUpgrade) await requireSnapshotSizes(source, area, how);
+  if (plan.isDowngrade) await requireSizesOfDisk(source, area, how);
   if (plan.refcountBits !== undefined && !plan.isUpgrade) {
     await changeRefcountBits(source, plan.refcountBits, how);
   }

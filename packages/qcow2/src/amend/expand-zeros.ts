@@ -7,7 +7,7 @@ const stepBytes = 2 ** 20;
 
 /**
  * Leaves no zero cluster in an image: they are given back where nothing is below, and stored as zeros where a backing
- * file would show. The disk reads the same before, after, and in between.
+ * file would show; the same in its snapshots. The disk reads the same before, after, and in between, and so do they.
  */
 export async function expandZeros(
   source: RandomAccess,
@@ -28,6 +28,7 @@ export async function expandZeros(
       else if (run.kind === "zero") await writer.forget(at, step);
       at += step;
     }
+    if (info.snapshots.entries > 0) await writer.expandSnapshots();
     await writer.close();
   } finally {
     await layer.close();

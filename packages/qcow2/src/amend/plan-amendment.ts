@@ -102,7 +102,6 @@ function requireDowngradable({ header }: HeaderArea, info: ImageInfo): void {
     info.compressionType !== "zlib" && "a compression type other than zlib",
     info.encryption !== "none" && "encryption",
     info.bitmaps && "bitmaps",
-    header.snapshotCount > 0 && "snapshots, which may hold zero clusters",
     header.unknownFields.some((byte) => byte !== 0) && "header fields that are not known here",
   ].filter((feature) => typeof feature === "string");
   if (used.length > 0)

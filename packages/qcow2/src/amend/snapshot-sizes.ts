@@ -2,8 +2,15 @@ import type { RandomAccess } from "@box/io";
 import { MemoryBudget } from "../bytes/budget.ts";
 import { SourceReader } from "../bytes/source-reader.ts";
 import { Qcow2Error } from "../errors.ts";
+import type { Header } from "../header/parse.ts";
 import type { HeaderArea } from "../inspect/read-header.ts";
+import type { SnapshotEntry } from "../snapshots/parse.ts";
 import { readSnapshotTable } from "../snapshots/read-table.ts";
+
+interface ReadOptions {
+  readonly signal?: AbortSignal;
+  readonly maxMetadataBytes?: number;
+}
 
 const defaultMetadataBytes = 64 * 2 ** 20;
 
@@ -16,12 +23,9 @@ const defaultMetadataBytes = 64 * 2 ** 20;
 export async function requireSnapshotSizes(
   source: RandomAccess,
   { header }: HeaderArea,
-  options: { readonly signal?: AbortSignal; readonly maxMetadataBytes?: number },
+  options: ReadOptions,
 ): Promise<void> {
-  if (header.snapshotCount === 0) return;
-  const reader = await SourceReader.open(source, options.signal);
-  const budget = new MemoryBudget(options.maxMetadataBytes ?? defaultMetadataBytes);
-  const { entries } = await readSnapshotTable(reader, header, budget);
+  const entries = await readSnapshots(source, header, options);
   const short = entries.find(({ extra }) => extra.byteLength < 16);
   if (short === undefined) return;
   throw new Qcow2Error({
@@ -30,4 +34,40 @@ export async function requireSnapshotSizes(
     offset: short.entryOffset,
     structure: "snapshot table",
   });
+}
+
+/**
+ * Refuses an image with snapshots that version 2 does not describe: of disks of another size than the image's own, or with
+ * 4 GiB of machine state and more. QEMU refuses them too.
+ *
+ * @throws {@link Qcow2Error} `QCOW2_UNSUPPORTED_FEATURE`, or what reading the snapshot table fails with.
+ */
+export async function requireSizesOfDisk(
+  source: RandomAccess,
+  { header }: HeaderArea,
+  options: ReadOptions,
+): Promise<void> {
+  const entries = await readSnapshots(source, header, options);
+  const other = entries.find(
+    ({ diskSizeBytes, vmStateBytes }) => diskSizeBytes !== header.size || vmStateBytes >= 2n ** 32n,
+  );
+  if (other === undefined) return;
+  throw new Qcow2Error({
+    code: "QCOW2_UNSUPPORTED_FEATURE",
+    message:
+      "an image with snapshots of another size, or of 4 GiB of machine state and more, cannot become version 2",
+    offset: other.entryOffset,
+    structure: "snapshot table",
+    hint: "delete these snapshots first",
+  });
+}
+
+async function readSnapshots(
+  source: RandomAccess,
+  header: Header,
+  { signal, maxMetadataBytes = defaultMetadataBytes }: ReadOptions,
+): Promise<readonly SnapshotEntry[]> {
+  if (header.snapshotCount === 0) return [];
+  const reader = await SourceReader.open(source, signal);
+  return (await readSnapshotTable(reader, header, new MemoryBudget(maxMetadataBytes))).entries;
 }

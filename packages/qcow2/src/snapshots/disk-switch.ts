@@ -9,7 +9,12 @@ import type { LiveHeader } from "../inspect/live-header.ts";
 import type { HostRange } from "../refcount/refcounts.ts";
 import type { L2Format } from "../tables/l2-entry.ts";
 import type { ImageStore } from "../write/image-store.ts";
-import { changeReferences, correctCopiedBits, setL1Entries } from "./l1-references.ts";
+import {
+  changeReferences,
+  correctCopiedBits,
+  type ReferenceParts,
+  setL1Entries,
+} from "./l1-references.ts";
 import type { SnapshotEntry } from "./parse.ts";
 import { PlannedRefcounts } from "./planned-refcounts.ts";
 import { placeRefcounts, type RefcountPlaces } from "./refcount-places.ts";
@@ -45,6 +50,16 @@ export interface SwitchPlan {
   readonly snapshots: readonly SnapshotEntry[];
   /** The one that gets a copy of the disk's L1 table. */
   readonly taken?: SnapshotEntry | undefined;
+  /**
+   * Writes tables of the snapshots beside the old ones and counts what changes.
+   *
+   * @param place - Takes clusters for an L1 table of a snapshot, and says where they are.
+   * @returns The snapshots with their new tables.
+   */
+  readonly rewrite?: (
+    references: ReferenceParts,
+    place: (l1: Uint8Array) => Promise<number>,
+  ) => Promise<readonly SnapshotEntry[]>;
 }
 
 /**
@@ -83,14 +98,14 @@ async function writeTables(parts: SwitchParts, plan: SwitchPlan): Promise<Writte
   for (const l1 of plan.ended) await changeReferences(how, l1, -1);
   for (const l1 of plan.begun) await changeReferences(how, l1, 1);
   for (const range of plan.unused) await planned.changeRange(range.offset, range.lengthBytes, -1);
-  const moved = await correctCopiedBits(how, plan.activeL1, plan.taken ? 2 : 1);
   const place = new TablePlacer(store, planned, clusterSize);
+  const placeL1 = (table: Uint8Array) => place.write(table, "snapshot L1 table");
+  const entries = [...((await plan.rewrite?.(how, placeL1)) ?? plan.snapshots)];
+  const moved = await correctCopiedBits(how, plan.activeL1, plan.taken ? 2 : 1);
   const l1 = await setL1Entries(how, plan.activeL1, moved, true);
   const l1TableOffset = await place.write(l1, "L1 table");
-  const entries = [...plan.snapshots];
   if (plan.taken) {
-    const copy = await setL1Entries(how, plan.activeL1, moved, false);
-    const l1Offset = await place.write(copy, "snapshot L1 table");
+    const l1Offset = await placeL1(await setL1Entries(how, plan.activeL1, moved, false));
     entries[entries.indexOf(plan.taken)] = { ...plan.taken, l1Offset };
   }
   const snapshotsOffset = await place.write(serializeSnapshotTable(entries), "snapshot table");

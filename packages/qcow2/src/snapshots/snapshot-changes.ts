@@ -30,7 +30,7 @@ export interface SnapshotParts {
 
 /** A change that has been judged. */
 export interface SnapshotChange {
-  /** The snapshot that is taken, applied or deleted. */
+  /** The snapshot that is taken, applied or deleted; the first one where all of them are rewritten. */
   readonly entry: SnapshotEntry;
   /** Says what is to become of the tables, once nothing is waiting to be written. */
   plan(): Promise<SwitchPlan>;
@@ -143,7 +143,10 @@ export async function judgeDelete(parts: SnapshotParts, idOrName: string): Promi
 }
 
 /** The disk's L1 table and the snapshot table, which are written anew. */
-function unusedTables({ header }: SnapshotParts, { lengthBytes }: SnapshotTable) {
+export function unusedTables(
+  { header }: SnapshotParts,
+  { lengthBytes }: SnapshotTable,
+): SwitchPlan["unused"] {
   const { l1TableOffset, l1Size, snapshotsOffset } = header.header;
   return [
     { offset: l1TableOffset, lengthBytes: l1Size * 8 },
@@ -151,23 +154,30 @@ function unusedTables({ header }: SnapshotParts, { lengthBytes }: SnapshotTable)
   ];
 }
 
-function readTable({ reader, header, budget }: SnapshotParts): Promise<SnapshotTable> {
+/** Reads the snapshot table. */
+export function readTable({ reader, header, budget }: SnapshotParts): Promise<SnapshotTable> {
   return readSnapshotTable(reader, header.header, budget);
 }
 
-async function readActiveL1({ reader, header, budget }: SnapshotParts): Promise<DataView> {
+/** Reads the disk's L1 table. */
+export async function readActiveL1({ reader, header, budget }: SnapshotParts): Promise<DataView> {
   const { l1TableOffset, l1Size } = header.header;
   budget.take(l1Size * 16, "L1 table");
   return viewOf(await reader.readExactly(l1TableOffset, l1Size * 8, "L1 table"));
 }
 
-async function readL1({ reader, budget }: SnapshotParts, entry: SnapshotEntry): Promise<DataView> {
+/** Reads the L1 table of a snapshot. */
+export async function readL1(
+  { reader, budget }: SnapshotParts,
+  entry: SnapshotEntry,
+): Promise<DataView> {
   budget.take(entry.l1Size * 16, "snapshot L1 table");
   const { l1Offset, l1Size } = entry;
   return viewOf(await reader.readExactly(l1Offset, l1Size * 8, "snapshot L1 table"));
 }
 
-function requirePossible({ reader, header }: SnapshotParts, entry: SnapshotEntry): void {
+/** Refuses a snapshot whose disk cannot be. */
+export function requirePossible({ reader, header }: SnapshotParts, entry: SnapshotEntry): void {
   requirePossibleDisk(entry, 2 ** header.header.clusterBits, reader.sizeBytes);
 }
 

@@ -1,3 +1,4 @@
+import { judgeExpansion } from "../amend/expand-snapshots.ts";
 import { requireSnapshotSizes } from "../amend/snapshot-sizes.ts";
 import type { BitmapChange, JudgeParts } from "../bitmaps/bitmap-changes.ts";
 import { BitmapRecorder } from "../bitmaps/bitmap-recorder.ts";
@@ -165,6 +166,12 @@ export class ImageWriter {
     onDeleted: (entry: SnapshotEntry) => void,
   ): Promise<SnapshotEntry> {
     return this.#switch((parts) => judgeDelete(parts, idOrName), onDeleted);
+  }
+
+  /** Leaves no zero cluster in the snapshots, once the disk has none. */
+  expandSnapshots(): Promise<SnapshotEntry> {
+    const { backing } = this.#parts.header.info;
+    return this.#switch((parts) => judgeExpansion(parts, backing !== undefined));
   }
 
   /** Judges a change of the snapshots before anything is written, and carries it out. */

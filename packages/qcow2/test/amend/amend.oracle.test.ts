@@ -18,6 +18,14 @@ const cases: readonly Case[] = [
   { from: "compat=1.1", to: "compat=0.10", ours: { version: 2 } },
   { from: "compat=1.1", to: "compat=0.10", ours: { version: 2 }, hasBase: true },
   { from: "cluster_size=4k", to: "compat=0.10", ours: { version: 2 }, hasBase: true },
+  { from: "compat=1.1", to: "compat=0.10", ours: { version: 2 }, hasSnapshot: true },
+  {
+    from: "cluster_size=512",
+    to: "compat=0.10",
+    ours: { version: 2 },
+    hasBase: true,
+    hasSnapshot: true,
+  },
   { from: "compat=0.10", to: "compat=1.1", ours: { version: 3 }, hasBase: true },
   { from: "compat=0.10", to: "compat=1.1", ours: { version: 3 }, hasSnapshot: true },
   {
@@ -81,11 +89,12 @@ describe.skipIf(!hasQemuImg)("amendImage, beside qemu-img amend", () => {
     expect(qemuVerdict(folder.path, "i.qcow2")).toBe("clean");
     if (!given.hasSnapshot) return;
     qemuImg(folder.path, "snapshot", "-a", "one", "i.qcow2");
-    qemuIo(folder.path, "i.qcow2", "read -q -P 7 700k 99k", "read -q -P 2 3M 64k");
+    const zeros = ["read -q -P 0 1M 512k", "read -q -P 0 2M 64k", "read -q -P 3 2112k 64k"];
+    qemuIo(folder.path, "i.qcow2", "read -q -P 7 700k 99k", "read -q -P 2 3M 64k", ...zeros);
     expect(qemuVerdict(folder.path, "i.qcow2")).toBe("clean");
   });
 
-  it("refuses refcounts that are too narrow for snapshots, as it does", async () => {
+  it("refuses refcounts that are too narrow for snapshots, and version 2 with snapshots of another size, as it does", async () => {
     using folder = temporaryFolder();
     makeDisk(folder.path, { from: "compat=1.1", to: "", ours: {}, hasSnapshot: true });
     await using file = await openFile(join(folder.path, "i.qcow2"), { mode: "rw" });
@@ -94,9 +103,13 @@ describe.skipIf(!hasQemuImg)("amendImage, beside qemu-img amend", () => {
     });
     const amending = () => qemuImg(folder.path, "amend", "-o", "refcount_bits=1", "i.qcow2");
     expect(amending).toThrow(/refcount/);
+    expect(qemuVerdict(folder.path, "i.qcow2")).toBe("clean");
+    qemuImg(folder.path, "resize", "-q", "-f", "qcow2", "i.qcow2", "8M");
     await expect(amendImage(file, { version: 2 })).rejects.toMatchObject({
       code: "QCOW2_UNSUPPORTED_FEATURE",
     });
+    const downgrading = () => qemuImg(folder.path, "amend", "-o", "compat=0.10", "i.qcow2");
+    expect(downgrading).toThrow(/snapshots prevent downgrade/);
     expect(qemuVerdict(folder.path, "i.qcow2")).toBe("clean");
   });
 });
