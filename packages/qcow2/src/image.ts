@@ -141,11 +141,11 @@ export class Qcow2Image implements RandomAccess, AsyncDisposable {
 
   /**
    * Changes the size of the disk. A new part reads as zeros, also where a longer backing file would show through. A
-   * smaller size needs the option `shrink` and loses what lies behind it; snapshots keep theirs. Bitmaps get the size of the
+   * smaller size needs the option `shrink` and loses what lies behind it; snapshots keep theirs. A data file gets the same length. Bitmaps get the size of the
    * disk; a new part is not marked in them. A crash leaves the old size or the new one.
    *
-   * @throws {@link Qcow2Error} `QCOW2_UNSUPPORTED_FEATURE` for a raw data file, snapshots that do not state their size,
-   * as in version 2, and preallocation in a data file; `QCOW2_BITMAP_IN_USE` for bitmaps that cannot be relied on;
+   * @throws {@link Qcow2Error} `QCOW2_UNSUPPORTED_FEATURE` for snapshots that do not state their size, as in version 2, and
+   * a raw data file whose length cannot be set; `QCOW2_BITMAP_IN_USE` for bitmaps that cannot be relied on;
    * `QCOW2_INVALID_ARGUMENT`, `QCOW2_IMAGE_TOO_LARGE`, `QCOW2_TABLE_TOO_LARGE`, or as {@link Qcow2Image.write}.
    */
   async resize(sizeBytes: number, options: ResizeOptions = {}): Promise<void> {

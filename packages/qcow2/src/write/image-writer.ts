@@ -21,6 +21,7 @@ import {
 } from "../snapshots/snapshot-changes.ts";
 import { ClusterWriter } from "./cluster-writer.ts";
 import { ClusterZeroer, type ZeroMode } from "./cluster-zeroer.ts";
+import { cutData, growData, requireSizableData } from "./data-file-size.ts";
 import { dropClusters, dropTables } from "./empty-disk.ts";
 import { HostFile } from "./host-file.ts";
 import { ImageStore, type ImageStoreParts } from "./image-store.ts";
@@ -100,6 +101,7 @@ export class ImageWriter {
     const judge = async () => {
       requireResizable(header.info, layer.sizeBytes, sizeBytes, options);
       if (sizeBytes === layer.sizeBytes) return;
+      requireSizableData(header.info, layer.parts.dataReader.source);
       // A snapshot that does not say how large its disk is would change its size too.
       await requireSnapshotSizes(reader.source, header.area, { maxMetadataBytes });
     };
@@ -245,7 +247,7 @@ export class ImageWriter {
     bitmaps: SizeChange | undefined,
   ): Promise<void> {
     const { layer, header } = this.#parts;
-    const { store } = open;
+    const { store, data } = open;
     const setSize = async (): Promise<void> => {
       if (bitmaps === undefined) return writeSize({ store, header }, sizeBytes);
       this.#bitmapChanges++;
@@ -255,16 +257,25 @@ export class ImageWriter {
     const shrinking = this.#shrinkParts(open);
     if (sizeBytes < layer.sizeBytes) {
       await shrinkDisk(shrinking, sizeBytes, l1EntriesFor(header.info, sizeBytes), setSize);
+      if (data !== store.host) await cutData(data, sizeBytes);
       return;
     }
     // A crash may have ended a shrink before it was done.
     await dropPast(shrinking);
+    if (data !== store.host) {
+      await commitAll(open);
+      await growData(data, layer.sizeBytes, sizeBytes);
+    }
+    // A raw data file is read without the tables, which must not say less than it.
+    const isRawData = header.info.dataFile?.isRaw === true;
+    const amount = preallocation === "off" && isRawData ? "metadata" : preallocation;
     const zero = async (start: number, length: number): Promise<void> => {
       await this.#zeroRange(open, start, length, "zero");
       await commitAll(open);
     };
     const preallocate = async (start: number, end: number): Promise<void> => {
-      if (preallocation !== "off") await preallocateRange(open, start, end, preallocation);
+      const parts = { ...open, isRawData };
+      if (amount !== "off") await preallocateRange(parts, start, end, amount);
       await commitAll(open);
     };
     await growDisk({ store, layer, header, zero, preallocate, setSize }, sizeBytes);

@@ -48,9 +48,6 @@ export function requireResizable(
     throw refusal("QCOW2_INVALID_ARGUMENT", `the new size must be a whole number, not ${to}`);
   }
   if (to < from) requireShrinkable(options);
-  if (info.dataFile?.isRaw) {
-    throw refusal("QCOW2_UNSUPPORTED_FEATURE", "a disk in a raw data file cannot be resized here");
-  }
   if (info.version === 2 && info.snapshots.entries > 0) {
     throw refusal(
       "QCOW2_UNSUPPORTED_FEATURE",
@@ -78,12 +75,6 @@ function requireShrinkable({ shrink, preallocation = "off" }: ResizeOptions): vo
 
 function requirePreallocatable(info: ImageInfo, { preallocation = "off" }: ResizeOptions): void {
   if (preallocation === "off") return;
-  if (info.dataFile) {
-    throw refusal(
-      "QCOW2_UNSUPPORTED_FEATURE",
-      "an external data file cannot be preallocated when it grows",
-    );
-  }
   if (preallocation === "metadata" && info.version === 2) {
     throw refusal(
       "QCOW2_UNSUPPORTED_FEATURE",
