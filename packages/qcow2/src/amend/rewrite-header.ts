@@ -10,7 +10,7 @@ import {
   requireKnownFeatures,
 } from "../inspect/read-header.ts";
 import { requireWritable } from "../write/host-file.ts";
-import { requireWritableImage } from "../write/image-writer.ts";
+import { requireWritableImage } from "../write/writable-image.ts";
 import { changedHeader, type HeaderChange } from "./changed-header.ts";
 
 /** A header that can be written again. */

@@ -6,8 +6,6 @@ import { judgeResize, type SizeChange } from "../bitmaps/resize-bitmaps.ts";
 import { MemoryBudget } from "../bytes/budget.ts";
 import { throwIfAborted } from "../bytes/source-reader.ts";
 import { Qcow2Error } from "../errors.ts";
-import { headerFields } from "../header/layout.ts";
-import type { ImageInfo } from "../inspect/image-info.ts";
 import type { Qcow2Layer } from "../read/qcow2-layer.ts";
 import { switchDisk } from "../snapshots/disk-switch.ts";
 import type { SnapshotEntry } from "../snapshots/parse.ts";
@@ -389,27 +387,4 @@ const zeroStepBytes = 2 ** 30;
 async function commitAll({ store, data }: Pick<OpenWriter, "store" | "data">): Promise<void> {
   if (data !== store.host) await data.flush();
   await store.commit();
-}
-
-/**
- * Refuses an image that may not be written as it is.
- *
- * @throws {@link Qcow2Error} `QCOW2_DIRTY` (conflict), `QCOW2_MARKED_CORRUPT`.
- */
-export function requireWritableImage(info: ImageInfo): void {
-  const place = { offset: headerFields.incompatibleFeatures, structure: "header" } as const;
-  if (info.isMarkedCorrupt) {
-    throw new Qcow2Error({
-      code: "QCOW2_MARKED_CORRUPT",
-      message: "the image is marked corrupt and cannot be written before it is repaired",
-      ...place,
-    });
-  }
-  if (!info.isDirty) return;
-  throw new Qcow2Error({
-    code: "QCOW2_DIRTY",
-    message: "the image was not closed by its last writer: its refcounts may be too low",
-    ...place,
-    hint: "repair it first",
-  });
 }
