@@ -279,6 +279,18 @@ describe("a state", () => {
     expect(database.get("PRAGMA busy_timeout")).toEqual({ timeout: 5000 });
   });
 
+  test("does not wait for the disk where asked, and does so again at the next commit", async () => {
+    using database = await openDatabase();
+    const level = () => database.get("PRAGMA synchronous")?.["synchronous"];
+    expect(database.transaction(level, { sync: false })).toBe(1);
+    expect(database.transaction(level)).toBe(2);
+    const bug = () => {
+      throw new Error("bug");
+    };
+    expect(() => database.transaction(bug, { sync: false })).toThrow("bug");
+    expect(database.transaction(level)).toBe(2);
+  });
+
   test("takes back everything of a transaction that throws", async () => {
     using database = await openDatabase();
     const put = () => database.run("INSERT INTO leases VALUES ('a', 'b', 'c', '{}', 0)");

@@ -116,8 +116,9 @@ export async function ensureDirectory(
   const made: string[] = [];
   for (const folder of missing) {
     if (await makeDirectory(fs, folder, mode)) made.push(folder);
-    await syncDirectory(fs, dirname(folder));
   }
+  // Also where another process made it: its own sync may be yet to come.
+  await Promise.all(missing.map((folder) => syncDirectory(fs, dirname(folder))));
   return made;
 }
 

@@ -1,5 +1,4 @@
-import { getCACertificates } from "node:tls";
-import { Agent, type Dispatcher, EnvHttpProxyAgent } from "undici";
+import type { Dispatcher } from "undici";
 import { OrasError } from "../errors.ts";
 import { type HostOptions, isLoopback } from "./endpoint.ts";
 
@@ -29,10 +28,15 @@ export interface ConnectionsOptions {
   readonly ca?: string;
 }
 
+/** The HTTP library, loaded with the first request: most commands find everything at hand and make none. */
+export function loadHttp(): Promise<typeof import("undici")> {
+  return import("undici");
+}
+
 /** All connections of a client: one pool for each way in which hosts are trusted and reached. */
 export class Connections {
   readonly #options: ConnectionsOptions;
-  readonly #pools: Map<string, Dispatcher> = new Map();
+  readonly #pools: Map<string, Promise<Dispatcher>> = new Map();
 
   /** @throws {@link OrasError} `ORAS_PROXY` for a proxy that is no URL. */
   constructor(options: ConnectionsOptions) {
@@ -42,7 +46,7 @@ export class Connections {
   }
 
   /** The connections for a URL. A host's own trust holds for that origin only, never for where it redirects to. */
-  for(url: URL, first: URL, host: HostOptions): Dispatcher {
+  for(url: URL, first: URL, host: HostOptions): Promise<Dispatcher> {
     const own = url.origin === first.origin ? host : {};
     const isDirect = this.#options.proxy === undefined || isLoopback(url.hostname);
     const key = JSON.stringify([isDirect, own.scheme === "skip-verify", own.ca ?? ""]);
@@ -55,15 +59,16 @@ export class Connections {
   async close(): Promise<void> {
     const pools = [...this.#pools.values()];
     this.#pools.clear();
-    await Promise.all(pools.map((pool) => pool.destroy()));
+    await Promise.all(pools.map(async (pool) => (await pool).destroy()));
   }
 
-  #create(host: HostOptions, isDirect: boolean): Dispatcher {
+  async #create(host: HostOptions, isDirect: boolean): Promise<Dispatcher> {
+    const { Agent, EnvHttpProxyAgent } = await loadHttp();
     const options = this.#options;
     const timeout = options.connectTimeoutMs ?? 10_000;
     const tls = {
       rejectUnauthorized: host.scheme !== "skip-verify",
-      ...trust(options.ca, host.ca),
+      ...(await trust(options.ca, host.ca)),
     };
     const shared = {
       headersTimeout: options.headersTimeoutMs ?? 60_000,
@@ -82,14 +87,16 @@ export class Connections {
       noProxy,
       connectTimeout: timeout,
       requestTls: tls,
-      proxyTls: trust(options.ca),
+      proxyTls: await trust(options.ca),
     });
   }
 }
 
-function trust(...extra: readonly (string | undefined)[]): { ca?: string[] } {
+async function trust(...extra: readonly (string | undefined)[]): Promise<{ ca?: string[] }> {
   const given = extra.filter((pem) => pem !== undefined);
-  return given.length === 0 ? {} : { ca: [...getCACertificates("default"), ...given] };
+  if (given.length === 0) return {};
+  const { getCACertificates } = await import("node:tls");
+  return { ca: [...getCACertificates("default"), ...given] };
 }
 
 function validateProxy(text: string | undefined): void {

@@ -1,5 +1,6 @@
-import { type Dispatcher, request as undiciRequest } from "undici";
+import type { Dispatcher } from "undici";
 import { OrasError } from "../errors.ts";
+import { loadHttp } from "./connections.ts";
 import { redactUrl, toNetworkError } from "./network-error.ts";
 import { type RegistryResponse, wrapResponse } from "./response.ts";
 
@@ -27,7 +28,7 @@ export interface ExchangeRequest {
 /** Sends requests over connections; see {@link exchange}. */
 export interface ExchangeOptions {
   /** The connections to use for a URL. */
-  readonly dispatcherFor: (url: URL) => Dispatcher;
+  readonly dispatcherFor: (url: URL) => Promise<Dispatcher>;
   /** The most redirects that are followed. */
   readonly maxRedirects: number;
   /** The client's clock, in milliseconds. */
@@ -76,9 +77,10 @@ async function send(
   const { method, url, headers, signal } = request;
   try {
     const body = await request.body?.();
-    const data = await undiciRequest(url, {
+    const http = await loadHttp();
+    const data = await http.request(url, {
       method,
-      dispatcher: dispatcherFor(url),
+      dispatcher: await dispatcherFor(url),
       headers: headers ?? {},
       ...(body === undefined ? {} : { body: body as Uint8Array }),
       ...(signal === undefined ? {} : { signal }),

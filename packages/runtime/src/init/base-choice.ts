@@ -73,7 +73,11 @@ export class BaseChoice {
       purpose: `making the ${role} disk of box ${box.name}`,
       owner: processIdentity(),
     };
-    state.transaction((database) => putLease(database, lease, clock.now()));
-    this.#context.defer(() => state.transaction((database) => deleteLease(database, lease.id)));
+    // A loss of power ends every process that could need the lease: nothing waits until it is on stable storage.
+    const sync = false;
+    state.transaction((database) => putLease(database, lease, clock.now()), { sync });
+    this.#context.defer(() =>
+      state.transaction((database) => deleteLease(database, lease.id), { sync }),
+    );
   }
 }

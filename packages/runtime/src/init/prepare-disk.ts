@@ -11,6 +11,7 @@ import type { BoxRecord, DiskRecord } from "../boxes/box.ts";
 import type { BoxLayout } from "../home/layout.ts";
 import { putBase } from "../state/bases-table.ts";
 import { learnImages } from "../state/boxes-table.ts";
+import type { StateDatabase } from "../state/database.ts";
 import { forgetDisk, getDisk, putDisk, setDiskSize } from "../state/disks-table.ts";
 import { BaseChoice, type FreshBase } from "./base-choice.ts";
 import type { PreparedDisk } from "./keys.ts";
@@ -102,7 +103,7 @@ function recordDisk(
 ): void {
   const nowMs = clock.now();
   const base = record.type === "made" ? record.base : undefined;
-  state.transaction((database) => {
+  const store = (database: StateDatabase): void => {
     if (fresh !== undefined) {
       // The canonical path is the one in the overlay.
       const path = base?.path ?? fresh.base.path;
@@ -117,5 +118,7 @@ function recordDisk(
       virtualSizeBytes,
       madeMs: nowMs,
     });
-  });
+  };
+  // A box that is being created counts from the commit that says it was; without that one it is removed whole.
+  state.transaction(store, { sync: box.state !== "creating" });
 }

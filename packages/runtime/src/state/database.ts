@@ -16,10 +16,20 @@ export type Row = Readonly<Record<string, SQLOutputValue>>;
 /** Values by the names of a statement's parameters. */
 export type Parameters = Readonly<Record<string, SQLInputValue>>;
 
+/** Options of {@link StateDatabase.transaction}. */
+export interface TransactionOptions {
+  /**
+   * Whether the commit waits until it is on stable storage; true unless given. Other processes see it either way. After
+   * a loss of power it may be gone, but never while a later commit is there.
+   */
+  readonly sync?: boolean;
+}
+
 const busyTimeoutMs = 5000;
 
 /**
- * The state database: WAL, every commit synced, and every write in a transaction that begins with the write lock.
+ * The state database: WAL, commits synced unless asked otherwise, and every write in a transaction that begins with the
+ * write lock.
  *
  * Calls are synchronous, so keep them short.
  */
@@ -62,10 +72,11 @@ export class StateDatabase implements Disposable {
     }
   }
 
-  /** Runs `work` as one transaction: all of it is stored and synced, or nothing. */
-  transaction<Result>(work: () => Result): Result {
+  /** Runs `work` as one transaction: all of it is stored, and synced unless asked otherwise, or nothing. */
+  transaction<Result>(work: () => Result, { sync = true }: TransactionOptions = {}): Result {
     try {
-      this.#database.exec("BEGIN IMMEDIATE");
+      // With NORMAL the log is not synced at a commit. The level is set each time, so that no failure leaves it low.
+      this.#database.exec(`PRAGMA synchronous = ${sync ? "FULL" : "NORMAL"}; BEGIN IMMEDIATE`);
       try {
         const result = work();
         this.#database.exec("COMMIT");

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import type { Clock } from "@box/pipeline";
 import type { BoxEvent } from "../events.ts";
 import type { HomeLayout } from "../home/layout.ts";
-import { StateDatabase } from "./database.ts";
+import { StateDatabase, type TransactionOptions } from "./database.ts";
 import { refuseLostState } from "./lost-state.ts";
 import { insertEvents } from "./operations-table.ts";
 
@@ -34,14 +34,17 @@ export class StateStore implements Disposable {
   }
 
   /** Runs `work` as one transaction, with the events that wait. */
-  transaction<Result>(work: (database: StateDatabase) => Result): Result {
+  transaction<Result>(
+    work: (database: StateDatabase) => Result,
+    options: TransactionOptions = {},
+  ): Result {
     const batch = this.#pending;
     this.#pending = [];
     try {
       return this.database.transaction(() => {
         insertEvents(this.database, batch);
         return work(this.database);
-      });
+      }, options);
     } catch (error) {
       this.#pending = [...batch, ...this.#pending];
       throw error;
