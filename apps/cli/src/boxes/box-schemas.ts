@@ -1,65 +1,76 @@
 import type { BoxDetails, BoxSummary } from "@box/runtime";
 import * as z from "zod";
 
-const time = z.iso.datetime();
-const environment = z.array(z.tuple([z.string(), z.string()]));
-
-const summaryShape = {
-  id: z.string(),
-  name: z.string(),
-  state: z.string(),
-  image: z.strictObject({ reference: z.string(), digest: z.string().optional() }),
-  guestRootfs: z.discriminatedUnion("type", [
-    z.strictObject({
-      type: z.literal("disk"),
-      reference: z.string().optional(),
-      imageDigest: z.string().optional(),
-      environment: environment.optional(),
-    }),
-    z.strictObject({ type: z.literal("initramfs") }),
-  ]),
-  labels: z.record(z.string(), z.string()),
-  autoRemove: z.boolean(),
-  createdAt: time,
-  updatedAt: time,
-  error: z.looseObject({ code: z.string(), kind: z.string(), message: z.string() }).optional(),
-};
-
-const base = z.strictObject({
-  path: z.string(),
-  sizeBytes: z.int(),
-  format: z.enum(["raw", "qcow2"]),
-  key: z.string().optional(),
-  digest: z.string().optional(),
-});
-
-const disk = z.strictObject({
-  role: z.enum(["user", "guest"]),
-  path: z.string(),
-  base: base.optional(),
-  virtualSizeBytes: z.int(),
-  madeMs: z.int(),
-});
+// Schemas of what is printed are for documents and tests: no command makes them.
 
 /** The schema of a box in a list. */
-export const boxSummary: z.ZodType<BoxSummary> = z.strictObject(
-  summaryShape,
+export const boxSummary: z.ZodType<BoxSummary> = z.lazy(() =>
+  z.strictObject(summaryShape()),
 ) as unknown as z.ZodType<BoxSummary>;
 
 /** The schema of everything about a box. */
-export const boxDetails: z.ZodType<BoxDetails> = z.strictObject({
-  ...summaryShape,
-  directory: z.string(),
-  imageConfig: z
-    .strictObject({
-      environment,
-      entrypoint: z.array(z.string()),
-      command: z.array(z.string()),
-      workingDirectory: z.string(),
-      user: z.string(),
-    })
-    .optional(),
-  disks: z.strictObject({ user: disk.optional(), guest: disk.optional() }),
-  operations: z.array(z.looseObject({ id: z.string(), kind: z.string(), state: z.string() })),
-  history: z.array(z.looseObject({ type: z.string(), sequence: z.int() })),
+export const boxDetails: z.ZodType<BoxDetails> = z.lazy(() => {
+  const texts = z.array(z.string());
+  const optionalDisk = diskSchema().optional();
+  return z.strictObject({
+    ...summaryShape(),
+    directory: z.string(),
+    imageConfig: z
+      .strictObject({
+        environment: environmentSchema(),
+        entrypoint: texts,
+        command: texts,
+        workingDirectory: z.string(),
+        user: z.string(),
+      })
+      .optional(),
+    disks: z.strictObject({ user: optionalDisk, guest: optionalDisk }),
+    operations: z.array(z.looseObject({ id: z.string(), kind: z.string(), state: z.string() })),
+    history: z.array(z.looseObject({ type: z.string(), sequence: z.int() })),
+  });
 }) as unknown as z.ZodType<BoxDetails>;
+
+function summaryShape() {
+  const time = z.iso.datetime();
+  return {
+    id: z.string(),
+    name: z.string(),
+    state: z.string(),
+    image: z.strictObject({ reference: z.string(), digest: z.string().optional() }),
+    guestRootfs: z.discriminatedUnion("type", [
+      z.strictObject({
+        type: z.literal("disk"),
+        reference: z.string().optional(),
+        imageDigest: z.string().optional(),
+        environment: environmentSchema().optional(),
+      }),
+      z.strictObject({ type: z.literal("initramfs") }),
+    ]),
+    labels: z.record(z.string(), z.string()),
+    autoRemove: z.boolean(),
+    createdAt: time,
+    updatedAt: time,
+    error: z.looseObject({ code: z.string(), kind: z.string(), message: z.string() }).optional(),
+  };
+}
+
+function environmentSchema() {
+  return z.array(z.tuple([z.string(), z.string()]));
+}
+
+function diskSchema() {
+  const base = z.strictObject({
+    path: z.string(),
+    sizeBytes: z.int(),
+    format: z.enum(["raw", "qcow2"]),
+    key: z.string().optional(),
+    digest: z.string().optional(),
+  });
+  return z.strictObject({
+    role: z.enum(["user", "guest"]),
+    path: z.string(),
+    base: base.optional(),
+    virtualSizeBytes: z.int(),
+    madeMs: z.int(),
+  });
+}

@@ -4,7 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { describe, expect, onTestFinished, test } from "vitest";
+import { createTestHome } from "../support/boxed-home.ts";
 import { builtFolder } from "../support/build-program.ts";
+import { canRun } from "../support/spawn-box.ts";
 
 const run = promisify(execFile);
 const main = join(builtFolder, "main.js");
@@ -34,22 +36,42 @@ describe("the built program", () => {
   });
 
   test("answers --version without the parser, and help without any schema", async () => {
-    const loaded = async (...argv: string[]) => {
-      const { stderr } = await run(process.execPath, [main, ...argv], {
-        env: { ...process.env, NODE_DEBUG: "esm", NODE_COMPILE_CACHE: undefined },
-        maxBuffer: 2 ** 26,
-      });
-      return new Set(
-        [...stderr.matchAll(/file:\/\/[^\s'"]*\/([\w-]+\.js)/g)].map((match) => match[1] ?? ""),
-      );
-    };
-    const sizeOf = async (names: Set<string>) => {
-      const texts = await Promise.all(
-        [...names].map((name) => readFile(join(builtFolder, name), "utf8")),
-      );
-      return texts.reduce((sum, text) => sum + text.length, 0);
-    };
     expect(await sizeOf(await loaded("--version"))).toBeLessThan(10_000);
     expect(await sizeOf(await loaded("help"))).toBeLessThan(110_000);
   });
+
+  test("makes a box of a known image without the HTTP client, and waits seldom for the disk", async () => {
+    const { box, home, image, folder } = await createTestHome();
+    expect((await box(["create", image, "--name", "a"])).exitCode).toBe(0);
+    const names = await loaded("--home", home, "create", image, "--name", "b");
+    expect(names.size).toBeLessThan(60);
+    expect(await sizeOf(names)).toBeLessThan(800_000);
+    if (!canRun("strace", "-f", "-e", "trace=fsync", "true")) return;
+    const log = join(folder, "calls");
+    const under = ["strace", "-f", "-e", "trace=fsync,fdatasync", "-o", log];
+    expect((await box(["create", image, "--name", "c"], { under })).exitCode).toBe(0);
+    const syncs = (await readFile(log, "utf8")).match(/sync\(\d/g) ?? [];
+    // The beginning: the new log's header, its name and its content. Two folders. Twice a disk and its name. The end.
+    // Closing the state: its log and itself. And events wait a quarter of a second at the most, which a slow machine may take.
+    expect(syncs.length).toBeGreaterThanOrEqual(3 + 2 + 4 + 1 + 2);
+    expect(syncs.length).toBeLessThanOrEqual(3 + 2 + 4 + 1 + 2 + 2);
+  });
 });
+
+/** The files of the program that a command line loads. */
+async function loaded(...argv: string[]): Promise<ReadonlySet<string>> {
+  const { stderr } = await run(process.execPath, [main, ...argv], {
+    env: { ...process.env, NODE_DEBUG: "esm", NODE_COMPILE_CACHE: undefined },
+    maxBuffer: 2 ** 26,
+  });
+  return new Set(
+    [...stderr.matchAll(/file:\/\/[^\s'"]*\/([\w-]+\.js)/g)].map((match) => match[1] ?? ""),
+  );
+}
+
+async function sizeOf(names: ReadonlySet<string>): Promise<number> {
+  const texts = await Promise.all(
+    [...names].map((name) => readFile(join(builtFolder, name), "utf8")),
+  );
+  return texts.reduce((sum, text) => sum + text.length, 0);
+}

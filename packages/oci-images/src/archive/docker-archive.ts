@@ -8,16 +8,15 @@ import { formatImageReference, parseImageReference } from "../reference/image-re
 import { findStaged, type StagedArchive, type StagedFile } from "./stage.ts";
 import { StagedTarget } from "./staged-target.ts";
 
-const manifestSchema = z
-  .array(
-    z.looseObject({
-      Config: z.string().min(1),
-      RepoTags: z.array(z.string()).nullish(),
-      Layers: z.array(z.string()).nullish(),
-    }),
-  )
-  .min(1)
-  .max(10_000);
+const manifestSchema = z.lazy(() => z.array(imageSchema).min(1).max(10_000));
+
+const imageSchema = z.lazy(() =>
+  z.looseObject({
+    Config: z.string().min(1),
+    RepoTags: z.array(z.string()).nullish(),
+    Layers: z.array(z.string()).nullish(),
+  }),
+);
 
 /** The images of a docker-archive, as OCI content. */
 export interface DockerArchive {

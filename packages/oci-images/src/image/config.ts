@@ -54,40 +54,46 @@ export interface HistoryEntry {
   readonly isEmptyLayer: boolean;
 }
 
-const text = z.string().nullish();
-const texts = z.array(z.string()).nullish();
-const flags = z.record(z.string(), z.unknown()).nullish();
-
-const historySchema = z.looseObject({
-  created: text,
-  created_by: text,
-  author: text,
-  comment: text,
-  empty_layer: z.boolean().nullish(),
+// Made when it is first used: making it takes longer than reading a config with it.
+const configSchema = z.lazy(() => {
+  const text = z.string().nullish();
+  const shortText = z.string().max(255).nullish();
+  const texts = z.array(z.string()).nullish();
+  const flags = z.record(z.string(), z.unknown()).nullish();
+  return z.looseObject({
+    architecture: shortText,
+    os: shortText,
+    "os.version": text,
+    variant: text,
+    created: text,
+    author: text,
+    config: z
+      .looseObject({
+        Env: texts,
+        Entrypoint: texts,
+        Cmd: texts,
+        WorkingDir: text,
+        User: text,
+        ExposedPorts: flags,
+        Volumes: flags,
+        Labels: z.record(z.string(), z.string()).nullish(),
+        StopSignal: text,
+      })
+      .nullish(),
+    rootfs: z.looseObject({ type: text, diff_ids: z.array(digestSchema).nullish() }),
+    history: z.array(historySchema).nullish(),
+  });
 });
 
-const configSchema = z.looseObject({
-  architecture: z.string().max(255).nullish(),
-  os: z.string().max(255).nullish(),
-  "os.version": text,
-  variant: text,
-  created: text,
-  author: text,
-  config: z
-    .looseObject({
-      Env: texts,
-      Entrypoint: texts,
-      Cmd: texts,
-      WorkingDir: text,
-      User: text,
-      ExposedPorts: flags,
-      Volumes: flags,
-      Labels: z.record(z.string(), z.string()).nullish(),
-      StopSignal: text,
-    })
-    .nullish(),
-  rootfs: z.looseObject({ type: text, diff_ids: z.array(digestSchema).nullish() }),
-  history: z.array(historySchema).nullish(),
+const historySchema = z.lazy(() => {
+  const text = z.string().nullish();
+  return z.looseObject({
+    created: text,
+    created_by: text,
+    author: text,
+    comment: text,
+    empty_layer: z.boolean().nullish(),
+  });
 });
 
 /**

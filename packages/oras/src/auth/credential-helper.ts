@@ -16,7 +16,7 @@ export interface RunHelperOptions {
 
 const maxOutputBytes = 1024 * 1024;
 
-const replySchema = z.looseObject({ Username: z.string(), Secret: z.string() });
+const replySchema = z.lazy(() => z.looseObject({ Username: z.string(), Secret: z.string() }));
 
 /** What helpers say, by Docker's protocol, when they know nothing. */
 const notFoundReply = "credentials not found in native keychain";

@@ -3,19 +3,23 @@ import { OrasError } from "../errors.ts";
 import { parseJson } from "../json/parse-json.ts";
 import type { Credentials } from "./credentials.ts";
 
-const entrySchema = z.looseObject({
-  auth: z.string().exactOptional(),
-  username: z.string().exactOptional(),
-  password: z.string().exactOptional(),
-  identitytoken: z.string().exactOptional(),
-  registrytoken: z.string().exactOptional(),
-});
+const entrySchema = z.lazy(() =>
+  z.looseObject({
+    auth: z.string().exactOptional(),
+    username: z.string().exactOptional(),
+    password: z.string().exactOptional(),
+    identitytoken: z.string().exactOptional(),
+    registrytoken: z.string().exactOptional(),
+  }),
+);
 
-const configSchema = z.looseObject({
-  auths: z.record(z.string(), entrySchema).exactOptional(),
-  credsStore: z.string().exactOptional(),
-  credHelpers: z.record(z.string(), z.string()).exactOptional(),
-});
+const configSchema = z.lazy(() =>
+  z.looseObject({
+    auths: z.record(z.string(), entrySchema).exactOptional(),
+    credsStore: z.string().exactOptional(),
+    credHelpers: z.record(z.string(), z.string()).exactOptional(),
+  }),
+);
 
 /** A parsed `config.json` of Docker or `auth.json` of Podman; unknown fields are kept. */
 export type DockerConfig = Readonly<Record<string, unknown>> & {

@@ -40,11 +40,13 @@ const clientId = "box";
 /** A server that lacks the POST form answers with one of these, as containerd knows. */
 const postUnsupported: ReadonlySet<number> = new Set([400, 401, 404, 405]);
 
-const tokenSchema = z.looseObject({
-  token: z.string().exactOptional(),
-  access_token: z.string().exactOptional(),
-  expires_in: z.number().exactOptional(),
-});
+const tokenSchema = z.lazy(() =>
+  z.looseObject({
+    token: z.string().exactOptional(),
+    access_token: z.string().exactOptional(),
+    expires_in: z.number().exactOptional(),
+  }),
+);
 
 /**
  * Fetches a token: the OAuth2 POST form for credentials, and the GET form when the server lacks it or nobody asks.

@@ -36,18 +36,11 @@ export interface Descriptor {
   readonly data?: string;
 }
 
-const platformSchema: z.ZodType<Platform> = z.looseObject({
-  architecture: z.string().max(255),
-  os: z.string().max(255),
-  "os.version": z.string().max(255).exactOptional(),
-  "os.features": z.array(z.string().max(255)).max(100).exactOptional(),
-  variant: z.string().max(255).exactOptional(),
-});
+// Schemas here are made when they are first used: making them takes longer than reading a document with them.
 
 /** Annotations of descriptors, manifests and indexes. */
-export const annotationsSchema: z.ZodType<Record<string, string>> = z.record(
-  z.string(),
-  z.string(),
+export const annotationsSchema: z.ZodType<Record<string, string>> = z.lazy(() =>
+  z.record(z.string(), z.string()),
 );
 
 /** A digest in JSON. */
@@ -57,15 +50,28 @@ export const digestSchema: z.ZodType<Digest> = z.custom<Digest>(
 );
 
 /** A descriptor in JSON; unknown fields are kept. */
-export const descriptorSchema: z.ZodType<Descriptor> = z.looseObject({
-  mediaType: z.string().min(1).max(255),
-  digest: digestSchema,
-  size: z.int().nonnegative(),
-  urls: z.array(z.string().max(4096)).max(100).exactOptional(),
-  annotations: annotationsSchema.exactOptional(),
-  artifactType: z.string().max(255).exactOptional(),
-  platform: platformSchema.exactOptional(),
-  data: z.string().exactOptional(),
+export const descriptorSchema: z.ZodType<Descriptor> = z.lazy(() =>
+  z.looseObject({
+    mediaType: z.string().min(1).max(255),
+    digest: digestSchema,
+    size: z.int().nonnegative(),
+    urls: z.array(z.string().max(4096)).max(100).exactOptional(),
+    annotations: annotationsSchema.exactOptional(),
+    artifactType: z.string().max(255).exactOptional(),
+    platform: platformSchema.exactOptional(),
+    data: z.string().exactOptional(),
+  }),
+);
+
+const platformSchema: z.ZodType<Platform> = z.lazy(() => {
+  const text = z.string().max(255);
+  return z.looseObject({
+    architecture: text,
+    os: text,
+    "os.version": text.exactOptional(),
+    "os.features": z.array(text).max(100).exactOptional(),
+    variant: text.exactOptional(),
+  });
 });
 
 /** Describes bytes in memory. */

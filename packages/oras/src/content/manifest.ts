@@ -58,24 +58,29 @@ export interface ParseManifestOptions {
 /** The default limit of manifests and configs in bytes. */
 export const maxManifestBytes: number = 4 * 1024 * 1024;
 
-const manifestSchema: z.ZodType<Manifest> = z.looseObject({
-  schemaVersion: z.literal(2),
-  mediaType: z.string().exactOptional(),
-  artifactType: z.string().exactOptional(),
-  config: descriptorSchema,
-  layers: z.array(descriptorSchema),
-  subject: descriptorSchema.exactOptional(),
-  annotations: annotationsSchema.exactOptional(),
-});
+const manifestSchema: z.ZodType<Manifest> = z.lazy(() =>
+  z.looseObject({
+    ...commonShape(),
+    config: descriptorSchema,
+    layers: z.array(descriptorSchema),
+  }),
+);
 
-const indexSchema: z.ZodType<Index> = z.looseObject({
-  schemaVersion: z.literal(2),
-  mediaType: z.string().exactOptional(),
-  artifactType: z.string().exactOptional(),
-  manifests: z.array(descriptorSchema),
-  subject: descriptorSchema.exactOptional(),
-  annotations: annotationsSchema.exactOptional(),
-});
+const indexSchema: z.ZodType<Index> = z.lazy(() =>
+  z.looseObject({ ...commonShape(), manifests: z.array(descriptorSchema) }),
+);
+
+/** The fields that manifests and indexes share. */
+function commonShape() {
+  const text = z.string().exactOptional();
+  return {
+    schemaVersion: z.literal(2),
+    mediaType: text,
+    artifactType: text,
+    subject: descriptorSchema.exactOptional(),
+    annotations: annotationsSchema.exactOptional(),
+  };
+}
 
 /**
  * Parses a manifest or an index and refuses documents that could be read as both (CVE-2021-41190).

@@ -17,12 +17,11 @@ export const nameAnnotations = {
 
 const maxMarkerBytes = 4096;
 
-const indexSchema: z.ZodType<Index> = z.looseObject({
-  schemaVersion: z.literal(2),
-  manifests: z.array(descriptorSchema),
-});
+const indexSchema: z.ZodType<Index> = z.lazy(() =>
+  z.looseObject({ schemaVersion: z.literal(2), manifests: z.array(descriptorSchema) }),
+);
 
-const markerSchema = z.looseObject({ imageLayoutVersion: z.string() });
+const markerSchema = z.lazy(() => z.looseObject({ imageLayoutVersion: z.string() }));
 
 /**
  * Checks that a folder is an image layout of version 1.

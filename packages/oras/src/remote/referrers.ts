@@ -4,8 +4,9 @@ import { type Digest, digestAlgorithm, digestHex } from "../content/digest.ts";
 import { mediaTypes } from "../content/media-types.ts";
 
 /** A page of the referrers listing. */
-export const referrersSchema: z.ZodType<{ readonly manifests: readonly Descriptor[] }> =
-  z.looseObject({ manifests: z.array(descriptorSchema).max(10_000) });
+export const referrersSchema: z.ZodType<{ readonly manifests: readonly Descriptor[] }> = z.lazy(
+  () => z.looseObject({ manifests: z.array(descriptorSchema).max(10_000) }),
+);
 
 /** The tag under which referrers of a digest are listed where the registry has no referrers API. */
 export function fallbackTag(subject: Digest): string {

@@ -41,8 +41,9 @@ export interface ReferrersOptions extends OperationOptions {
 
 const defaultChunkBytes = 64 * 1024 * 1024;
 
-const tagsSchema: z.ZodType<{ readonly tags?: readonly string[] | null | undefined }> =
-  z.looseObject({ tags: z.array(z.string().max(128)).nullish() });
+const tagsSchema: z.ZodType<{ readonly tags?: readonly string[] | null | undefined }> = z.lazy(() =>
+  z.looseObject({ tags: z.array(z.string().max(128)).nullish() }),
+);
 
 /** One repository of a registry. */
 export class RemoteRepository implements Target, ReferenceFetcher, GraphTarget {

@@ -9,9 +9,11 @@ import type { RegistryResponse } from "./response.ts";
 /** Statuses that may pass when the same request is sent again. */
 export const retryableStatuses: ReadonlySet<number> = new Set([408, 425, 429, 500, 502, 503, 504]);
 
-const errorBodySchema = z.looseObject({
-  errors: z.array(z.looseObject({ code: z.string().optional(), message: z.string().optional() })),
-});
+const errorBodySchema = z.lazy(() =>
+  z.looseObject({
+    errors: z.array(z.looseObject({ code: z.string().optional(), message: z.string().optional() })),
+  }),
+);
 
 /** Reads a reply that reports a failure and turns it into a typed error. */
 export async function toStatusError(

@@ -20,13 +20,16 @@ export interface CreateInput {
   readonly pull?: "missing" | "always" | "never" | undefined;
 }
 
+const text = z.string().min(1);
+const optionalText = text.optional();
+
 /** The schema of {@link CreateInput}. */
 export const input: z.ZodType<CreateInput> = z.strictObject({
-  ref: z.string().min(1),
-  name: z.string().min(1).optional(),
-  guestRootfs: z.string().min(1).optional(),
+  ref: text,
+  name: optionalText,
+  guestRootfs: optionalText,
   diskSize: z.string().optional(),
-  label: z.array(z.string().min(1)).optional(),
+  label: z.array(text).optional(),
   rm: z.boolean().optional(),
   pull: z.enum(["missing", "always", "never"]).optional(),
 });
@@ -40,7 +43,6 @@ export interface PreparedOutput {
 }
 
 /** The schema of {@link PreparedOutput}. */
-export const output: z.ZodType<PreparedOutput> = z.strictObject({
-  box: boxDetails,
-  operation: z.string(),
-});
+export const output: z.ZodType<PreparedOutput> = z.lazy(() =>
+  z.strictObject({ box: boxDetails, operation: z.string() }),
+);
