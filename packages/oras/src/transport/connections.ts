@@ -29,8 +29,9 @@ export interface ConnectionsOptions {
 }
 
 /** The HTTP library, loaded with the first request: most commands find everything at hand and make none. */
-export function loadHttp(): Promise<typeof import("undici")> {
-  return import("undici");
+export function loadHttp(): Promise<typeof import("./http.ts")> {
+  // By way of a module of names: bundlers give a CommonJS library that is imported late none but its default.
+  return import("./http.ts");
 }
 
 /** All connections of a client: one pool for each way in which hosts are trusted and reached. */
