@@ -291,6 +291,23 @@ describe("prune", () => {
     expect(await runtime.bases.list()).toHaveLength(1);
   });
 
+  test("of images stops when the manifest of a box cannot be read, and takes no failure for a manifest that is gone", async () => {
+    const { runtime, store, image } = await withSampleImage();
+    await runtime.boxes.create({ image, name: "web", guestRootfs: { type: "initramfs" } });
+    const { digest, descriptor: manifest, layers } = await store.get(image);
+    await store.remove(image);
+    const path = store.layout.blobPath(digest);
+    const prune = () => runtime.storage.prune({ imageGraceMs: 0 });
+    await writeFile(path, "{}".padEnd(manifest.size));
+    await expect(prune()).rejects.toMatchObject({ kind: "corrupt" });
+    await expect(runtime.storage.usage()).rejects.toMatchObject({ kind: "corrupt" });
+    await rm(path);
+    await mkdir(path);
+    await expect(prune()).rejects.toMatchObject({ code: "IO_FAILED", kind: "io" });
+    await expect(runtime.storage.usage()).rejects.toMatchObject({ kind: "io" });
+    for (const { descriptor } of layers) expect(await store.layout.exists(descriptor)).toBe(true);
+  });
+
   test("stops when it is told to", async () => {
     const { runtime } = await twoBoxes();
     await runtime.boxes.remove("db");

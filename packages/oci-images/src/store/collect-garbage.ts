@@ -1,3 +1,4 @@
+import { isBoxError } from "@box/errors";
 import {
   type Descriptor,
   type Digest,
@@ -6,6 +7,7 @@ import {
   type OperationOptions,
   type StoredBlob,
   successorsOf,
+  verifyContent,
 } from "@box/oras";
 import type { ImageLimits } from "../image/image.ts";
 import { type ReadNodeOptions, readNode } from "../platform/select.ts";
@@ -47,11 +49,41 @@ export async function collectGarbage(
   return layout.exclusively(async () => {
     const marked = new Set<Digest>(options.keep ?? []);
     const { manifests } = await layout.index();
-    const kept = [...marked].map(async (digest) => layout.resolve(digest).catch(() => undefined));
+    const kept = [...marked].map((digest) => resolveKept(layout, digest, signal));
     const roots = [...manifests, ...(await Promise.all(kept)).filter((one) => one !== undefined)];
     for (const root of roots) await mark(layout, root, marked, { signal, limits });
     return sweep(layout, marked, options);
   }, signal);
+}
+
+/** What a digest that stays leads to; nothing when it is not there, or is a blob and no manifest. */
+async function resolveKept(
+  layout: OciLayout,
+  digest: Digest,
+  signal: AbortSignal | undefined,
+): Promise<Descriptor | undefined> {
+  try {
+    return await layout.resolve(digest);
+  } catch (error) {
+    if (!isBoxError(error) || error.kind === "io") throw error;
+    if (error.code === "OCI_NOT_FOUND") return undefined;
+    // It may be a manifest that rotted, whose parts nobody knows of then.
+    await verifyBlob(layout, digest, signal);
+    return undefined;
+  }
+}
+
+async function verifyBlob(
+  layout: OciLayout,
+  digest: Digest,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  for await (const { digest: found, size } of layout.blobs()) {
+    if (found !== digest) continue;
+    const descriptor = { mediaType: "application/octet-stream", digest, size };
+    const chunks = await layout.fetch(descriptor, { signal, verify: false });
+    for await (const _chunk of verifyContent(chunks, descriptor));
+  }
 }
 
 async function mark(

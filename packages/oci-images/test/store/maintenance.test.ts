@@ -1,5 +1,6 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { nodeFileSystem, observeFileSystem } from "@box/io/node";
 import { ImageStore } from "@box/oci-images";
 import { copy, MemoryTarget, OciLayout } from "@box/oras";
 import { describe, expect, test } from "vitest";
@@ -55,6 +56,37 @@ describe("collecting garbage", () => {
     const keep = [image.digest];
     expect((await store.collectGarbage({ nowMs: Date.now() })).removed).toEqual([]);
     expect((await store.collectGarbage({ nowMs: muchLater, keep })).removed).toEqual([]);
+    expect((await store.get(image.digest)).layers).toHaveLength(2);
+  });
+
+  test("spares a blob that is kept and no manifest, and takes no rotten manifest for one", async () => {
+    const { store, images } = await storeWith(["v1"]);
+    const [image] = images as [(typeof images)[0]];
+    await store.remove(image.reference);
+    const [layer] = image.layers as [(typeof image.layers)[0]];
+    const only = { nowMs: muchLater, dryRun: true, keep: [layer.descriptor.digest] };
+    const { removed } = await store.collectGarbage(only);
+    // Its manifest, config and other layer.
+    expect(removed).toHaveLength(3);
+    await damage(store.layout.blobPath(image.digest));
+    const keep = [image.digest];
+    await expectCode(store.collectGarbage({ nowMs: muchLater, keep }), "OCI_DIGEST_MISMATCH");
+    expect(await store.layout.exists(layer.descriptor)).toBe(true);
+  });
+
+  test("removes nothing when the disk fails under a manifest that is kept", async () => {
+    const { store, images } = await storeWith(["v1"]);
+    const [image] = images as [(typeof images)[0]];
+    await store.remove(image.reference);
+    const path = store.layout.blobPath(image.digest);
+    const fs = observeFileSystem(nodeFileSystem, (call) => {
+      if (call.kind === "open" && call.path === path) {
+        throw Object.assign(new Error("EIO: i/o error"), { code: "EIO" });
+      }
+    });
+    const failing = await ImageStore.open(store.layout.directory, { platform, fs });
+    const keep = [image.digest];
+    await expectCode(failing.collectGarbage({ nowMs: muchLater, keep }), "IO_FAILED");
     expect((await store.get(image.digest)).layers).toHaveLength(2);
   });
 

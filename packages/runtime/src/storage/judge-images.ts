@@ -1,3 +1,4 @@
+import { isBoxError } from "@box/errors";
 import type { CollectedGarbage, ImageStore } from "@box/oci-images";
 import type { Descriptor, Digest } from "@box/oras";
 import { listBoxes } from "../state/boxes-table.ts";
@@ -48,7 +49,7 @@ export async function judgeImages(
     images.push({ name: name ?? root.digest, blobs, usedBy });
   }
   for (const digest of unseen) {
-    const root = await store.layout.resolve(digest).catch(() => undefined);
+    const root = await resolveStored(store, digest);
     if (root === undefined) continue;
     images.push({
       name: digest,
@@ -57,6 +58,16 @@ export async function judgeImages(
     });
   }
   return images;
+}
+
+/** The manifest of a box's image; nothing when the store has it no more. */
+async function resolveStored(store: ImageStore, digest: Digest): Promise<Descriptor | undefined> {
+  try {
+    return await store.layout.resolve(digest);
+  } catch (error) {
+    if (isBoxError(error) && error.code === "OCI_NOT_FOUND") return undefined;
+    throw error;
+  }
 }
 
 /** Collects, or in a dry run only finds, blobs that belong to no image that stays. */
