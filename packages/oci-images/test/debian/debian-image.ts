@@ -1,6 +1,6 @@
 import { cp, mkdir, mkdtemp, readFile, rename, rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import { hasTool, run } from "../oracle-tools.ts";
+import { hasTool, run } from "@box/test-support";
 
 const repository = resolve(import.meta.dirname, "../../../..");
 /** Leaf packages and what they need besides the smallest Debian. */

@@ -11,9 +11,8 @@ import {
   RemoteRepository,
 } from "@box/oras";
 import { type ServedRegistry, serveRegistry } from "@box/oras/registry-server";
+import { drain, selfSigned } from "@box/test-support";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { drain } from "../drain.ts";
-import { selfSigned } from "../self-signed.ts";
 import { temporaryFolder } from "../temporary-folder.ts";
 import { connectionRows } from "./connection-rows.ts";
 import { contentRows } from "./content-rows.ts";

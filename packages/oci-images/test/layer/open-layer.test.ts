@@ -7,9 +7,9 @@ import {
   MemoryTarget,
   mediaTypes,
 } from "@box/oras";
+import { drain } from "@box/test-support";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { drain } from "../drain.ts";
 import { expectCode } from "../expect-code.ts";
 import { noise } from "../sample-image.ts";
 

@@ -18,10 +18,10 @@ import {
   type Target,
 } from "@box/oras";
 import { serveRegistry } from "@box/oras/registry-server";
+import { scriptedServer } from "@box/test-support";
 import { describe, expect, test } from "vitest";
 import { expectCode } from "../expect-code.ts";
 import { addImage, addIndex, encodeJson, noise } from "../sample-image.ts";
-import { scriptedServer } from "../scripted-server.ts";
 import { temporaryFolder } from "../temporary-folder.ts";
 
 const platform = { os: "linux", architecture: "amd64" };

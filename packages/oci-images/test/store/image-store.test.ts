@@ -3,11 +3,10 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { ImageStore, type PullEvent, type PullOptions } from "@box/oci-images";
 import { copy, type Descriptor, digestOf, MemoryTarget, mediaTypes, OciLayout } from "@box/oras";
+import { drain, type ScriptedServer, scriptedServer } from "@box/test-support";
 import { describe, expect, test } from "vitest";
-import { drain } from "../drain.ts";
 import { expectCode } from "../expect-code.ts";
 import { addImage, addIndex, encodeJson, type ImageParts, noise } from "../sample-image.ts";
-import { type ScriptedServer, scriptedServer } from "../scripted-server.ts";
 import { temporaryFolder } from "../temporary-folder.ts";
 
 const amd64 = { os: "linux", architecture: "amd64" };

@@ -2,11 +2,10 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { ImageStore, type ImageStoreOptions } from "@box/oci-images";
 import { copy, type Descriptor, MemoryTarget, mediaTypes, OciLayout } from "@box/oras";
+import { drain, scriptedServer } from "@box/test-support";
 import { describe, expect, test } from "vitest";
-import { drain } from "../drain.ts";
 import { expectCode } from "../expect-code.ts";
 import { add, addImage, addIndex, encodeJson } from "../sample-image.ts";
-import { scriptedServer } from "../scripted-server.ts";
 import { temporaryFolder } from "../temporary-folder.ts";
 
 const mebibyte = 1024 * 1024;

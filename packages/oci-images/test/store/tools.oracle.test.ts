@@ -3,8 +3,8 @@ import { join } from "node:path";
 import { ImageStore } from "@box/oci-images";
 import { copy, MemoryTarget, OciLayout } from "@box/oras";
 import { serveRegistry } from "@box/oras/registry-server";
+import { hasTool, run } from "@box/test-support";
 import { describe, expect, test } from "vitest";
-import { hasTool, run } from "../oracle-tools.ts";
 import { addImage } from "../sample-image.ts";
 import { temporaryFolder } from "../temporary-folder.ts";
 

@@ -1,9 +1,9 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { type Credentials, type RegistryClientOptions, RemoteRepository } from "@box/oras";
+import { type ScriptedServer, scriptedServer } from "@box/test-support";
 import { describe, expect, test } from "vitest";
 import { expectCode } from "../expect-code.ts";
 import { sampleImage } from "../sample-image.ts";
-import { type ScriptedServer, scriptedServer } from "../scripted-server.ts";
 import { fakePacing, testClient } from "../test-client.ts";
 
 const password: Credentials = { type: "password", username: "ann", password: "s3cret" };

@@ -1,6 +1,6 @@
 import { bytesSource, copy, copyGraph, type Descriptor, MemoryTarget, mediaTypes } from "@box/oras";
+import { drain } from "@box/test-support";
 import { describe, expect, test } from "vitest";
-import { drain } from "../drain.ts";
 import { expectCode } from "../expect-code.ts";
 import { add, encodeJson, sampleImage } from "../sample-image.ts";
 

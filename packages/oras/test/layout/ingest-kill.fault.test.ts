@@ -2,10 +2,9 @@ import { spawn } from "node:child_process";
 import { readdir, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe as describeContent, OciLayout, RemoteRepository } from "@box/oras";
+import { drain, scriptedServer } from "@box/test-support";
 import { describe, expect, test } from "vitest";
-import { drain } from "../drain.ts";
 import { noise } from "../sample-image.ts";
-import { scriptedServer } from "../scripted-server.ts";
 import { temporaryFolder } from "../temporary-folder.ts";
 import { testClient } from "../test-client.ts";
 

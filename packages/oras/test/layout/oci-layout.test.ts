@@ -8,8 +8,8 @@ import {
   mediaTypes,
   OciLayout,
 } from "@box/oras";
+import { drain } from "@box/test-support";
 import { describe, expect, test } from "vitest";
-import { drain } from "../drain.ts";
 import { expectCode } from "../expect-code.ts";
 import { noise, sampleImage } from "../sample-image.ts";
 import { temporaryFolder } from "../temporary-folder.ts";

@@ -12,10 +12,10 @@ import {
   type ServeRegistryOptions,
   serveRegistry,
 } from "@box/oras/registry-server";
+import { selfSigned } from "@box/test-support";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { expectCode } from "../expect-code.ts";
 import { sampleImage } from "../sample-image.ts";
-import { selfSigned } from "../self-signed.ts";
 import { testClient } from "../test-client.ts";
 
 const image = await sampleImage();

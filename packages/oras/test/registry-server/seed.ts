@@ -1,5 +1,5 @@
 import type { MemoryTarget } from "@box/oras";
-import { drain } from "../drain.ts";
+import { drain } from "@box/test-support";
 import type { SampleImage } from "../sample-image.ts";
 
 /** Puts an image into a registry by HTTP. */

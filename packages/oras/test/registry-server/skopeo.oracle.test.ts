@@ -2,11 +2,10 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { copy, MemoryTarget, OciLayout, RemoteRepository } from "@box/oras";
 import { FolderRegistryStorage, serveRegistry } from "@box/oras/registry-server";
+import { hasTool, run, selfSigned } from "@box/test-support";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { expectCode } from "../expect-code.ts";
-import { hasTool, run } from "../oracle-tools.ts";
 import { sampleImage } from "../sample-image.ts";
-import { selfSigned } from "../self-signed.ts";
 import { temporaryFolder } from "../temporary-folder.ts";
 import { testClient } from "../test-client.ts";
 

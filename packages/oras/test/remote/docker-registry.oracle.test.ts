@@ -10,14 +10,12 @@ import {
   type RegistryClientOptions,
   RemoteRepository,
 } from "@box/oras";
+import { drain, hasTool, run, type SelfSigned, selfSigned } from "@box/test-support";
 import { describe, expect, test } from "vitest";
 import { collect } from "../collect.ts";
 import { dockerRegistry, dockerRegistryProgram } from "../docker-registry.ts";
-import { drain } from "../drain.ts";
 import { expectCode } from "../expect-code.ts";
-import { hasTool, run } from "../oracle-tools.ts";
 import { noise, sampleImage } from "../sample-image.ts";
-import { type SelfSigned, selfSigned } from "../self-signed.ts";
 import { temporaryFolder } from "../temporary-folder.ts";
 import { testClient } from "../test-client.ts";
 import { tokenServer } from "../token-server.ts";

@@ -1,11 +1,10 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { gzipSync } from "node:zlib";
 import { describe as describeContent, type OrasErrorCode, RemoteRepository } from "@box/oras";
+import { drain, type ScriptedServer, scriptedServer } from "@box/test-support";
 import { describe, expect, test } from "vitest";
-import { drain } from "../drain.ts";
 import { expectCode } from "../expect-code.ts";
 import { noise } from "../sample-image.ts";
-import { type ScriptedServer, scriptedServer } from "../scripted-server.ts";
 import { fakePacing, testClient } from "../test-client.ts";
 
 const content = noise(400_000);

@@ -11,12 +11,11 @@ import {
   RemoteRepository,
 } from "@box/oras";
 import { type ServedRegistry, serveRegistry } from "@box/oras/registry-server";
+import { drain, scriptedServer } from "@box/test-support";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { drain } from "../drain.ts";
 import { expectCode } from "../expect-code.ts";
 import { pushSample } from "../registry-server/seed.ts";
 import { sampleImage } from "../sample-image.ts";
-import { scriptedServer } from "../scripted-server.ts";
 import { temporaryFolder } from "../temporary-folder.ts";
 import { testClient } from "../test-client.ts";
 

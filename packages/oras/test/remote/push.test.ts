@@ -12,12 +12,11 @@ import {
   RemoteRepository,
 } from "@box/oras";
 import { type ServedRegistry, serveRegistry } from "@box/oras/registry-server";
+import { drain, scriptedServer } from "@box/test-support";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { collect } from "../collect.ts";
-import { drain } from "../drain.ts";
 import { expectCode } from "../expect-code.ts";
 import { add, encodeJson, noise, sampleImage } from "../sample-image.ts";
-import { scriptedServer } from "../scripted-server.ts";
 import { testClient } from "../test-client.ts";
 
 const content = noise(300_000);

@@ -10,11 +10,11 @@ import {
   type RegistryClientOptions,
   RemoteRepository,
 } from "@box/oras";
+import { scriptedServer } from "@box/test-support";
 import { describe, expect, test } from "vitest";
 import { collect } from "../collect.ts";
 import { expectCode } from "../expect-code.ts";
 import { add, encodeJson, sampleImage } from "../sample-image.ts";
-import { scriptedServer } from "../scripted-server.ts";
 import { temporaryFolder } from "../temporary-folder.ts";
 import { testClient } from "../test-client.ts";
 

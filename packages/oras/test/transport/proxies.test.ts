@@ -2,11 +2,10 @@ import { createServer } from "node:http";
 import { createServer as createHttps } from "node:https";
 import { type AddressInfo, connect, type Socket } from "node:net";
 import { RegistryClient, type RegistryClientOptions, RemoteRepository } from "@box/oras";
+import { scriptedServer, selfSigned } from "@box/test-support";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { expectCode } from "../expect-code.ts";
 import { sampleImage } from "../sample-image.ts";
-import { scriptedServer } from "../scripted-server.ts";
-import { selfSigned } from "../self-signed.ts";
 import { testClient } from "../test-client.ts";
 
 const { manifestBytes, root } = await sampleImage();

@@ -3,11 +3,10 @@ import {
   type RegistryClientOptions,
   RemoteRepository,
 } from "@box/oras";
+import { drain, type ScriptedServer, scriptedServer } from "@box/test-support";
 import { describe, expect, test } from "vitest";
-import { drain } from "../drain.ts";
 import { expectCode } from "../expect-code.ts";
 import { noise } from "../sample-image.ts";
-import { type ScriptedServer, scriptedServer } from "../scripted-server.ts";
 import { testClient } from "../test-client.ts";
 
 const content = noise(5000);

@@ -1,0 +1,4 @@
+export { drain } from "./drain.ts";
+export { hasTool, run } from "./oracle-tools.ts";
+export { type ScriptedServer, type SeenRequest, scriptedServer } from "./scripted-server.ts";
+export { type SelfSigned, selfSigned } from "./self-signed.ts";
