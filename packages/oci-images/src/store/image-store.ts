@@ -1,6 +1,6 @@
 import { arch } from "node:os";
 import { join, resolve } from "node:path";
-import { isBoxError } from "@box/errors";
+import { type ErrorKind, isBoxError } from "@box/errors";
 import {
   type Descriptor,
   fetchBytes,
@@ -87,7 +87,8 @@ export class ImageStore {
    * Makes sure that an image is in the store and returns it.
    *
    * A layout as the source is looked at each time, unless the policy is `never`: that costs nothing. A reference with
-   * a digest never asks a registry for an image that is there. `always` asks with one HEAD whether a tag has moved.
+   * a digest never asks a registry for an image that is there, whatever its name. `always` asks with one HEAD whether a
+   * tag has moved.
    *
    * @throws {@link ImageError} and OrasError by code; what was in the store stays.
    */
@@ -97,14 +98,14 @@ export class ImageStore {
     const mustVerify = options.verificationKey !== undefined;
     if (policy === "never") {
       if (mustVerify) throw cannotVerify(formatImageReference(parsed));
-      return this.get(parsed, options);
+      return (await this.#findNamed(parsed, options)) ?? this.get(parsed, options);
     }
     if (
       !mustVerify &&
       parsed.type === "registry" &&
       (policy === "missing" || parsed.digest !== undefined)
     ) {
-      const found = await this.#find(formatImageReference(parsed), options);
+      const found = await this.#findNamed(parsed, options);
       if (found !== undefined) return found;
     }
     await using source = await openSource(parsed, {
@@ -255,6 +256,28 @@ export class ImageStore {
     return now.digest === stored.digest ? this.#find(source.name, options) : undefined;
   }
 
+  /**
+   * What a registry's reference names, when it is there and whole. An image that is there under another name, and has
+   * the digest that the reference pins, gets its name too, so that it stays.
+   */
+  async #findNamed(parsed: ImageReference, options: PullOptions): Promise<Image | undefined> {
+    if (parsed.type !== "registry") return undefined;
+    const name = formatImageReference(parsed);
+    const { digest } = parsed;
+    const found = await this.#find(name, options);
+    if (found !== undefined || digest === undefined) return found;
+    const known = await this.#find(digest, options).catch((error: unknown) => {
+      // A blob that is no manifest: only the registry can tell that it is none.
+      if (isBoxError(error) && noManifestKinds.has(error.kind)) return undefined;
+      throw error;
+    });
+    if (known === undefined) return undefined;
+    const { signal } = options;
+    await this.#layoutFor(options).tag(bareDescriptor(known.root), name, { signal });
+    // A collection of garbage may have taken it before it had the name.
+    return this.#find(name, options);
+  }
+
   /** An image that is there and whole; nothing otherwise, so that it is fetched. */
   async #find(name: string, options: GetImageOptions): Promise<Image | undefined> {
     try {
@@ -346,6 +369,8 @@ const absentCodes: ReadonlySet<string> = new Set([
   "OCI_DIGEST_MISMATCH",
   "OCI_SIZE_MISMATCH",
 ]);
+
+const noManifestKinds: ReadonlySet<ErrorKind> = new Set(["corrupt", "unsupported", "limit"]);
 
 function cannotVerify(name: string): ImageError {
   return new ImageError({

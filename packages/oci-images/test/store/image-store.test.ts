@@ -248,10 +248,23 @@ describe("pulling from a registry", () => {
     expect(await store.pull(reference)).toEqual(image);
     expect(await store.pull(reference, { policy: "never" })).toEqual(image);
     const pinned = `${registry.host}/app@${image.digest}`;
-    await expectCode(store.pull(pinned, { policy: "never" }), "OCI_IMAGE_NOT_FOUND");
-    await store.pull(pinned);
+    const elsewhere = `${registry.host}/other@${image.digest}`;
     registry.seen.splice(0);
-    await store.pull(pinned, { policy: "always" });
+    for (const policy of ["missing", "always"] as const) {
+      expect(await store.pull(pinned, { policy })).toEqual({ ...image, reference: pinned });
+    }
+    expect((await store.pull(elsewhere, { policy: "never" })).reference).toBe(elsewhere);
+    expect(registry.seen).toEqual([]);
+    // Both names count from now on.
+    await store.remove(reference);
+    await store.remove(pinned);
+    const { removed } = await store.collectGarbage({ nowMs: Date.now() + 1e9 });
+    expect(removed).toEqual([]);
+    const [layer] = image.layers as [(typeof image.layers)[0]];
+    for (const digest of [digestOf(noise(10, 7)), layer.descriptor.digest]) {
+      const unknown = `${registry.host}/app@${digest}`;
+      await expectCode(store.pull(unknown, { policy: "never" }), "OCI_IMAGE_NOT_FOUND");
+    }
     expect(registry.seen).toEqual([]);
   });
 
