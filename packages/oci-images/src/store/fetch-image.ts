@@ -101,6 +101,7 @@ export function bareDescriptor({ mediaType, digest, size }: Descriptor): Descrip
 /** Answers for a manifest that has been fetched already, so that no request is made twice. */
 function withManifest(source: ReadonlyStorage, node: ManifestNode): ReadonlyStorage {
   return {
+    ownsNoChunks: source.ownsNoChunks ?? false,
     exists: (descriptor, options) => source.exists(descriptor, options),
     fetch: (descriptor, options) =>
       descriptor.digest === node.descriptor.digest

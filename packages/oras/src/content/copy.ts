@@ -136,6 +136,7 @@ class GraphCopy {
   async #copyBlob(descriptor: Descriptor): Promise<void> {
     const { signal } = this.#options;
     await this.#push(descriptor, {
+      ownsNoChunks: this.#source.ownsNoChunks ?? false,
       // The destination verifies what it stores; hashing twice would only cost time.
       open: async (offset) => {
         const chunks = await this.#source.fetch(descriptor, { offset, signal, verify: false });

@@ -18,10 +18,14 @@ export interface FetchOptions extends OperationOptions {
 export interface BlobSource {
   /** Reads from `offset` to the end. */
   open(offset: number): Promise<AsyncIterable<Uint8Array>>;
+  /** Whether chunks are made for their reader, who may give their memory back at once; false unless given. */
+  readonly ownsNoChunks?: boolean;
 }
 
 /** Reads content by descriptor. */
 export interface Fetcher {
+  /** Whether chunks are made for their reader, who may give their memory back at once; false unless given. */
+  readonly ownsNoChunks?: boolean;
   /** A read from 0 verifies size and digest before it ends. Fails with `OCI_NOT_FOUND` when it is not there. */
   fetch(descriptor: Descriptor, options?: FetchOptions): Promise<AsyncIterable<Uint8Array>>;
 }

@@ -108,11 +108,20 @@ async function append(
       await file.write?.(position, chunk);
       digester.update(chunk);
       position += chunk.byteLength;
+      if (source.ownsNoChunks) release(chunk);
     }
   }
   if (position !== descriptor.size) return wrongSize(descriptor, String(position));
   const found = digester.digest();
   return found === descriptor.digest ? undefined : wrongDigest(descriptor.digest, found);
+}
+
+/**
+ * Gives the memory of a chunk back. Left to the garbage collector, tens of megabytes pile up before it looks. A part of a
+ * buffer stays: others may be in use.
+ */
+function release({ buffer, byteLength }: Uint8Array): void {
+  if (buffer instanceof ArrayBuffer && buffer.byteLength === byteLength) buffer.transfer(0);
 }
 
 async function rehash(

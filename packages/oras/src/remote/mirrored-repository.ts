@@ -45,6 +45,8 @@ export function openRepository(
 
 /** A repository that several registries have. It is only read. */
 export class MirroredRepository implements ReadonlyTarget, ReferenceFetcher, GraphTarget {
+  /** {@inheritDoc Fetcher.ownsNoChunks} */
+  readonly ownsNoChunks = true;
   readonly #repositories: readonly RemoteRepository[];
   /** How often content was delivered whole: who asks again got the wrong bytes, and the next one is asked. */
   readonly #delivered: Map<Digest, number> = new Map();

@@ -47,6 +47,8 @@ const tagsSchema: z.ZodType<{ readonly tags?: readonly string[] | null | undefin
 
 /** One repository of a registry. */
 export class RemoteRepository implements Target, ReferenceFetcher, GraphTarget {
+  /** {@inheritDoc Fetcher.ownsNoChunks} */
+  readonly ownsNoChunks = true;
   /** The host that users name, with the port if any. */
   readonly host: string;
   /** The repository's name: `library/debian`. */

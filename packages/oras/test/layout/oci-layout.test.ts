@@ -3,8 +3,10 @@ import { join } from "node:path";
 import {
   bytesSource,
   copy,
+  copyGraph,
   type Descriptor,
   describe as describeContent,
+  MemoryTarget,
   mediaTypes,
   OciLayout,
 } from "@box/oras";
@@ -278,6 +280,37 @@ describe("ingest", () => {
     };
     await Promise.all([1, 2, 3].map(() => layout.push(blob, source)));
     expect(opened).toBe(1);
+  });
+
+  test("gives back the memory of chunks that are its own, and of no others", async () => {
+    const layout = await emptyLayout();
+    const bytes = noise(3000, 5);
+    const descriptor = describeContent(mediaTypes.ociLayer, bytes);
+    const ingest = async (ownsNoChunks?: boolean) => {
+      // The last one is a part of a larger buffer.
+      const chunks = [bytes.slice(0, 1000), bytes.slice(1000, 2000), bytes.slice().subarray(2000)];
+      const open = async () =>
+        (async function* () {
+          yield* chunks;
+        })();
+      const source = { open, ...(ownsNoChunks === undefined ? {} : { ownsNoChunks }) };
+      await layout.push(descriptor, source);
+      expect(await drain(layout.fetch(descriptor))).toEqual(bytes);
+      await layout.removeBlob(descriptor.digest);
+      return chunks.map(({ buffer }) => buffer.byteLength);
+    };
+    expect(await ingest(true)).toEqual([0, 0, 3000]);
+    expect(await ingest(false)).toEqual([1000, 1000, 3000]);
+    expect(await ingest()).toEqual([1000, 1000, 3000]);
+  });
+
+  test("copies from memory without taking it", async () => {
+    const source = new MemoryTarget();
+    const bytes = noise(3000, 6);
+    const descriptor = describeContent(mediaTypes.ociLayer, bytes);
+    await source.push(descriptor, bytesSource(bytes));
+    await copyGraph(source, descriptor, await emptyLayout());
+    expect(await drain(source.fetch(descriptor))).toEqual(bytes);
   });
 
   test("stops between chunks and keeps what has arrived", async () => {
