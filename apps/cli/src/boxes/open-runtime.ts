@@ -6,10 +6,17 @@ import { userCredentials } from "./credentials.ts";
 /** Opens the home of a command. The caller gives it back with `await using`. */
 export async function openRuntime(context: CommandContext): Promise<Runtime> {
   const { Runtime } = await import("@box/runtime");
-  const { home, globals, env } = context;
+  const { home, globals, limits, env } = context;
   const credentials = userCredentials(env);
-  const registry = () => registryOptions(env);
-  return Runtime.open({ home, insecureHosts: globals.insecureHosts, credentials, registry });
+  const { insecureHosts } = globals;
+  return Runtime.open({
+    home,
+    insecureHosts,
+    credentials,
+    registry: () => registryOptions(env, limits),
+    limits: limits.images,
+    layerLimits: limits.layers,
+  });
 }
 
 /** What a command passes to an operation: its signal, and its renderer as listener. */

@@ -3,6 +3,7 @@ import type { ZodType } from "zod";
 import type { Paint } from "../output/paint.ts";
 import type { ProgressRenderer } from "../progress/shown-event.ts";
 import type { GlobalOptions } from "./global-values.ts";
+import type { GivenLimits } from "./limits.ts";
 
 /** Where the shell's completion finds the values of an argument or a flag. */
 export type ValueSource = "boxes" | "images" | "commands" | "codes" | "files" | "directories";
@@ -109,6 +110,8 @@ export interface CommandContext {
   readonly home: string;
   /** The checked global flags. */
   readonly globals: GlobalOptions;
+  /** What `--limit` changes. */
+  readonly limits: GivenLimits;
   /** Aborted by Ctrl-C, by a termination signal and by `--timeout`. */
   readonly signal: AbortSignal;
   /** The process's environment. */

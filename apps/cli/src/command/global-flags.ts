@@ -35,6 +35,12 @@ export const globalFlags: readonly FlagSpec[] = [
     many: true,
   },
   {
+    name: "limit",
+    value: "NAME=VALUE",
+    summary: "another limit for images and registries, such as layers=2000 (repeatable)",
+    many: true,
+  },
+  {
     name: "log-level",
     value: "LEVEL",
     summary: "the least important message to show on stderr (default: info)",

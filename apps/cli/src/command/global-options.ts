@@ -19,6 +19,8 @@ export interface GivenGlobals {
   readonly quiet?: boolean;
   /** `--insecure`. */
   readonly insecure?: readonly string[];
+  /** `--limit`, any texts. */
+  readonly limit?: readonly string[];
   /** `--log-level`, one of its choices. */
   readonly logLevel?: LogLevel;
   /** `--timeout`, any text. */
@@ -36,6 +38,7 @@ export function readGlobalOptions(given: GivenGlobals, spec: CommandSpec, env: E
     color: given.color !== false,
     quiet,
     insecureHosts: given.insecure ?? [],
+    limits: given.limit ?? [],
     logLevel: given.logLevel ?? (quiet ? "warn" : "info"),
     timeoutMs: given.timeout === undefined ? undefined : parseDuration(given.timeout),
   };

@@ -18,6 +18,8 @@ export interface GlobalOptions {
   readonly quiet: boolean;
   /** `--insecure`, each a `HOST` or `HOST:PORT`. */
   readonly insecureHosts: readonly string[];
+  /** `--limit`, any texts; commands get them checked. */
+  readonly limits: readonly string[];
   /** `--log-level`. */
   readonly logLevel: LogLevel;
   /** `--timeout` in milliseconds. */

@@ -4,12 +4,12 @@ import { resolveHome } from "../host/home.ts";
 import type { Host } from "../host/host.ts";
 import { formatJson } from "../output/json.ts";
 import { createPaint } from "../output/paint.ts";
-import { renderError } from "../output/render-error.ts";
 import { createRenderer } from "../progress/create-renderer.ts";
 import type { ProgressRenderer } from "../progress/shown-event.ts";
 import type { CommandAction, CommandSpec } from "./define-command.ts";
 import type { GlobalOptions } from "./global-values.ts";
 import { checkInput } from "./input.ts";
+import type { GivenLimits } from "./limits.ts";
 import { parseCommandLine } from "./parse.ts";
 
 /** What {@link runBox} needs besides the host. */
@@ -59,6 +59,7 @@ async function runCommand(
     isTerminal: host.stdout.isTerminal,
     env: host.env,
   });
+  const limits = await checkLimits(globals.limits);
   const action = await spec.action();
   const timeout = startTimeout(globals.timeoutMs);
   const signal = AbortSignal.any([host.signal, timeout.signal]);
@@ -74,6 +75,7 @@ async function runCommand(
     output = await action.run(input, {
       home,
       globals,
+      limits,
       signal,
       env,
       cwd,
@@ -96,6 +98,13 @@ async function runCommand(
   }
   write(host, formatOutput(action, output, globals, paint));
   return action.exitCode?.(output) ?? 0;
+}
+
+/** Most runs have none, and need none of the code. */
+async function checkLimits(texts: readonly string[]): Promise<GivenLimits> {
+  if (texts.length === 0) return { images: {}, layers: {}, registry: {} };
+  const { parseLimits } = await import("./limits.ts");
+  return parseLimits(texts);
 }
 
 function write(host: Host, text: string): void {
@@ -138,6 +147,7 @@ async function describeError(
 ): Promise<string> {
   const crashFile = kindOf(error) === "internal" ? host.writeCrashFile(error) : undefined;
   const fallbackHint = await adviceFor(error);
+  const { renderError } = await import("../output/render-error.ts");
   return renderError(error, {
     format: isJsonWanted(host, globals) ? "json" : "text",
     paint: createPaint({

@@ -21,8 +21,8 @@ export interface OpenedRepository extends AsyncDisposable {
 /** A client for registries by the user's settings. The caller closes it. */
 async function openRegistryClient(context: CommandContext): Promise<RegistryClient> {
   const { RegistryClient } = await import("@box/oras");
-  const { env, globals } = context;
-  const options = await registryOptions(env);
+  const { env, globals, limits } = context;
+  const options = await registryOptions(env, limits);
   const progress = await context.progress();
   const insecure = globals.insecureHosts.map(
     (host) => [host, { ...options.hosts?.[host], scheme: "http" as const }] as const,
@@ -53,7 +53,9 @@ export async function openRepository(
   if (reference.type === "oci") {
     const path = resolve(context.cwd, reference.path);
     const { OciLayout } = await import("@box/oras");
-    const layout = await (options.create ? OciLayout.ensure(path) : OciLayout.open(path));
+    const { images: limits } = context.limits;
+    const open = options.create ? OciLayout.ensure : OciLayout.open;
+    const layout = await open(path, { limits });
     return {
       target: layout,
       selector: reference.digest ?? reference.tag ?? "latest",

@@ -2,14 +2,22 @@ import { readFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import type { HostOptions, ProxyOptions, RegistryClientOptions } from "@box/oras";
+import type { GivenLimits } from "../command/limits.ts";
 import { CliError } from "../errors.ts";
 
 type Env = Readonly<Record<string, string | undefined>>;
 
-/** How registries are reached: proxies from the environment, mirrors and certificates from the user's file. */
-export async function registryOptions(env: Env): Promise<RegistryClientOptions> {
+/**
+ * How registries are reached: proxies from the environment, mirrors and certificates from the user's file, and limits
+ * from the command line.
+ */
+export async function registryOptions(
+  env: Env,
+  { registry: limits }: Pick<GivenLimits, "registry">,
+): Promise<RegistryClientOptions> {
   const proxy = proxyOptions(env);
-  return { ...(await readRegistriesFile(env)), ...(proxy === undefined ? {} : { proxy }) };
+  const settings = await readRegistriesFile(env);
+  return { ...settings, limits, ...(proxy === undefined ? {} : { proxy }) };
 }
 
 /** The proxies of the environment; lower case comes first, as in other programs. */

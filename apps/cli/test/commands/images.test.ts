@@ -47,6 +47,25 @@ test("an image is pulled, tagged, pushed, removed and pulled again, with the pro
   expect((await box(["push", name])).stdout).toContain(name);
 });
 
+test("limits of images, of layers and of registries are those of the command line", async () => {
+  const { box, image } = await home();
+  const first = ["create", image, "--name", "a"];
+  const codeOf = async (...argv: string[]) =>
+    /^error\[(\w+)\]/m.exec((await box(argv)).stderr)?.[1];
+  expect(await codeOf("pull", image, "--limit", "layers=1")).toBe("OCI_TOO_MANY_LAYERS");
+  expect(await codeOf("pull", image, "--limit", "index-size=10")).toBe("OCI_TOO_LARGE");
+  expect(await codeOf(...first, "--limit", "layer-size=1000")).toBe("OCI_LAYER_TOO_LARGE");
+  expect(await codeOf("pull", image)).toBeUndefined();
+  await using registry = await serveRegistry();
+  const name = `${registry.host}/team/app:v1`;
+  expect((await box(["push", image, name])).exitCode).toBe(0);
+  const list = ["artifact", "ls", `${registry.host}/team/app`];
+  expect(await codeOf(...list, "--limit", "page-size=5")).toBe("OCI_TOO_LARGE");
+  expect(await codeOf("pull", name, "--limit", "manifest-size=100")).toBe("OCI_TOO_LARGE");
+  const less = ["--limit", "layers=4", "--limit", "layers=100"];
+  expect(await codeOf("pull", name, ...less)).toBeUndefined();
+});
+
 test("what a box is made from stays when its image is removed", async () => {
   const { box, json, image } = await home();
   const [{ digest }] = await json("pull", image);

@@ -1,8 +1,10 @@
 import { resolve } from "node:path";
 import type {
   Image,
+  ImageLimits,
   ImageReference,
   ImageStore,
+  LayerLimits,
   PullEvent,
   RegistrySettings,
 } from "@box/oci-images";
@@ -29,6 +31,10 @@ export interface ImageOptions {
   readonly credentials?: CredentialProvider;
   /** How registries are reached: proxies, mirrors, certificates. */
   readonly registry?: RegistrySettings;
+  /** How large images may be. */
+  readonly limits?: Partial<ImageLimits>;
+  /** How far layers may expand. */
+  readonly layerLimits?: Partial<LayerLimits>;
 }
 
 /** Images from the store of a home, which fetches what it lacks. */
@@ -46,6 +52,8 @@ export class StoreImages implements ImageSource {
       return ImageStore.open(directory, {
         ...(platform === undefined ? {} : { platform }),
         ...(options.registry === undefined ? {} : { registry: options.registry }),
+        ...(options.limits === undefined ? {} : { limits: options.limits }),
+        ...(options.layerLimits === undefined ? {} : { layerLimits: options.layerLimits }),
       });
     });
   }

@@ -54,9 +54,9 @@ async function readPassword({ stdin }: CommandContext): Promise<string> {
 async function tryLogin(
   host: string,
   credentials: Credentials,
-  { env, globals, signal }: CommandContext,
+  { env, globals, limits, signal }: CommandContext,
 ): Promise<void> {
-  const options = await registryOptions(env);
+  const options = await registryOptions(env, limits);
   const isInsecure = globals.insecureHosts.includes(host);
   await using client = new RegistryClient({
     ...options,

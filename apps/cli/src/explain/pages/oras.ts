@@ -66,7 +66,8 @@ export const orasPages: CodePages = {
   },
   OCI_TOO_LARGE: {
     meaning: "A document is larger than the limit, which protects the memory of whoever reads it.",
-    advice: "The image cannot be used as it is: tell its publisher, or use another tag or digest.",
+    advice:
+      "If you trust the publisher, allow more with --limit, such as --limit manifest-size=8MiB; else use another tag or digest.",
   },
   OCI_TOO_DEEP: {
     meaning: "Indexes contain indexes, more levels than the limit.",
