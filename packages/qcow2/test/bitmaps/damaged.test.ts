@@ -72,6 +72,25 @@ describe("a bitmap with a damaged table", () => {
   });
 });
 
+it("bits that stand for nothing, behind the end of the disk, are no dirty ranges", async () => {
+  let tableAt = 0;
+  const bytes = bitmapImage((_, __, table) => {
+    tableAt = table;
+  });
+  const dataAt = Number(new DataView(bytes.buffer).getBigUint64(tableAt));
+  // 2^14 bits are for the disk of 1 GiB.
+  bytes[dataAt] = 1;
+  bytes.fill(0xff, dataAt + 2 ** 11 - 1, dataAt + 2 ** 11 + 1);
+  bytes[dataAt + 2 ** 11 + 5] = 1;
+  await using image = await openImage(new MemoryFile(bytes), below);
+  const ranges: unknown[] = [];
+  for await (const range of image.dirtyRanges("bits")) ranges.push(range);
+  expect(ranges).toEqual([
+    { start: 0, length: 65536 },
+    { start: 2 ** 30 - 8 * 65536, length: 8 * 65536 },
+  ]);
+});
+
 describe("addBitmap", () => {
   it("refuses a granularity over 2 GiB and a bitmap of more than 2^32 bits", async () => {
     const file = new MemoryFile();

@@ -1,5 +1,5 @@
 import { MemoryFile, observeFile } from "@box/io";
-import { createImage, openImage, type Qcow2Image } from "@box/qcow2";
+import { checkImage, createImage, openImage, type Qcow2Image } from "@box/qcow2";
 import { describe, expect, it } from "vitest";
 import { afterCrash } from "../support/after-crash.ts";
 import { recorded } from "../support/disk-script.ts";
@@ -48,6 +48,8 @@ describe("bitmaps", () => {
     const { file, log } = recorded(new MemoryFile(start.toBytes()));
     const image = await openImage(file, { mode: "rw" });
     await changes[name]?.(image);
+    const { findings } = await checkImage(afterCrash(start.toBytes(), log, log.length, 0));
+    expect(findings).toEqual([]);
     const lastFlush = log.findLastIndex(({ kind }) => kind === "flush");
     const kept = log.slice(0, lastFlush + 1);
     const state = await stateOf(afterCrash(start.toBytes(), kept, kept.length, 0));

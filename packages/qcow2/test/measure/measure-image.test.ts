@@ -60,4 +60,18 @@ describe("measureImage", () => {
     const aborted = measureImage(image, { format: "qcow2", signal: AbortSignal.abort() });
     await expect(aborted).rejects.toMatchObject({ code: "QCOW2_ABORTED" });
   });
+
+  it("counts no bitmaps that cannot be copied because they are in use", async () => {
+    const file = new MemoryFile();
+    await createImage(file, { virtualSizeBytes: 2 ** 22 });
+    const image = await openImage(file, { mode: "rw" });
+    await image.addBitmap("bits");
+    const options = { format: "qcow2" } as const;
+    const { bitmapsBytes } = await measureImage(image, options);
+    expect(bitmapsBytes).toBeGreaterThan(0);
+    await image.write(0, Uint8Array.of(1));
+    await image.flush();
+    const crashed = await openImage(new MemoryFile(file.toBytes()));
+    expect(await measureImage(crashed, options)).toMatchObject({ bitmapsBytes: 0 });
+  });
 });

@@ -190,3 +190,16 @@ it("a rebase changes the header that is there once the content is kept", async (
   expect(image.info.hasStaleBitmaps).toBe(false);
   expect(image.info.backing?.name).toBe("new");
 });
+
+it.for([false, true])(
+  "a rebase is on stable storage when it returns, unsafe: %s",
+  async (isUnsafe) => {
+    const { files, log } = recordedFiles({ image: (await overlay()).toBytes() });
+    await rebaseImage(files["image"] as RandomAccess, {
+      newBacking: raw("new"),
+      backing: memoryChain({ old: filled(1), new: filled(2) }),
+      isUnsafe,
+    });
+    expect(log.at(-1)).toEqual({ file: "image", kind: "flush" });
+  },
+);

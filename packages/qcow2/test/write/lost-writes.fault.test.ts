@@ -7,7 +7,7 @@ import { recordedFiles } from "../support/qcow2-files.ts";
 interface Change {
   readonly name: string;
   /** What the image has before. */
-  readonly has: readonly ("snapshot" | "bitmap")[];
+  readonly has: readonly ("snapshot" | "bitmap" | "full refcount table")[];
   run(image: Qcow2Image): Promise<unknown>;
 }
 
@@ -40,11 +40,16 @@ const changes: readonly Change[] = [
     has: ["snapshot"],
     run: (image) => image.write(0, filled(image.sizeBytes, 2)),
   },
+  {
+    name: "writes for which the refcount table moves",
+    has: ["full refcount table"],
+    run: (image) => image.write(0, filled(clusters * clusterSize, 2)),
+  },
   { name: "a larger disk", has: ["bitmap"], run: (image) => image.resize(6000 * clusterSize) },
   {
     name: "a smaller disk",
     has: [],
-    run: (image) => image.resize(10.5 * clusterSize, { shrink: true }),
+    run: (image) => image.resize(5.5 * clusterSize, { shrink: true }),
   },
   {
     name: "a snapshot, taken and deleted",
@@ -89,6 +94,12 @@ async function makeImage(has: Change["has"]): Promise<MemoryFile> {
     await image.write(2 * clusterSize, filled(9 * clusterSize, 1));
     if (has.includes("snapshot")) await image.createSnapshot("one", { date });
     if (has.includes("snapshot")) await image.write(8 * clusterSize, filled(clusterSize, 3));
+    if (has.includes("full refcount table")) {
+      // 64 blocks of 64 refcounts are all that one cluster of the table names.
+      await image.resize(8 * 4096 * clusterSize);
+      await image.write(200 * clusterSize, filled(3870 * clusterSize, 5));
+      await image.resize(clusters * clusterSize + 4000 * clusterSize, { shrink: true });
+    }
     if (has.includes("bitmap")) {
       await image.addBitmap("kept", { granularityBytes: 512 });
       await image.write(9 * clusterSize, filled(clusterSize, 3));
