@@ -84,9 +84,26 @@ export function toCreateRequest(options: CreateImageOptions): CreateRequest {
     preallocation: options.preallocation ?? (isRawDataFile ? "metadata" : "off"),
   };
   requireSizes(request);
+  requireKnown("version", request.version, [2, 3]);
+  requireKnown("compression type", request.compressionType, ["zlib", "zstd"]);
+  requirePreallocation(request.preallocation);
   requireVersion3Features(request);
   requireAgreement(request, isRawDataFile);
   return request;
+}
+
+/**
+ * Refuses an amount of preallocation that is none of those of the type, as callers without types may pass it.
+ *
+ * @throws {@link Qcow2Error} `QCOW2_INVALID_ARGUMENT`.
+ */
+export function requirePreallocation(preallocation: string): void {
+  requireKnown("preallocation", preallocation, ["off", "metadata", "full"]);
+}
+
+function requireKnown<Value>(name: string, value: Value, known: readonly Value[]): void {
+  if (!known.includes(value))
+    throw invalid(`the ${name} must be ${known.join(" or ")}, not ${value}`);
 }
 
 function requireSizes({ virtualSizeBytes, clusterBits, refcountOrder }: CreateRequest): void {

@@ -1,4 +1,5 @@
 import { viewOf, writeU64 } from "../bytes/big-endian.ts";
+import { requirePreallocation } from "../create/create-options.ts";
 import { Qcow2Error } from "../errors.ts";
 import { formatLimits, headerFields } from "../header/layout.ts";
 import type { ImageInfo } from "../inspect/image-info.ts";
@@ -47,6 +48,7 @@ export function requireResizable(
   if (!Number.isSafeInteger(to) || to < 0) {
     throw refusal("QCOW2_INVALID_ARGUMENT", `the new size must be a whole number, not ${to}`);
   }
+  requirePreallocation(options.preallocation ?? "off");
   if (to < from) requireShrinkable(options);
   if (info.version === 2 && info.snapshots.entries > 0) {
     throw refusal(

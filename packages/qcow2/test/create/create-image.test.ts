@@ -43,6 +43,9 @@ describe("createImage", () => {
         dataFile: { name: "d" },
       },
     ],
+    ["an unknown version", { version: 4 as 3 }],
+    ["an unknown compression", { compressionType: "lzma" as "zlib" }],
+    ["an unknown amount of preallocation", { preallocation: "falloc" as "full" }],
     ["extended L2 entries in small clusters", { hasExtendedL2: true, clusterSizeBytes: 8192 }],
     [
       "a raw data file with a backing file",

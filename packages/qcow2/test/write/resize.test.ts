@@ -30,6 +30,12 @@ const refused: readonly Refused[] = [
   { why: "2^53 bytes", code: "QCOW2_INVALID_ARGUMENT", to: 2 ** 53 },
   { why: "a smaller size without shrink", code: "QCOW2_INVALID_ARGUMENT", to: size - 1 },
   {
+    why: "an amount of preallocation that is unknown",
+    code: "QCOW2_INVALID_ARGUMENT",
+    to: 2 * size,
+    how: { preallocation: "falloc" as "full" },
+  },
+  {
     why: "a smaller size with preallocation",
     code: "QCOW2_INVALID_ARGUMENT",
     to: size - 1,
