@@ -21,7 +21,7 @@ export interface BuildProgress {
 export interface BuildRootfsOptions {
   /** Other limits than the usual ones. */
   readonly limits?: Partial<MergeLimits>;
-  /** Where to keep what the layers unpack to, which takes a third less time; they are unpacked twice without it. */
+  /** Where to keep what the layers unpack to; they are unpacked twice without it, which takes more processor time. */
   readonly scratch?: ScratchSpace;
   /** Stops between two chunks. */
   readonly signal?: AbortSignal;

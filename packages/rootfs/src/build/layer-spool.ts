@@ -20,8 +20,7 @@ const bufferBytes = 1024 * 1024;
 const leastBytes = 1024 * 1024;
 
 /**
- * Keeps what layers unpack to from their first reading to their second. Unpacking is most of the work of a build, and
- * reading from the disk a tenth of it.
+ * Keeps what layers unpack to from their first reading to their second, so that nothing is decompressed twice.
  *
  * It only ever saves time: where there is no room, or a write fails, the layer is unpacked twice.
  */
