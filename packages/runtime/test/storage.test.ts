@@ -6,6 +6,7 @@ import { writeSampleLayout } from "@box/sample-image";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { putLease } from "../src/state/leases-table.ts";
 import { StateStore } from "../src/state/state-store.ts";
+import { judgeImages } from "../src/storage/judge-images.ts";
 import { FakeImages } from "./fake-images.ts";
 import { openTestRuntime, temporaryFolder } from "./test-home.ts";
 
@@ -306,6 +307,18 @@ describe("prune", () => {
     await expect(prune()).rejects.toMatchObject({ code: "IO_FAILED", kind: "io" });
     await expect(runtime.storage.usage()).rejects.toMatchObject({ kind: "io" });
     for (const { descriptor } of layers) expect(await store.layout.exists(descriptor)).toBe(true);
+  });
+
+  test("of images tells a box's manifest that is gone from one that cannot be read", async () => {
+    const { store, image } = await withSampleImage();
+    const { digest } = await store.get(image);
+    await store.remove(image);
+    const users = new Map([[digest, ["box web"]]]);
+    const path = store.layout.blobPath(digest);
+    await rm(path);
+    expect(await judgeImages(store, users)).toEqual([]);
+    await mkdir(path);
+    await expect(judgeImages(store, users)).rejects.toMatchObject({ kind: "io" });
   });
 
   test("stops when it is told to", async () => {
