@@ -7,7 +7,7 @@ import {
   judgeMerge,
   judgeRemove,
 } from "./bitmaps/bitmap-changes.ts";
-import { changedMeanwhile, rangesToMerge } from "./bitmaps/merge-images.ts";
+import { rangesToMerge, whileUnchanged } from "./bitmaps/merge-images.ts";
 import {
   type DirtyRange,
   dirtyRangesOf,
@@ -163,13 +163,17 @@ export class Qcow2Image implements RandomAccess, AsyncDisposable {
     if (!this.#snapshot) await this.#writer?.flush();
   }
 
-  /** Says where each part of the virtual disk has its bytes, in order, over the whole chain. Reads no data. */
+  /**
+   * Says where each part of the virtual disk has its bytes, in order, over the whole chain. Reads no data. What changes
+   * meanwhile is seen from where the walk is; a walk over a snapshot fails when that is deleted.
+   */
   async *extents(options: ExtentsOptions = {}): AsyncGenerator<Extent> {
     this.#requireOpen();
     const { start = 0, length = Math.max(0, this.sizeBytes - start) } = options;
     requireRange(start, length);
     let pending: Extent | undefined;
-    for await (const extent of this.#layer.extents(start, length, 0)) {
+    const walk = this.#layer.extents(start, length, 0);
+    for await (const extent of this.#writer?.trackSteps(walk, () => this.#requireOpen()) ?? walk) {
       throwIfAborted(this.#options.signal);
       const joined = pending && joinExtents(pending, extent);
       if (pending && !joined) yield pending;
@@ -272,11 +276,8 @@ export class Qcow2Image implements RandomAccess, AsyncDisposable {
     requireUsable(entry);
     const { clusterSizeBytes: clusterSize, virtualSizeBytes } = this.info;
     const disk = { clusterSize, sizeBytes: Number(virtualSizeBytes) };
-    for await (const range of dirtyRangesOf(this.#reader, entry, disk, budget)) {
-      if (this.#writer?.bitmapChanges !== changes) throw changedMeanwhile(name);
-      yield range;
-    }
-    if (this.#writer?.bitmapChanges !== changes) throw changedMeanwhile(name);
+    const ranges = dirtyRangesOf(this.#reader, entry, disk, budget);
+    yield* whileUnchanged(ranges, () => this.#writer?.bitmapChanges === changes, name);
   }
 
   /**

@@ -36,8 +36,27 @@ function requireSameSize(sizeBytes: number, otherBytes: number): void {
   });
 }
 
+/** Goes on with the ranges of a bitmap while it stays as it is; `QCOW2_BITMAP_IN_USE` once it does not. */
+export async function* whileUnchanged(
+  ranges: AsyncIterable<DirtyRange>,
+  isSame: () => boolean,
+  name: string,
+): AsyncGenerator<DirtyRange> {
+  try {
+    for await (const range of ranges) {
+      if (!isSame()) throw changedMeanwhile(name);
+      yield range;
+    }
+  } catch (error) {
+    // How reading a bitmap failed that was taken away meanwhile says nothing.
+    if (!isSame()) throw changedMeanwhile(name);
+    throw error;
+  }
+  if (!isSame()) throw changedMeanwhile(name);
+}
+
 /** Says that a bitmap was read while it changed. */
-export function changedMeanwhile(name: string): Qcow2Error {
+function changedMeanwhile(name: string): Qcow2Error {
   return new Qcow2Error({
     code: "QCOW2_BITMAP_IN_USE",
     message: `the bitmap ${JSON.stringify(name)} was changed while it was read`,

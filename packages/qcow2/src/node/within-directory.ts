@@ -1,7 +1,8 @@
 import { realpath } from "node:fs/promises";
 import { dirname, isAbsolute, resolve, sep } from "node:path";
-import { openFile, toIoError } from "@box/io/node";
+import { toIoError } from "@box/io/node";
 import type { FileResolver } from "../chain/resolver.ts";
+import { openBelow } from "./open-below.ts";
 
 /**
  * Allows files whose real path is below a folder; symbolic links that lead out of it are refused. A relative name is
@@ -20,8 +21,7 @@ export function withinDirectory(root: string): FileResolver {
       return undefined;
     }
     // The path has no links any more; one that appears now is not followed.
-    const source = await openFile(path, { mode, followLink: false });
-    return { source, location: path };
+    return { source: await openBelow(folder, path, mode), location: path };
   };
 }
 

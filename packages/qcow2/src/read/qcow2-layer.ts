@@ -95,12 +95,13 @@ export class Qcow2Layer implements DiskLayer {
 
   /** {@inheritDoc DiskLayer.extents} */
   async *extents(start: number, length: number, depth: number): AsyncGenerator<Extent> {
-    const end = Math.min(start + length, this.sizeBytes);
     const { backing } = this.parts;
-    for (let at = start; at < end; ) {
-      const found = this.map.peekNext(at, end - at);
+    // The disk may become smaller meanwhile.
+    const end = (): number => Math.min(start + length, this.sizeBytes);
+    for (let at = start; at < end(); ) {
+      const found = this.map.peekNext(at, end() - at);
       if ("missing" in found) this.map.loadAhead(at);
-      const run = "missing" in found ? await this.map.next(at, end - at) : found;
+      const run = "missing" in found ? await this.map.next(at, end() - at) : found;
       at += run.length;
       if (run.kind !== "unallocated" || backing === undefined) {
         yield toExtent(run, depth);

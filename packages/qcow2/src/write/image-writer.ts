@@ -74,6 +74,11 @@ export class ImageWriter {
     return this.#queue.track(read);
   }
 
+  /** {@link track} for each step of a walk. */
+  trackSteps<Value>(walk: AsyncGenerator<Value>, requireAlive: () => void): AsyncGenerator<Value> {
+    return this.#queue.trackSteps(walk, requireAlive);
+  }
+
   /** Writes bytes that lie inside the disk. */
   write(start: number, bytes: Uint8Array): Promise<void> {
     return this.#changeDisk(async ({ writer, store }) => {

@@ -20,6 +20,23 @@ export class OperationQueue {
     }
   }
 
+  /**
+   * Notes each step of a walk while it is done.
+   *
+   * @param requireAlive - Refuses to go on with what does not exist any more.
+   */
+  async *trackSteps<Value>(
+    walk: AsyncGenerator<Value>,
+    requireAlive: () => void,
+  ): AsyncGenerator<Value> {
+    for (;;) {
+      requireAlive();
+      const step = await this.track(walk.next());
+      if (step.done) return;
+      yield step.value;
+    }
+  }
+
   /** Resolves once the reads that are under way now are done: none of them looks at a freed cluster any more. */
   async readsDone(): Promise<void> {
     if (this.#reads.size > 0) await Promise.allSettled([...this.#reads]);
