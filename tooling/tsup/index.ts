@@ -34,25 +34,19 @@ export function library(entry: Record<string, string>): Options {
   return { ...shared, entry, dts: { compilerOptions: { paths: sources } } };
 }
 
-/** A program: everything is bundled into one folder, lazy imports become chunks of their own. */
-export function program(entry: Record<string, string>): Options {
+/** A program that other packages may import too: everything is bundled into one folder, with declarations. */
+export function application(entry: Record<string, string>): Options {
   return {
     ...shared,
     entry,
-    dts: false,
+    dts: { compilerOptions: { paths: sources } },
     splitting: true,
-    minify: true,
     noExternal: [/.*/],
     // Bundled CommonJS packages still ask for `require`. Short: every chunk begins with it.
     banner: {
       js: 'import{createRequire as __r}from"node:module";const require=__r(import.meta.url);',
     },
   };
-}
-
-/** A program that other packages may import too: bundled, with declarations. */
-export function application(entry: Record<string, string>): Options {
-  return { ...program(entry), minify: false, dts: { compilerOptions: { paths: sources } } };
 }
 
 function sourceEntries(): Record<string, string[]> {

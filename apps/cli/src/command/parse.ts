@@ -42,9 +42,13 @@ export function parseCommandLine(
   const onCommand: OnCommand = (spec, input) => {
     found = { spec, input };
   };
-  const program = buildProgram(commands, onCommand, (text) => {
-    printed += text;
-  });
+  const program = buildProgram(
+    commands.map((spec) => (isMeant(spec, argv) ? spec : { ...spec, args: [], flags: [] })),
+    onCommand,
+    (text) => {
+      printed += text;
+    },
+  );
   program.version(version, "-V, --version");
   try {
     program.parse([...argv], { from: "user" });
@@ -56,6 +60,11 @@ export function parseCommandLine(
   if (found === undefined) throw new Error("the parser ended without a command");
   const globals = readGlobalOptions(program.opts<GivenGlobals>(), found.spec, env);
   return { type: "command", ...found, globals };
+}
+
+/** Whether a command line may mean the command. Of the others only the names are needed. */
+function isMeant({ path }: CommandSpec, argv: readonly string[]): boolean {
+  return path.every((word) => argv.includes(word));
 }
 
 type OnCommand = (spec: CommandSpec, input: Record<string, unknown>) => void;

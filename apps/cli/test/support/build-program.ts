@@ -1,11 +1,14 @@
 import { fileURLToPath } from "node:url";
-import { build } from "tsup";
-import options from "../../tsup.config.ts";
+import { rolldown } from "rolldown";
+import options from "../../rolldown.config.ts";
 
 /** Where the program under test is built, below a folder that git does not see. */
 export const builtFolder: string = fileURLToPath(new URL("../../.results/dist/", import.meta.url));
 
+const packageFolder = fileURLToPath(new URL("../../", import.meta.url));
+
 /** Builds the program once for all tests that run it as a process: what ships is what is tested. */
 export async function setup(): Promise<void> {
-  await build({ ...options, config: false, outDir: builtFolder, sourcemap: false, silent: true });
+  await using bundle = await rolldown({ ...options, cwd: packageFolder });
+  await bundle.write({ ...options.output, dir: builtFolder, sourcemap: false });
 }

@@ -79,7 +79,8 @@ export class StateStore implements Disposable {
   #tryFlush(): void {
     if (this.#pending.length === 0) return;
     try {
-      this.transaction(() => {});
+      // Events count from the commit that ends their operation: nothing waits until they are on stable storage.
+      this.transaction(() => {}, { sync: false });
     } catch {
       // They wait for the end of their operation, which tells the failure.
     }

@@ -1,0 +1,21 @@
+import { type ProgramSettings, program } from "@box/tsup-config/program";
+
+const options: ProgramSettings = program({
+  main: "src/main.ts",
+  together: {
+    start: [
+      "/cli/src/command/run.ts",
+      "/cli/src/commands/table.ts",
+      "/cli/src/host/process-host.ts",
+    ],
+    schemas: ["/zod/index.js"],
+    disks: ["/qcow2/src/index.ts", "/qcow2/src/node/index.ts"],
+    images: ["/oras/src/index.ts", "/oci-images/src/index.ts"],
+    boxes: [
+      "/runtime/src/index.ts",
+      "/cli/src/boxes/describe-box.ts",
+      "/cli/src/boxes/open-runtime.ts",
+    ],
+  },
+});
+export default options;

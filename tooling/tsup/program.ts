@@ -1,0 +1,72 @@
+import type { OutputOptions, Plugin, RolldownOptions } from "rolldown";
+import { nodeModules } from "./node-modules.ts";
+
+/** What the bundler takes. */
+export type ProgramSettings = RolldownOptions & { readonly output: OutputOptions };
+
+/** What a program is made of. */
+export interface ProgramOptions {
+  /** The source that is run. */
+  readonly main: string;
+  /**
+   * What is loaded together and therefore kept in one file: by the file's name, the ends of paths of sources, which stand for
+   * themselves and everything that they import when they are loaded. The first to name a source has it.
+   */
+  readonly together: Readonly<Record<string, readonly string[]>>;
+}
+
+/** Build settings of a program: everything is bundled into one folder, lazy imports become files of their own. */
+export function program({ main, together }: ProgramOptions): ProgramSettings {
+  const files = new Map<string, string>();
+  return {
+    input: { main },
+    platform: "node",
+    resolve: { conditionNames: ["@box/source", "import", "node", "default"] },
+    transform: { target: "node22" },
+    preserveEntrySignatures: "allow-extension",
+    // What is kept together with its importer is loaded late by others all the same.
+    checks: { ineffectiveDynamicImport: false },
+    plugins: [nodeModules(), keptTogether(together, files)],
+    output: {
+      dir: "dist",
+      cleanDir: true,
+      format: "esm",
+      minify: true,
+      sourcemap: true,
+      chunkFileNames: "[name]-[hash].js",
+      codeSplitting: {
+        includeDependenciesRecursively: false,
+        groups: Object.keys(together).map((name) => ({
+          name,
+          test: (id: string) => files.get(id) === name,
+        })),
+      },
+    },
+  };
+}
+
+/** Notes in which file a source goes, once all of them are read. */
+function keptTogether(
+  together: Readonly<Record<string, readonly string[]>>,
+  files: Map<string, string>,
+): Plugin {
+  return {
+    name: "kept-together",
+    buildEnd() {
+      const ids = [...this.getModuleIds()];
+      const claim = (id: string, name: string): void => {
+        if (files.has(id)) return;
+        files.set(id, name);
+        for (const imported of this.getModuleInfo(id)?.importedIds ?? []) claim(imported, name);
+      };
+      files.clear();
+      for (const [name, ends] of Object.entries(together)) {
+        for (const end of ends) {
+          const id = ids.find((other) => other.endsWith(end));
+          if (id === undefined) throw new Error(`no source ends with ${end}`);
+          claim(id, name);
+        }
+      }
+    },
+  };
+}
