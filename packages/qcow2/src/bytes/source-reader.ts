@@ -12,17 +12,35 @@ const keptKinds: Readonly<Partial<Record<ErrorKind, Qcow2ErrorCode>>> = {
   aborted: "QCOW2_ABORTED",
 };
 
+/** What systems call a full disk, a time-out and the like, as the `code` or the `name` of an error. */
+const systemNames: Readonly<Record<string, Qcow2ErrorCode>> = {
+  ENOSPC: "QCOW2_NO_SPACE",
+  EDQUOT: "QCOW2_NO_SPACE",
+  EFBIG: "QCOW2_NO_SPACE",
+  QuotaExceededError: "QCOW2_NO_SPACE",
+  EROFS: "QCOW2_READ_ONLY",
+  TimeoutError: "QCOW2_TIMEOUT",
+};
+
 /** Wraps what a source threw. Never `corrupt`, whatever the source says about itself. */
 export function toSourceError(cause: unknown, action: string, offset?: number): Qcow2Error {
   const reason = cause instanceof Error ? cause.message : String(cause);
   return new Qcow2Error({
-    code: keptKinds[kindOf(cause)] ?? "QCOW2_IO",
+    code: keptKinds[kindOf(cause)] ?? systemCode(cause) ?? "QCOW2_IO",
     message: `cannot ${action}: ${reason}`,
     ...(offset === undefined ? {} : { offset }),
     structure: "file",
     details: isBoxError(cause) ? cause.details : {},
     cause,
   });
+}
+
+function systemCode(cause: unknown): Qcow2ErrorCode | undefined {
+  if (isBoxError(cause) || !(cause instanceof Error)) return undefined;
+  const { code } = cause as { code?: unknown };
+  return [code, cause.name]
+    .filter((name) => typeof name === "string" && Object.hasOwn(systemNames, name))
+    .map((name) => systemNames[name as string])[0];
 }
 
 /** Throws `QCOW2_ABORTED` once the caller has given up. */
@@ -57,10 +75,11 @@ export class SourceReader {
   /** Takes the file's size. Reads nothing. */
   static async open(source: RandomAccess, signal?: AbortSignal): Promise<SourceReader> {
     throwIfAborted(signal);
-    const sizeBytes = await source.size().catch((cause: unknown) => {
+    try {
+      return new SourceReader(source, await source.size(), signal);
+    } catch (cause) {
       throw toSourceError(cause, "read the size of the image file");
-    });
-    return new SourceReader(source, sizeBytes, signal);
+    }
   }
 
   /** The file's size in bytes, as last known. */
@@ -107,7 +126,8 @@ export class SourceReader {
   async #readOnce(offset: number, length: number, into?: Uint8Array): Promise<Uint8Array> {
     throwIfAborted(this.#signal);
     try {
-      return plain(await this.source.read(offset, length, into)).subarray(0, length);
+      const found = plain(await this.source.read(offset, length, into)).subarray(0, length);
+      return into ? inPlace(found, into) : found;
     } catch (cause) {
       throw toSourceError(cause, `read ${length} bytes at byte ${offset} of the image`, offset);
     }
@@ -138,6 +158,13 @@ export class SourceReader {
     }
     return whole;
   }
+}
+
+/** Bytes where the caller asked for them, also from a source that does not know of `into`. */
+export function inPlace(found: Uint8Array, into: Uint8Array): Uint8Array {
+  if (found.buffer === into.buffer && found.byteOffset === into.byteOffset) return found;
+  into.set(found);
+  return into.subarray(0, found.byteLength);
 }
 
 /** A Buffer's `slice` shares memory where a Uint8Array's copies; only the latter is used here. */

@@ -1,5 +1,5 @@
 import type { RandomAccess } from "@box/io";
-import { throwIfAborted, toSourceError } from "../bytes/source-reader.ts";
+import { inPlace, throwIfAborted, toSourceError } from "../bytes/source-reader.ts";
 import { Qcow2Error } from "../errors.ts";
 import { Qcow2Image } from "../image.ts";
 
@@ -80,9 +80,11 @@ async function inOrder<Result>(
 
 /** The size of a disk. */
 export async function sizeOf(source: RandomAccess): Promise<number> {
-  return source.size().catch((cause: unknown) => {
+  try {
+    return await source.size();
+  } catch (cause) {
     throw cause instanceof Qcow2Error ? cause : toSourceError(cause, "read the size of the source");
-  });
+  }
 }
 
 /** Fills `into` with bytes that are all inside a disk. */
@@ -93,7 +95,7 @@ export async function readPart(
 ): Promise<Uint8Array> {
   try {
     const found = await source.read(start, into.byteLength, into);
-    if (found.byteLength === into.byteLength) return into;
+    if (found.byteLength === into.byteLength) return inPlace(found, into);
   } catch (cause) {
     throw cause instanceof Qcow2Error ? cause : toSourceError(cause, "read the source", start);
   }

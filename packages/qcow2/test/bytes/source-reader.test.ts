@@ -77,4 +77,37 @@ describe("errors about one file of a chain", () => {
     });
     await expect(refusing).rejects.toBe(own);
   });
+
+  it("puts bytes where they are wanted, also from a source that does not know of that", async () => {
+    const reader = await SourceReader.open(shortReads(7));
+    const into = new Uint8Array(60).fill(0xee);
+    const found = await reader.readExactly(100, 50, "L2 table", into);
+    expect([...into.subarray(0, 50)]).toEqual([...bytes.subarray(100, 150)]);
+    expect([found.buffer, found.byteOffset]).toEqual([into.buffer, into.byteOffset]);
+  });
+
+  it.each(["size", "read"])(
+    "takes what %s throws before it is waited for as an I/O error",
+    async (method) => {
+      const failing = () => {
+        throw new Error("broken");
+      };
+      const source = { ...shortReads(1000), [method]: failing };
+      await expect(inspectImage(source)).rejects.toMatchObject({ code: "QCOW2_IO" });
+    },
+  );
+
+  it.each([
+    ["QCOW2_NO_SPACE", Object.assign(new Error("full"), { code: "ENOSPC" })],
+    ["QCOW2_NO_SPACE", Object.assign(new Error("full"), { code: "EDQUOT" })],
+    ["QCOW2_NO_SPACE", new DOMException("full", "QuotaExceededError")],
+    ["QCOW2_READ_ONLY", Object.assign(new Error("no"), { code: "EROFS" })],
+    ["QCOW2_TIMEOUT", new DOMException("slow", "TimeoutError")],
+    ["QCOW2_IO", Object.assign(new Error("broken"), { code: "EIO" })],
+    ["QCOW2_IO", Object.assign(new Error("odd"), { code: "constructor" })],
+    ["QCOW2_IO", { code: "ENOSPC" }],
+  ])("says %s for what the system calls so", async (code, thrown) => {
+    const source = { size: async () => 1000, read: () => Promise.reject(thrown) };
+    await expect(inspectImage(source)).rejects.toMatchObject({ code, cause: thrown });
+  });
 });
