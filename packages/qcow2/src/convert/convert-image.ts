@@ -34,6 +34,7 @@ export interface ConvertImageOptions
 /**
  * Copies a disk, read over its whole chain, to a fresh file in another or the same format. The result stands alone: it
  * has no backing file, snapshots or bitmaps. Zeros are found in blocks of 4 KiB (clusters for qcow2) and not stored.
+ * A qcow2 image gets whole sectors of 512 bytes, which is all that QEMU reads; the last one is filled with zeros.
  *
  * @param source - An open image, or any other file for a raw disk.
  * @param target - An empty file. It is left unfinished when this fails; a qcow2 image then has no magic. Not flushed.
@@ -51,7 +52,7 @@ export async function convertImage(
   const writer =
     format === "raw"
       ? await RawTarget.create(target, totalBytes)
-      : await createQcow2(target, totalBytes, options);
+      : await createQcow2(target, wholeSectors(totalBytes), options);
   const tell = onProgress && ((doneBytes: number) => onProgress({ doneBytes, totalBytes }));
   await readChunks(
     source,
@@ -62,6 +63,11 @@ export async function convertImage(
   throwIfAborted(signal);
   await writer.finish();
   tell?.(totalBytes);
+}
+
+/** QEMU cuts a disk to whole sectors: the last bytes of a raw file that ends inside one would be lost. */
+function wholeSectors(sizeBytes: number): number {
+  return Math.ceil(sizeBytes / 512) * 512;
 }
 
 async function createQcow2(

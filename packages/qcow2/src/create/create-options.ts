@@ -15,7 +15,7 @@ export interface DataFileReference {
 
 /** What {@link createImage} makes. */
 export interface CreateImageOptions {
-  /** Size of the virtual disk in bytes. */
+  /** Size of the virtual disk in bytes. QEMU reads whole sectors of 512 bytes only and leaves out the rest. */
   readonly virtualSizeBytes: number;
   /** Format version; 3 unless given. */
   readonly version?: 2 | 3;

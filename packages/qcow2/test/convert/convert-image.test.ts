@@ -1,4 +1,4 @@
-import { MemoryFile, observeFile } from "@box/io";
+import { MemoryFile, observeFile, type RandomAccess } from "@box/io";
 import {
   type ConvertImageOptions,
   checkStructure,
@@ -69,8 +69,45 @@ async function requireHolds(file: MemoryFile, options: ConvertImageOptions, disk
   expect(Buffer.compare(await image.read(0, disk.byteLength), disk)).toBe(0);
 }
 
+describe("convertImage from and to files of anybody's", () => {
+  it.each(["raw", "qcow2"] as const)(
+    "copies to %s what a source reads that knows nothing of `into`",
+    async (format) => {
+      const disk = mixedDisk(300_000);
+      const plain: RandomAccess = {
+        size: async () => disk.byteLength,
+        read: async (offset, length) => disk.slice(offset, offset + length),
+      };
+      const target = new MemoryFile();
+      await convertImage(plain, target, { format });
+      const bytes = target.toBytes();
+      const copy: RandomAccess = {
+        size: async () => bytes.byteLength,
+        read: async (offset, length) => bytes.slice(offset, offset + length),
+      };
+      const found =
+        format === "raw" ? bytes : await (await openImage(copy)).read(0, disk.byteLength);
+      expect(Buffer.compare(found, disk)).toBe(0);
+    },
+  );
+
+  it("gives an image whole sectors, of which QEMU reads the last one too", async () => {
+    const target = new MemoryFile();
+    await convertImage(new MemoryFile(new Uint8Array(100_001).fill(7)), target, {
+      format: "qcow2",
+    });
+    const image = await openImage(target);
+    expect(image.sizeBytes).toBe(100_352);
+    const end = await image.read(100_000, 352);
+    expect([...end]).toEqual([7, ...Array(351).fill(0)]);
+  });
+});
+
 describe("convertImage", () => {
   const disk = mixedDisk(5 * 2 ** 20 + 1234);
+  // An image has whole sectors.
+  const padded = new Uint8Array(5 * 2 ** 20 + 3 * 512);
+  padded.set(disk);
 
   it.for(Object.keys(targets))("to %s and back gives the same disk", async (name) => {
     const options = { codec: nodeCodec, ...(targets[name] as ConvertImageOptions) };
@@ -81,7 +118,7 @@ describe("convertImage", () => {
     await convertImage(source, second, { format: "qcow2" });
     await requireHolds(second, { format: "qcow2" }, disk);
     await convertImage(await openImage(second), third, { format: "raw" });
-    await requireHolds(third, { format: "raw" }, disk);
+    await requireHolds(third, { format: "raw" }, padded);
   });
 
   it("of a disk of no bytes gives one of no bytes", async () => {

@@ -51,6 +51,17 @@ describe.skipIf(!hasQemuImg)("an image that was converted here, as QEMU sees it"
     expect(qemuVerdict(folder.path, "i.qcow2")).toBe("clean");
   });
 
+  it("the end of a raw file that is no whole sector is there", async () => {
+    using folder = temporaryFolder();
+    writeFileSync(join(folder.path, "s.raw"), new Uint8Array(100_001).fill(7));
+    await using source = await openFile(join(folder.path, "s.raw"));
+    await using target = await openFile(join(folder.path, "i.qcow2"), { mode: "create" });
+    await convertImage(source, target, { format: "qcow2" });
+    chmodSync(join(folder.path, "i.qcow2"), 0o644);
+    const compare = ["compare", "-f", "raw", "-F", "qcow2", "s.raw", "i.qcow2"];
+    expect(qemuImg(folder.path, ...compare)).toContain("identical");
+  });
+
   it("a chain of images becomes one that stands alone", async () => {
     using folder = temporaryFolder();
     qemuImg(folder.path, "create", "-q", "-f", "qcow2", "base.qcow2", "3M");
