@@ -31,6 +31,7 @@ import type { LiveHeader } from "./inspect/live-header.ts";
 import type { Extent } from "./read/disk-layer.ts";
 import { joinExtents } from "./read/join-extents.ts";
 import type { Qcow2Layer } from "./read/qcow2-layer.ts";
+import { requireBytes, requireRange } from "./require-arguments.ts";
 import { requirePossibleDisk } from "./snapshots/find.ts";
 import { OpenSnapshots } from "./snapshots/open-snapshots.ts";
 import type { CreateSnapshotOptions } from "./snapshots/snapshot-changes.ts";
@@ -109,6 +110,7 @@ export class Qcow2Image implements RandomAccess, AsyncDisposable {
     this.#requireOpen();
     requireRange(offset, length);
     const inside = Math.max(0, Math.min(length, this.sizeBytes - offset));
+    if (into !== undefined) requireBytes(into, "what is read into", inside);
     const bytes = into?.subarray(0, inside) ?? new Uint8Array(inside);
     if (inside === 0) return bytes;
     await this.#track(this.#layer.readInto(offset, bytes));
@@ -123,6 +125,7 @@ export class Qcow2Image implements RandomAccess, AsyncDisposable {
    * corrupt), `QCOW2_TABLE_TOO_LARGE`, or what the storage failed with; some of the bytes may be written then.
    */
   async write(offset: number, bytes: Uint8Array): Promise<void> {
+    requireBytes(bytes, "what is written");
     await this.#requireWriter(offset, bytes.byteLength).write(offset, bytes);
   }
 
@@ -386,15 +389,5 @@ function notOpenForWriting(): Qcow2Error {
     code: "QCOW2_READ_ONLY",
     message: "the image is open for reading only",
     hint: "open it with the mode rw",
-  });
-}
-
-function requireRange(start: number, length: number): void {
-  if (start >= 0 && length >= 0 && Number.isSafeInteger(start) && Number.isSafeInteger(length)) {
-    return;
-  }
-  throw new Qcow2Error({
-    code: "QCOW2_INVALID_ARGUMENT",
-    message: `a range starts at a whole byte and has a whole length, not ${start} and ${length}`,
   });
 }

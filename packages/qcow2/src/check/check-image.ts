@@ -1,5 +1,6 @@
 import type { RandomAccess } from "@box/io";
 import type { ImageInfo } from "../inspect/image-info.ts";
+import { requireOneOf } from "../require-arguments.ts";
 import { requireWritable } from "../write/host-file.ts";
 import type { CheckImageOptions } from "./check-options.ts";
 import { type CheckRun, runCheck } from "./check-run.ts";
@@ -60,7 +61,10 @@ export async function checkImage(
   options: CheckImageOptions = {},
 ): Promise<CheckReport> {
   const { repair } = options;
-  if (repair !== undefined) requireWritable(source);
+  if (repair !== undefined) {
+    requireOneOf("option repair", repair, ["leaks", "all"]);
+    requireWritable(source);
+  }
   const first = await runCheck(source, options);
   if (repair === undefined) return reportOf(first);
   await repairImage(source, first, repair, options);

@@ -1,4 +1,4 @@
-export type { OpenFile } from "@box/io";
+export { IoError, type IoErrorCode, type IoErrorOptions, type OpenFile } from "@box/io";
 export { type FilePath, type OpenFileOptions, openFile } from "@box/io/node";
 export { blockingNodeCodec, nodeCodec } from "./node-codec.ts";
 export { type OpenImageFileOptions, openImageFile } from "./open-image-file.ts";

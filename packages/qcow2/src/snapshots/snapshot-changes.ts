@@ -45,10 +45,10 @@ export interface SnapshotChange {
 export async function judgeCreate(
   parts: SnapshotParts,
   name: Uint8Array | string,
-  { date }: CreateSnapshotOptions,
+  options: CreateSnapshotOptions,
 ): Promise<SnapshotChange> {
   const nameBytes = requireName(name);
-  const milliseconds = requireDate(date);
+  const milliseconds = requireDate(options);
   requireOwnData(parts.header);
   const table = await readTable(parts);
   const { header } = parts.header;
@@ -212,12 +212,13 @@ function requireName(name: Uint8Array | string): Uint8Array {
 }
 
 /** Milliseconds since 1970; the format has 32 bits for the seconds. */
-function requireDate(date: Date): number {
-  const milliseconds = date.getTime();
+function requireDate(options: Partial<CreateSnapshotOptions> | undefined): number {
+  const { date } = options ?? {};
+  const milliseconds = date instanceof Date ? date.getTime() : Number.NaN;
   if (milliseconds >= 0 && milliseconds < 2 ** 32 * 1000) return milliseconds;
   throw new Qcow2Error({
     code: "QCOW2_INVALID_ARGUMENT",
-    message: "the date of a snapshot must lie between 1970 and 2106",
+    message: "the date of a snapshot must be a Date between 1970 and 2106",
   });
 }
 

@@ -1,0 +1,31 @@
+import { Qcow2Error } from "./errors.ts";
+
+/** Refuses a range that no disk has. */
+export function requireRange(start: number, length: number): void {
+  if (start >= 0 && length >= 0 && Number.isSafeInteger(start) && Number.isSafeInteger(length)) {
+    return;
+  }
+  throw invalidArgument(
+    `a range starts at a whole byte and has a whole length, not ${start} and ${length}`,
+  );
+}
+
+/** Refuses what are no bytes, or fewer than are needed: a text, an `ArrayBuffer`, an array of larger numbers. */
+export function requireBytes(bytes: unknown, what: string, atLeast = 0): void {
+  const isBytes =
+    ArrayBuffer.isView(bytes) && (bytes as Partial<Uint8Array>).BYTES_PER_ELEMENT === 1;
+  if (!isBytes) throw invalidArgument(`${what} must be a Uint8Array`);
+  if (bytes.byteLength < atLeast) {
+    throw invalidArgument(`${what} must have at least ${atLeast} bytes, not ${bytes.byteLength}`);
+  }
+}
+
+/** Refuses a value that is none of the documented ones, as callers without types may pass it. */
+export function requireOneOf(what: string, value: unknown, known: readonly unknown[]): void {
+  if (known.includes(value)) return;
+  throw invalidArgument(`the ${what} must be ${known.join(" or ")}, not ${String(value)}`);
+}
+
+function invalidArgument(message: string): Qcow2Error {
+  return new Qcow2Error({ code: "QCOW2_INVALID_ARGUMENT", message });
+}

@@ -1,0 +1,56 @@
+import { MemoryFile } from "@box/io";
+import { checkImage, createImage, openImage, type Qcow2Image } from "@box/qcow2";
+import { IoError, openImageFile } from "@box/qcow2/node";
+import { describe, expect, it } from "vitest";
+
+/** What a caller without types may pass. */
+type Anything = never;
+
+const mistakes: Readonly<
+  Record<string, (image: Qcow2Image, file: MemoryFile) => Promise<unknown>>
+> = {
+  "writing a text": (image) => image.write(0, "abc" as Anything),
+  "writing nothing": (image) => image.write(0, undefined as Anything),
+  "writing an ArrayBuffer": (image) => image.write(0, new ArrayBuffer(5) as Anything),
+  "writing larger numbers": (image) => image.write(0, new Uint16Array(5) as Anything),
+  "writing a view without elements": (image) =>
+    image.write(0, new DataView(new ArrayBuffer(4)) as Anything),
+  "reading into a text": (image) => image.read(0, 10, "abc" as Anything),
+  "reading into fewer bytes": (image) => image.read(0, 10, new Uint8Array(9)),
+  "opening in the mode w": (_, file) => openImage(file, { mode: "w" as Anything }),
+  "repairing `true`": (_, file) => checkImage(file, { repair: true as Anything }),
+  "a snapshot without a date": (image) => image.createSnapshot("a", undefined as Anything),
+  "a snapshot whose date is a text": (image) =>
+    image.createSnapshot("a", { date: "now" as Anything }),
+};
+
+describe("an argument that no type would let pass", () => {
+  it.each(Object.keys(mistakes))("is refused before anything is written: %s", async (name) => {
+    const file = new MemoryFile();
+    await createImage(file, { virtualSizeBytes: 2 ** 20 });
+    const before = file.toBytes();
+    const image = await openImage(file, { mode: "rw" });
+    await expect(mistakes[name]?.(image, file)).rejects.toMatchObject({
+      name: "Qcow2Error",
+      code: "QCOW2_INVALID_ARGUMENT",
+    });
+    await image.close();
+    expect(Buffer.compare(file.toBytes(), before)).toBe(0);
+  });
+
+  it("is not one when bytes are a Buffer, or there is more room than is read", async () => {
+    const file = new MemoryFile();
+    await createImage(file, { virtualSizeBytes: 2 ** 20 });
+    await using image = await openImage(file, { mode: "rw" });
+    await image.write(2 ** 20 - 3, Buffer.from("abc"));
+    const found = await image.read(2 ** 20 - 3, 10, new Uint8Array(5));
+    expect(Buffer.from(found).toString()).toBe("abc");
+  });
+});
+
+describe("a path that cannot be opened", () => {
+  it("is an IoError of the node entry", async () => {
+    const opening = openImageFile("/nonexistent/image.qcow2");
+    await expect(opening).rejects.toBeInstanceOf(IoError);
+  });
+});
