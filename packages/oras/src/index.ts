@@ -110,6 +110,7 @@ export {
 export type { ConnectionsOptions, ProxyOptions } from "./transport/connections.ts";
 export type { Endpoint, HostOptions, MirrorOptions } from "./transport/endpoint.ts";
 export {
+  defaultRetryLimits,
   type Pacing,
   type RetryCounter,
   type RetryLimits,

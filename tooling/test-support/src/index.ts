@@ -1,4 +1,9 @@
 export { drain } from "./drain.ts";
 export { hasTool, run } from "./oracle-tools.ts";
-export { type ScriptedServer, type SeenRequest, scriptedServer } from "./scripted-server.ts";
+export {
+  listen,
+  type ScriptedServer,
+  type SeenRequest,
+  scriptedServer,
+} from "./scripted-server.ts";
 export { type SelfSigned, selfSigned } from "./self-signed.ts";

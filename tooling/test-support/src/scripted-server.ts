@@ -1,4 +1,4 @@
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { onTestFinished } from "vitest";
 
@@ -26,6 +26,12 @@ export async function scriptedServer(
     seen.push({ method, path, headers });
     void reply(request, response, seen.length);
   });
+  const host = `127.0.0.1:${await listen(server)}`;
+  return { host, origin: `http://${host}`, seen };
+}
+
+/** Lets a server listen on a free port of loopback until the test ends; gives the port. */
+export async function listen(server: Server): Promise<number> {
   await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
   onTestFinished(
     () =>
@@ -34,6 +40,5 @@ export async function scriptedServer(
         server.closeAllConnections();
       }),
   );
-  const host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
-  return { host, origin: `http://${host}`, seen };
+  return (server.address() as AddressInfo).port;
 }

@@ -1,4 +1,5 @@
 import { CliError } from "../errors.ts";
+import { parseDuration } from "./global-options.ts";
 import { parseSize } from "./size.ts";
 
 /** What `--limit` may change, by the part of box that takes it. */
@@ -9,11 +10,15 @@ export interface GivenLimits {
   readonly layers: Readonly<Record<string, number>>;
   /** Of what registries say. */
   readonly registry: Readonly<Record<string, number>>;
+  /** Of how failures are tried again. */
+  readonly retry: Readonly<Record<string, number>>;
+  /** Of connections to registries, and where they lead. */
+  readonly connections: Readonly<Record<string, number>>;
 }
 
 interface LimitSpec {
   readonly name: string;
-  readonly unit: "bytes" | "count";
+  readonly unit: "bytes" | "count" | "duration";
   /** Every option that it sets. */
   readonly sets: readonly (readonly [keyof GivenLimits, string])[];
 }
@@ -39,31 +44,49 @@ const specs: readonly LimitSpec[] = [
   { name: "error-size", unit: "bytes", sets: [["registry", "maxErrorBodyBytes"]] },
   { name: "page-size", unit: "bytes", sets: [["registry", "maxPageBytes"]] },
   { name: "pages", unit: "count", sets: [["registry", "maxPages"]] },
+  { name: "tries", unit: "count", sets: [["retry", "attempts"]] },
+  { name: "retry-wait", unit: "duration", sets: [["retry", "baseMs"]] },
+  { name: "longest-wait", unit: "duration", sets: [["retry", "capMs"]] },
+  { name: "retry-time", unit: "duration", sets: [["retry", "budgetMs"]] },
+  { name: "retry-after", unit: "duration", sets: [["retry", "maxRetryAfterMs"]] },
+  { name: "connect-time", unit: "duration", sets: [["connections", "connectTimeoutMs"]] },
+  { name: "header-time", unit: "duration", sets: [["connections", "headersTimeoutMs"]] },
+  { name: "idle-time", unit: "duration", sets: [["connections", "idleTimeoutMs"]] },
+  { name: "connections", unit: "count", sets: [["connections", "connectionsPerOrigin"]] },
+  { name: "redirects", unit: "count", sets: [["connections", "maxRedirects"]] },
 ];
 
 /** The names that `--limit` knows. */
 export const limitNames: readonly string[] = specs.map(({ name }) => name);
 
 /**
- * Parses texts such as `layers=2000` or `manifest-size=8MiB`; of two with one name the last counts.
+ * Parses texts such as `layers=2000`, `manifest-size=8MiB` or `idle-time=1m`; of two with one name the last counts.
  *
  * @throws {@link CliError} `CLI_INVALID_ARGUMENT`
  */
 export function parseLimits(texts: readonly string[]): GivenLimits {
-  const limits = { images: {}, layers: {}, registry: {} } as Record<
-    keyof GivenLimits,
-    Record<string, number>
-  >;
+  const limits: Record<keyof GivenLimits, Record<string, number>> = {
+    images: {},
+    layers: {},
+    registry: {},
+    retry: {},
+    connections: {},
+  };
   for (const text of texts) {
     const [, name, value = ""] = /^([a-z-]+)=(.+)$/.exec(text) ?? [];
     const spec = specs.find((one) => one.name === name);
     if (spec === undefined) throw unknownLimit(text);
-    const label = `--limit ${spec.name}`;
-    const limit = spec.unit === "bytes" ? parseSize(value, label) : parseCount(value, label);
+    const limit = parsers[spec.unit](value, `--limit ${spec.name}`);
     for (const [part, key] of spec.sets) limits[part][key] = limit;
   }
   return limits;
 }
+
+const parsers: Readonly<Record<LimitSpec["unit"], (text: string, label: string) => number>> = {
+  bytes: parseSize,
+  count: parseCount,
+  duration: parseDuration,
+};
 
 function parseCount(text: string, label: string): number {
   if (/^[1-9]\d{0,8}$/.test(text)) return Number(text);

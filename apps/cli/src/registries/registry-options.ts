@@ -9,15 +9,15 @@ type Env = Readonly<Record<string, string | undefined>>;
 
 /**
  * How registries are reached: proxies from the environment, mirrors and certificates from the user's file, and limits
- * from the command line.
+ * of sizes, tries and time from the command line.
  */
 export async function registryOptions(
   env: Env,
-  { registry: limits }: Pick<GivenLimits, "registry">,
+  { registry: limits, retry, connections }: Omit<GivenLimits, "images" | "layers">,
 ): Promise<RegistryClientOptions> {
   const proxy = proxyOptions(env);
   const settings = await readRegistriesFile(env);
-  return { ...settings, limits, ...(proxy === undefined ? {} : { proxy }) };
+  return { ...settings, ...connections, retry, limits, ...(proxy === undefined ? {} : { proxy }) };
 }
 
 /** The proxies of the environment; lower case comes first, as in other programs. */

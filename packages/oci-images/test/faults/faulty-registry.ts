@@ -1,7 +1,6 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { createServer as createSecureServer } from "node:https";
-import type { AddressInfo } from "node:net";
-import { onTestFinished } from "vitest";
+import { listen } from "@box/test-support";
 import type { FakePacing } from "./fake-pacing.ts";
 
 /** What a request is for. */
@@ -197,16 +196,4 @@ function tokensIn(body: Buffer): string[] {
   return [...body.toString().matchAll(/"(?:access_|refresh_)?token":"([^"]+)"/g)].map(
     ([, token = ""]) => token,
   );
-}
-
-async function listen(server: Server): Promise<number> {
-  await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
-  onTestFinished(
-    () =>
-      new Promise<void>((done) => {
-        server.close(() => done());
-        server.closeAllConnections();
-      }),
-  );
-  return (server.address() as AddressInfo).port;
 }
