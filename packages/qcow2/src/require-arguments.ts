@@ -1,3 +1,4 @@
+import type { RandomAccess } from "@box/io";
 import { Qcow2Error } from "./errors.ts";
 
 /** Refuses a range that no disk has. */
@@ -26,6 +27,21 @@ export function requireOneOf(what: string, value: unknown, known: readonly unkno
   throw invalidArgument(`the ${what} must be ${known.join(" or ")}, not ${String(value)}`);
 }
 
-function invalidArgument(message: string): Qcow2Error {
-  return new Qcow2Error({ code: "QCOW2_INVALID_ARGUMENT", message });
+/** Refuses what is no file to read from. */
+export function requireSource(source: RandomAccess): void {
+  if (typeof source?.size === "function" && typeof source.read === "function") return;
+  const isBytes = ArrayBuffer.isView(source) || (source as unknown) instanceof ArrayBuffer;
+  throw invalidArgument(
+    "an image is read from an object with the methods size() and read()",
+    isBytes ? "use blobSource(new Blob([bytes]))" : "open a path with openImageFile or openFile",
+  );
+}
+
+/** The refusal of an argument. */
+export function invalidArgument(message: string, hint?: string): Qcow2Error {
+  return new Qcow2Error({
+    code: "QCOW2_INVALID_ARGUMENT",
+    message,
+    ...(hint !== undefined && { hint }),
+  });
 }

@@ -1,5 +1,14 @@
 import { MemoryFile } from "@box/io";
-import { checkImage, createImage, openImage, type Qcow2Image } from "@box/qcow2";
+import {
+  checkImage,
+  compareImages,
+  convertImage,
+  createImage,
+  createOverlay,
+  inspectImage,
+  openImage,
+  type Qcow2Image,
+} from "@box/qcow2";
 import { IoError, openImageFile } from "@box/qcow2/node";
 import { describe, expect, it } from "vitest";
 
@@ -19,6 +28,24 @@ const mistakes: Readonly<
   "reading into fewer bytes": (image) => image.read(0, 10, new Uint8Array(9)),
   "opening in the mode w": (_, file) => openImage(file, { mode: "w" as Anything }),
   "repairing `true`": (_, file) => checkImage(file, { repair: true as Anything }),
+  "opening in the compat mode lax": (_, file) => openImage(file, { compat: "lax" as Anything }),
+  "opening a path": () => openImage("disk.qcow2" as Anything),
+  "opening nothing": () => openImage(undefined as Anything),
+  "opening bytes": (_, file) => openImage(file.toBytes() as Anything),
+  "looking at a path": () => inspectImage("disk.qcow2" as Anything),
+  "looking at bytes": (_, file) => inspectImage(file.toBytes() as Anything),
+  "checking a path": () => checkImage("disk.qcow2" as Anything, { repair: "all" }),
+  "comparing a path": (image) => compareImages("disk.qcow2" as Anything, image),
+  "converting a path": () =>
+    convertImage("disk.qcow2" as Anything, new MemoryFile(), { format: "raw" }),
+  "a bitmap whose name is half a character": (image) => image.addBitmap("b\ud800"),
+  "a bitmap whose name is a number": (image) => image.addBitmap(7 as Anything),
+  "an overlay on a format that is not known": () =>
+    createOverlay(new MemoryFile(), {
+      virtualSizeBytes: 2 ** 20,
+      backingName: "b",
+      backingFormat: "vmdk" as Anything,
+    }),
   "a snapshot without a date": (image) => image.createSnapshot("a", undefined as Anything),
   "a snapshot whose date is a text": (image) =>
     image.createSnapshot("a", { date: "now" as Anything }),

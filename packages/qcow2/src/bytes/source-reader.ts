@@ -1,6 +1,7 @@
 import { type ErrorKind, isBoxError, kindOf } from "@box/errors";
 import type { RandomAccess } from "@box/io";
 import { Qcow2Error, type Qcow2ErrorCode, type Qcow2Structure } from "../errors.ts";
+import { requireSource } from "../require-arguments.ts";
 
 /** Kinds of a source's own errors that say more than "I/O error" and are kept. */
 const keptKinds: Readonly<Partial<Record<ErrorKind, Qcow2ErrorCode>>> = {
@@ -75,8 +76,13 @@ export class SourceReader {
   /** Takes the file's size. Reads nothing. */
   static async open(source: RandomAccess, signal?: AbortSignal): Promise<SourceReader> {
     throwIfAborted(signal);
+    requireSource(source);
     try {
-      return new SourceReader(source, await source.size(), signal);
+      const sizeBytes = await source.size();
+      if (Number.isSafeInteger(sizeBytes) && sizeBytes >= 0) {
+        return new SourceReader(source, sizeBytes, signal);
+      }
+      throw new Error(`${String(sizeBytes)} is no number of bytes`);
     } catch (cause) {
       throw toSourceError(cause, "read the size of the image file");
     }

@@ -1,3 +1,5 @@
+import { invalidArgument, requireBytes } from "../require-arguments.ts";
+
 const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const lenient = new TextDecoder("utf-8", { ignoreBOM: true });
 const encoder = new TextEncoder();
@@ -11,9 +13,16 @@ export function decodeUtf8(bytes: Uint8Array): string | undefined {
   }
 }
 
-/** The UTF-8 bytes of a text; bytes are returned as they are. */
+/** The UTF-8 bytes of a text; bytes are returned as they are. Half of a surrogate pair has none: `QCOW2_INVALID_ARGUMENT`. */
 export function toNameBytes(name: Uint8Array | string): Uint8Array {
-  return typeof name === "string" ? encoder.encode(name) : name;
+  if (typeof name !== "string") {
+    requireBytes(name, "a name");
+    return name;
+  }
+  if (/\p{Surrogate}/u.test(name)) {
+    throw invalidArgument(`the text ${JSON.stringify(name)} is not well-formed and has no UTF-8`);
+  }
+  return encoder.encode(name);
 }
 
 /** Bytes as a text that is safe to show: control characters and invalid bytes become U+FFFD. */

@@ -13,7 +13,7 @@ import { CompressedReader } from "../read/compressed-reader.ts";
 import type { DiskLayer } from "../read/disk-layer.ts";
 import { Qcow2Layer } from "../read/qcow2-layer.ts";
 import { RawLayer } from "../read/raw-layer.ts";
-import { requireOneOf } from "../require-arguments.ts";
+import { requireOneOf, requireSource } from "../require-arguments.ts";
 import { l2FormatOf } from "../tables/l2-format.ts";
 import { TableCache } from "../tables/table-cache.ts";
 import { requireWritable } from "../write/host-file.ts";
@@ -100,10 +100,12 @@ export async function openParts(
   owned: readonly ResolvedFile[],
   options: OpenPartsOptions,
 ): Promise<OpenedImage> {
-  const { location, depth = 0, guard = guardOf(options), mode = "r" } = options;
+  const { location, depth = 0, guard = guardOf(options), mode = "r", compat = "strict" } = options;
   const file = { source, ...(location !== undefined && { location }) };
   try {
     requireOneOf("mode", mode, ["r", "rw"]);
+    requireOneOf("option compat", compat, ["strict", "qemu"]);
+    requireSource(source);
     guard.enter(source, "image", depth === 0 ? "the image" : (location ?? "the backing file"));
   } catch (error) {
     await closeAll(owned);

@@ -1,6 +1,6 @@
 import type { RandomAccess } from "@box/io";
 import type { ImageInfo } from "../inspect/image-info.ts";
-import { requireOneOf } from "../require-arguments.ts";
+import { requireOneOf, requireSource } from "../require-arguments.ts";
 import { requireWritable } from "../write/host-file.ts";
 import type { CheckImageOptions } from "./check-options.ts";
 import { type CheckRun, runCheck } from "./check-run.ts";
@@ -63,6 +63,7 @@ export async function checkImage(
   const { repair } = options;
   if (repair !== undefined) {
     requireOneOf("option repair", repair, ["leaks", "all"]);
+    requireSource(source);
     requireWritable(source);
   }
   const first = await runCheck(source, options);

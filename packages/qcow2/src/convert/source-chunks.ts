@@ -2,6 +2,7 @@ import type { RandomAccess } from "@box/io";
 import { inPlace, throwIfAborted, toSourceError } from "../bytes/source-reader.ts";
 import { Qcow2Error } from "../errors.ts";
 import { Qcow2Image } from "../image.ts";
+import { requireSource } from "../require-arguments.ts";
 
 /** A part of a disk that may hold something else than zeros. */
 export interface SourceChunk {
@@ -80,6 +81,7 @@ async function inOrder<Result>(
 
 /** The size of a disk. */
 export async function sizeOf(source: RandomAccess): Promise<number> {
+  requireSource(source);
   try {
     return await source.size();
   } catch (cause) {

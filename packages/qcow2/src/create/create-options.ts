@@ -1,6 +1,7 @@
 import type { RandomAccess } from "@box/io";
 import { Qcow2Error } from "../errors.ts";
 import { formatLimits } from "../header/layout.ts";
+import { requireOneOf } from "../require-arguments.ts";
 import type { BackingReference } from "./header-cluster.ts";
 
 /** The external data file of a fresh image. */
@@ -84,8 +85,8 @@ export function toCreateRequest(options: CreateImageOptions): CreateRequest {
     preallocation: options.preallocation ?? (isRawDataFile ? "metadata" : "off"),
   };
   requireSizes(request);
-  requireKnown("version", request.version, [2, 3]);
-  requireKnown("compression type", request.compressionType, ["zlib", "zstd"]);
+  requireOneOf("version", request.version, [2, 3]);
+  requireOneOf("compression type", request.compressionType, ["zlib", "zstd"]);
   requirePreallocation(request.preallocation);
   requireVersion3Features(request);
   requireAgreement(request, isRawDataFile);
@@ -98,12 +99,7 @@ export function toCreateRequest(options: CreateImageOptions): CreateRequest {
  * @throws {@link Qcow2Error} `QCOW2_INVALID_ARGUMENT`.
  */
 export function requirePreallocation(preallocation: string): void {
-  requireKnown("preallocation", preallocation, ["off", "metadata", "full"]);
-}
-
-function requireKnown<Value>(name: string, value: Value, known: readonly Value[]): void {
-  if (!known.includes(value))
-    throw invalid(`the ${name} must be ${known.join(" or ")}, not ${value}`);
+  requireOneOf("preallocation", preallocation, ["off", "metadata", "full"]);
 }
 
 function requireSizes({ virtualSizeBytes, clusterBits, refcountOrder }: CreateRequest): void {

@@ -1,4 +1,5 @@
 import type { RandomAccess } from "@box/io";
+import { requireOneOf } from "../require-arguments.ts";
 import { createImage } from "./create-image.ts";
 import { type CreateImageOptions, toCreateRequest } from "./create-options.ts";
 import { planImage } from "./plan-image.ts";
@@ -39,5 +40,6 @@ export function overlayBytes(options: CreateOverlayOptions): Uint8Array {
 
 function toImageOptions(options: CreateOverlayOptions): CreateImageOptions {
   const { virtualSizeBytes, backingName, backingFormat } = options;
+  requireOneOf("backing format", backingFormat, ["raw", "qcow2"]);
   return { virtualSizeBytes, backing: { name: backingName, format: backingFormat } };
 }

@@ -111,3 +111,16 @@ describe("errors about one file of a chain", () => {
     await expect(inspectImage(source)).rejects.toMatchObject({ code, cause: thrown });
   });
 });
+
+describe("a size that is none", () => {
+  it.each([1n, -1, 1.5, Number.NaN, 2 ** 60, "12", undefined])(
+    "is the storage's failure: %s",
+    async (size) => {
+      const source = { size: async () => size as number, read: async () => new Uint8Array(0) };
+      await expect(SourceReader.open(source)).rejects.toMatchObject({
+        code: "QCOW2_IO",
+        kind: "io",
+      });
+    },
+  );
+});

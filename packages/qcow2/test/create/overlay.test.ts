@@ -56,7 +56,11 @@ describe("createOverlay", () => {
     const target = observeFile(new MemoryFile(), ({ kind }) => {
       if (kind === "write") throw cause;
     });
-    await expect(createOverlay(target, options)).rejects.toMatchObject({ kind: "io", cause });
+    await expect(createOverlay(target, options)).rejects.toMatchObject({
+      code: "QCOW2_NO_SPACE",
+      kind: "no-space",
+      cause,
+    });
   });
 
   it("refuses a backing format that is too long to store", () => {
