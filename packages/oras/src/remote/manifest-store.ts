@@ -6,6 +6,7 @@ import { describeReferrer } from "../content/referrer.ts";
 import type { FetchedManifest, OperationOptions } from "../content/target.ts";
 import { OrasError } from "../errors.ts";
 import type { RegistryClient, RegistryRequest } from "../transport/client.ts";
+import { checkStored } from "./check-stored.ts";
 import { fetchManifest } from "./manifests.ts";
 import { manifestPath } from "./paths.ts";
 import { changeFallbackIndex, fallbackTag } from "./referrers.ts";
@@ -67,6 +68,7 @@ export class ManifestStore {
       what: `push manifest ${reference} to ${this.#fullName}`,
     });
     response.discard();
+    checkStored(response, descriptor.digest);
     const referrer = describeReferrer(descriptor, bytes);
     if (referrer === undefined || response.header("oci-subject") !== undefined) return;
     const { subject, entry } = referrer;

@@ -5,6 +5,7 @@ import { OrasError } from "../errors.ts";
 import type { RegistryClient, RegistryRequest } from "../transport/client.ts";
 import type { RetryCounter } from "../transport/pacing.ts";
 import type { RegistryResponse } from "../transport/response.ts";
+import { checkStored } from "./check-stored.ts";
 
 /** A blob to upload. */
 export interface UploadRequest {
@@ -68,7 +69,10 @@ async function startSession(
     expect: [201, 202],
   });
   response.discard();
-  if (response.status === 201) return "mounted";
+  if (response.status === 201) {
+    checkStored(response, descriptor.digest);
+    return "mounted";
+  }
   const minimum = Number(response.header("oci-chunk-min-length") ?? 0);
   const minChunkBytes = Number.isSafeInteger(minimum) && minimum > 0 ? minimum : 0;
   return { location: locationOf(response), minChunkBytes };
@@ -90,6 +94,7 @@ async function putWhole(
     isRepeatable: false,
   });
   response.discard();
+  checkStored(response, descriptor.digest);
 }
 
 async function putChunks(
@@ -102,12 +107,15 @@ async function putChunks(
   const chunkBytes = Math.max(upload.chunkBytes, session.minChunkBytes);
   let { location } = session;
   let offset = 0;
+  let mostBytes = 0;
   while (offset < descriptor.size) {
     const end = Math.min(offset + chunkBytes, descriptor.size);
     try {
       const response = await patch(client, upload, location, offset, end);
       location = locationOf(response);
-      offset = receivedBytes(response) ?? end;
+      offset = checkReceived(response, receivedBytes(response) ?? end, end);
+      if (offset <= mostBytes) throw notAdvanced(response, offset);
+      mostBytes = offset;
       counter.reset();
     } catch (error) {
       if (!(error instanceof OrasError)) throw error;
@@ -127,6 +135,7 @@ async function putChunks(
     isRepeatable: false,
   });
   response.discard();
+  checkStored(response, descriptor.digest);
 }
 
 async function patch(
@@ -167,6 +176,7 @@ async function askStatus(
   const offset = receivedBytes(response);
   if (response.status === 404 || offset === undefined) return undefined;
   const isMoved = response.header("location") !== undefined;
+  checkReceived(response, offset, upload.descriptor.size);
   return { offset, location: isMoved ? locationOf(response) : location };
 }
 
@@ -176,6 +186,26 @@ function receivedBytes(response: RegistryResponse): number | undefined {
   if (match === null) return undefined;
   const last = Number(match[1]);
   return last === 0 ? 0 : last + 1;
+}
+
+/** More than was sent cannot have been received. */
+function checkReceived({ url }: RegistryResponse, offset: number, sentBytes: number): number {
+  if (offset <= sentBytes) return offset;
+  throw new OrasError({
+    code: "ORAS_BAD_RESPONSE",
+    message: `cannot upload to ${url.host}: it says that it has ${offset} bytes, and ${sentBytes} were sent`,
+    details: { host: url.host },
+  });
+}
+
+/** Bytes that a registry keeps forgetting are sent again as often as after other failures. */
+function notAdvanced({ url }: RegistryResponse, offset: number): OrasError {
+  return new OrasError({
+    code: "ORAS_BAD_RESPONSE",
+    message: `cannot upload to ${url.host}: it took a chunk and has ${offset} bytes after it`,
+    details: { host: url.host },
+    retryable: true,
+  });
 }
 
 async function* firstBytes(
