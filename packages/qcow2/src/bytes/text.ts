@@ -25,6 +25,12 @@ export function toNameBytes(name: Uint8Array | string): Uint8Array {
   return encoder.encode(name);
 }
 
+/** Bytes as a text up to a NUL, as QEMU takes them; invalid bytes become U+FFFD. It may hold what a terminal obeys. */
+export function toText(bytes: Uint8Array): string {
+  const end = bytes.indexOf(0);
+  return lenient.decode(end < 0 ? bytes : bytes.subarray(0, end));
+}
+
 /** Bytes as a text that is safe to show: control characters and invalid bytes become U+FFFD. */
 export function toDisplayText(bytes: Uint8Array): string {
   return lenient.decode(bytes).replace(/\p{C}/gu, "\uFFFD");

@@ -14,8 +14,10 @@ import { readSnapshotTable } from "../snapshots/read-table.ts";
 export interface Snapshot {
   /** Its id, most often a decimal number. */
   readonly id: string;
-  /** Its name. */
+  /** Its name for people: control characters and invalid bytes replaced. */
   readonly name: string;
+  /** Its name as it stands in the image. */
+  readonly nameBytes: Uint8Array;
   /** When it was taken: seconds since 1970. */
   readonly dateSeconds: number;
   /** Nanoseconds on top. */
@@ -36,8 +38,10 @@ export interface Snapshot {
 
 /** A persistent dirty bitmap. */
 export interface Bitmap {
-  /** Its name. */
+  /** Its name for people: control characters and invalid bytes replaced. */
   readonly name: string;
+  /** Its name as it stands in the image. */
+  readonly nameBytes: Uint8Array;
   /** Bytes that one bit stands for. */
   readonly granularityBytes: number;
   /** Whether a writer left it out of date. */
@@ -82,6 +86,7 @@ export function toSnapshot(entry: SnapshotEntry): Snapshot {
     ...rest,
     id: toDisplayText(id),
     name: toDisplayText(name),
+    nameBytes: name,
     l1Table: { offset: l1Offset, entries: l1Size },
   };
 }
@@ -93,6 +98,7 @@ async function readBitmaps(
 ): Promise<Bitmap[]> {
   return (await readBitmapDirectory(reader, area, budget)).map((entry) => ({
     name: toDisplayText(entry.name),
+    nameBytes: entry.name,
     granularityBytes: 2 ** entry.granularityBits,
     isInUse: (entry.flags & bitmapFlags.inUse) !== 0,
     isAuto: (entry.flags & bitmapFlags.auto) !== 0,

@@ -1,3 +1,4 @@
+import { toText } from "../bytes/text.ts";
 import type { Bitmap, ImageDescription, Snapshot } from "./describe.ts";
 import type { QemuJson } from "./qemu-json.ts";
 import { toQemuLuks } from "./to-qemu-luks.ts";
@@ -31,8 +32,8 @@ export function toQemuInfo(
     ...(info.encryption !== "none" && { encrypted: true }),
     ...(snapshots.length > 0 && { snapshots: snapshots.map(toQemuSnapshot) }),
     ...(backing && {
-      "backing-filename": backing.displayName,
-      "full-backing-filename": options.fullBackingFilename ?? backing.displayName,
+      "backing-filename": toText(backing.nameBytes),
+      "full-backing-filename": options.fullBackingFilename ?? toText(backing.nameBytes),
       ...(backing.format !== undefined && { "backing-filename-format": backing.format }),
     }),
     "format-specific": { type: "qcow2", data: formatSpecific(description) },
@@ -75,7 +76,7 @@ function toQemuSnapshot(snapshot: Snapshot): Record<string, QemuJson> {
   const billion = 1_000_000_000n;
   return {
     id: snapshot.id,
-    name: snapshot.name,
+    name: toText(snapshot.nameBytes),
     "vm-state-size": toJsonNumber(snapshot.vmStateBytes),
     "date-sec": snapshot.dateSeconds,
     "date-nsec": snapshot.dateNanoseconds,
@@ -88,7 +89,7 @@ function toQemuSnapshot(snapshot: Snapshot): Record<string, QemuJson> {
 
 function toQemuBitmap(bitmap: Bitmap): Record<string, QemuJson> {
   const flags = [...(bitmap.isInUse ? ["in-use"] : []), ...(bitmap.isAuto ? ["auto"] : [])];
-  return { flags, name: bitmap.name, granularity: bitmap.granularityBytes };
+  return { flags, name: toText(bitmap.nameBytes), granularity: bitmap.granularityBytes };
 }
 
 function toJsonNumber(value: bigint): number | bigint {

@@ -117,7 +117,7 @@ async function cipherOf(header: LuksHeader, key: Uint8Array): Promise<SectorCiph
   if (cipherName !== "aes") unsupported(`the cipher ${cipherName}`);
   const [chain, vector] = cipherMode.split("-", 2);
   const iv = await ivOf(vector ?? "", key);
-  if (chain === "xts" && iv !== undefined && [32, 64].includes(key.byteLength)) {
+  if (chain === "xts" && iv !== undefined && [32, 48, 64].includes(key.byteLength)) {
     return xtsCipher(key, iv);
   }
   if (chain === "cbc" && iv !== undefined && [16, 24, 32].includes(key.byteLength)) {

@@ -19,6 +19,28 @@ describe.skipIf(!hasQemuImg)("toQemuInfo of describeImage equals qemu-img info",
   });
 });
 
+it
+  .skipIf(!hasQemuImg)
+  .each(["tab\there", "\u001b[31mred", "family \u{1F468}\u200d\u{1F469}", "private \ue000"])(
+  "shows the name %j as it is, in JSON that needs no replacement",
+  async (name) => {
+    using folder = temporaryFolder();
+    const path = join(folder.path, "i.qcow2");
+    qemuImg(folder.path, "create", "-q", "-f", "qcow2", path, "1M");
+    qemuImg(folder.path, "snapshot", "-c", name, path);
+    qemuImg(folder.path, "bitmap", "--add", path, name);
+    qemuImg(folder.path, "rebase", "-u", "-F", "raw", "-b", name, path);
+    await using source = await openFile(path);
+    const theirs = JSON.parse(qemuImg(folder.path, "info", "--output=json", path));
+    const ours = toQemuInfo(await describeImage(source), {
+      filename: path,
+      actualSizeBytes: theirs["actual-size"],
+      fullBackingFilename: theirs["full-backing-filename"],
+    });
+    expect(ours).toEqual(theirs);
+  },
+);
+
 it.skipIf(!hasQemuImg).each([
   ["aes-128", "cbc", "essiv", "encrypt.ivgen-hash-alg=sha256"],
   ["serpent-256", "xts", "plain64", "encrypt.hash-alg=sha512"],

@@ -66,7 +66,7 @@ describe("toQemuMap", () => {
     for (const cluster of written) {
       await image.write(cluster * 4096, new Uint8Array(4096).fill(1));
     }
-    return toQemuMap(image);
+    return await toQemuMap(image);
   }
 
   it("has one element for a disk of no bytes, and for one of less than a sector", async () => {

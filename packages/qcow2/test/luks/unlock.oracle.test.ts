@@ -18,6 +18,7 @@ describe.skipIf(!hasQemu)("unlockLuks, on images made by qemu-img", { timeout: 1
   test.each([
     ["aes-256", "xts", "plain64", "sha256", "sha256"],
     ["aes-128", "xts", "plain", "sha256", "sha1"],
+    ["aes-192", "xts", "plain64", "sha256", "sha256"],
     ["aes-256", "cbc", "essiv:sha256", "sha256", "sha512"],
     ["aes-128", "cbc", "plain64", "sha256", "sha256"],
   ])("decrypts %s-%s-%s with hash %s/%s", async (cipher, mode, vector, ivHash, hash) => {
