@@ -8,6 +8,7 @@ const options: ProgramSettings = program({
       "/cli/src/commands/table.ts",
       "/cli/src/host/process-host.ts",
     ],
+    parse: ["/cli/src/command/parse.ts"],
     schemas: ["/zod/index.js"],
     disks: ["/qcow2/src/index.ts", "/qcow2/src/node/index.ts"],
     images: ["/oras/src/index.ts", "/oci-images/src/index.ts"],

@@ -5,7 +5,30 @@ import {
   type FlagSpec,
 } from "./define-command.ts";
 import { failureExitCodes } from "./failures.ts";
+import { findCommand } from "./find.ts";
 import { globalFlags } from "./global-flags.ts";
+
+/** The page that a command line of nothing but words asks for, which needs no parser. */
+export function wantedPage(
+  argv: readonly string[],
+  all: readonly CommandSpec[],
+): string | undefined {
+  const [first = "help", ...words] = argv;
+  if (first !== "help" || words.some((word) => word.startsWith("-"))) return undefined;
+  return renderPage(words, all);
+}
+
+/**
+ * The help of the command or of the group with these words; of everything without words.
+ *
+ * @throws {@link CliError} `CLI_INVALID_ARGUMENT` when there is neither.
+ */
+export function renderPage(words: readonly string[], all: readonly CommandSpec[]): string {
+  const isGroup = all.some(
+    ({ path }) => path.length > words.length && words.every((word, at) => path[at] === word),
+  );
+  return isGroup ? renderGroupHelp(words, all) : renderHelp(findCommand(words, all));
+}
 
 /** The help of one command. */
 export function renderHelp(spec: CommandSpec): string {

@@ -1,4 +1,4 @@
-import { exitCodeOf, isBoxError, kindOf } from "@box/errors";
+import { exitCodeOf, kindOf } from "@box/errors";
 import { CliError, ExitCodeError } from "../errors.ts";
 import { resolveHome } from "../host/home.ts";
 import type { Host } from "../host/host.ts";
@@ -8,9 +8,9 @@ import { createRenderer } from "../progress/create-renderer.ts";
 import type { ProgressRenderer } from "../progress/shown-event.ts";
 import type { CommandAction, CommandSpec } from "./define-command.ts";
 import type { GlobalOptions } from "./global-values.ts";
+import { wantedPage } from "./help.ts";
 import { checkInput } from "./input.ts";
 import type { GivenLimits } from "./limits.ts";
-import { parseCommandLine } from "./parse.ts";
 
 /** What {@link runBox} needs besides the host. */
 export interface RunOptions {
@@ -24,6 +24,13 @@ export interface RunOptions {
 export async function runBox(host: Host, { commands, version }: RunOptions): Promise<number> {
   let globals: GlobalOptions | undefined;
   try {
+    const page = wantedPage(host.argv, commands);
+    if (page !== undefined) {
+      host.stdout.write(`${page}\n`);
+      await host.stdout.flush();
+      return 0;
+    }
+    const { parseCommandLine } = await import("./parse.ts");
     const parsed = parseCommandLine(host.argv, { commands, version, env: host.env });
     if (parsed.type === "text") {
       host.stdout.write(`${parsed.text}\n`);
@@ -147,42 +154,6 @@ async function describeError(
   error: unknown,
   globals: GlobalOptions | undefined,
 ): Promise<string> {
-  const crashFile = kindOf(error) === "internal" ? host.writeCrashFile(error) : undefined;
-  const fallbackHint = await adviceFor(error);
-  const { renderError } = await import("../output/render-error.ts");
-  return renderError(error, {
-    format: isJsonWanted(host, globals) ? "json" : "text",
-    paint: createPaint({
-      allowed: globals?.color ?? !host.argv.includes("--no-color"),
-      isTerminal: host.stderr.isTerminal,
-      env: host.env,
-    }),
-    ...(fallbackHint === undefined ? {} : { fallbackHint }),
-    ...(crashFile === undefined ? {} : { crashFile }),
-  });
-}
-
-/** Packages whose errors have no hint of their own still have a page. */
-async function adviceFor(error: unknown): Promise<string | undefined> {
-  if (!isBoxError(error) || error.hint !== undefined) return undefined;
-  const { findPage } = await import("../explain/pages/all.ts");
-  return findPage(error.code)?.advice;
-}
-
-/**
- * Whether errors are lines of JSON: with `--format json`, and where progress is, so that stderr is NDJSON throughout.
- * A command line that could not be parsed may still have asked for it.
- */
-function isJsonWanted({ argv, env }: Host, globals: GlobalOptions | undefined): boolean {
-  if (globals !== undefined) return globals.format === "json" || globals.progress === "json";
-  const { BOX_PROGRESS } = env;
-  const progress = flagWord(argv, "--progress") ?? BOX_PROGRESS;
-  return flagWord(argv, "--format") === "json" || progress === "json";
-}
-
-function flagWord(argv: readonly string[], flag: string): string | undefined {
-  const joined = argv.find((word) => word.startsWith(`${flag}=`));
-  if (joined !== undefined) return joined.slice(flag.length + 1);
-  const index = argv.indexOf(flag);
-  return index === -1 ? undefined : argv[index + 1];
+  const { describeError: describe } = await import("./describe-error.ts");
+  return describe(host, error, globals);
 }

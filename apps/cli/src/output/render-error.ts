@@ -9,8 +9,8 @@ export interface RenderErrorOptions {
   readonly format: string;
   /** Colours of stderr. */
   readonly paint: Paint;
-  /** What to do about it, when the error itself does not say. */
-  readonly fallbackHint?: string;
+  /** What to do about it, in place of what the error itself says. */
+  readonly advice?: string;
   /** Where the stack trace of an internal error was written. */
   readonly crashFile?: string;
 }
@@ -21,10 +21,10 @@ export interface RenderErrorOptions {
  */
 export function renderError(
   error: unknown,
-  { format, paint, fallbackHint, crashFile }: RenderErrorOptions,
+  { format, paint, advice, crashFile }: RenderErrorOptions,
 ): string {
   const found = toErrorReport(error);
-  const hint = found.hint ?? fallbackHint;
+  const hint = advice ?? found.hint;
   const report = { ...found, ...(hint === undefined ? {} : { hint }) };
   if (format === "json") {
     const where = crashFile === undefined ? {} : { crashFile };
