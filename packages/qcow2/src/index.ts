@@ -55,6 +55,7 @@ export {
   type Qcow2ErrorCode,
   type Qcow2ErrorOptions,
   type Qcow2Structure,
+  qcow2ErrorHints,
   qcow2ErrorKinds,
 } from "./errors.ts";
 export type { BitmapDirectoryInfo, FileRange } from "./extensions/contents.ts";

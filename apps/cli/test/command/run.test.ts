@@ -1,4 +1,5 @@
 import { BoxError } from "@box/errors";
+import { Qcow2Error } from "@box/qcow2";
 import { describe, expect, test } from "vitest";
 import type { CommandContext } from "../../src/command/define-command.ts";
 import {
@@ -38,6 +39,7 @@ describe("stdout", () => {
     const help = await runBoxHere([]);
     expect(help).toMatchObject({ exitCode: 0, stderr: "" });
     expect(help.stdout).toContain("usage: box COMMAND");
+    expect((await runBoxHere(["help"])).stdout).toBe(help.stdout);
     expect(await runBoxHere(["--version"])).toEqual({ exitCode: 0, stdout: "1.2.3\n", stderr: "" });
     expect((await runBoxHere(["schema", "--help"])).stdout).toContain(
       "usage: box schema COMMAND...",
@@ -246,5 +248,22 @@ describe("an error without a hint", () => {
     expect(text.stderr).toMatch(/^ {2}try {3}Free some space/m);
     const json = await runBoxHere(["probe", "--format", "json"], commands);
     expect(JSON.parse(json.stderr).error.hint).toMatch(/^Free some space/);
+  });
+
+  test("gets it in place of one that @box/qcow2 has for all programs", async () => {
+    const error = new Qcow2Error({ code: "QCOW2_SNAPSHOT_NOT_FOUND", message: "none" });
+    const text = await runBoxHere(
+      ["probe"],
+      probe(() => Promise.reject(error)),
+    );
+    expect(text.stderr.match(/^ {2}try .*/gm)).toEqual([
+      expect.stringContaining("box disk info IMAGE"),
+    ]);
+    const own = { code: "QCOW2_SNAPSHOT_NOT_FOUND", message: "none", hint: "look closer" } as const;
+    const given = await runBoxHere(
+      ["probe"],
+      probe(() => Promise.reject(new Qcow2Error(own))),
+    );
+    expect(given.stderr.match(/^ {2}try .*/gm)).toEqual([expect.stringContaining("look closer")]);
   });
 });

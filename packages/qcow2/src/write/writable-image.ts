@@ -21,6 +21,5 @@ export function requireWritableImage(info: ImageInfo): void {
     code: "QCOW2_DIRTY",
     message: "the image was not closed by its last writer: its refcounts may be too low",
     ...place,
-    hint: "repair it first",
   });
 }

@@ -208,7 +208,7 @@ export const qcow2Pages: CodePages = {
   QCOW2_BACKING_CYCLE: {
     meaning: "The chain of backing files leads back to a file that is in it already.",
     advice:
-      "Correct the name of the backing file, for example with qemu-img rebase -u; the message names the files.",
+      "Name another backing file: box disk rebase --unsafe --backing FILE --backing-format raw|qcow2 IMAGE.",
   },
   QCOW2_BACKING_DENIED: {
     meaning:
@@ -218,7 +218,8 @@ export const qcow2Pages: CodePages = {
   QCOW2_BACKING_FORMAT_UNSPECIFIED: {
     meaning:
       "The image names a backing file without saying its format. Guessing it from the content is a known attack.",
-    advice: "Write the format down: qemu-img rebase -u -b FILE -F FORMAT IMAGE.",
+    advice:
+      "Write the format down: box disk rebase --unsafe --backing FILE --backing-format raw|qcow2 IMAGE.",
   },
   QCOW2_BACKING_MISSING: {
     meaning:
@@ -227,7 +228,7 @@ export const qcow2Pages: CodePages = {
   },
   QCOW2_CHAIN_TOO_DEEP: {
     meaning: "The image has more backing files, one below the other, than the limit.",
-    advice: "Put some of them together, for example with qemu-img commit.",
+    advice: "Put some of them together: box disk commit IMAGE.",
   },
   QCOW2_COMPRESSED_DATA_INVALID: {
     meaning: "A compressed cluster cannot be decompressed.",
@@ -256,11 +257,11 @@ export const qcow2Pages: CodePages = {
   },
   QCOW2_ENCRYPTED: {
     meaning: "The image is encrypted, and no key was given.",
-    advice: "Decrypt it with the program that wrote it, such as qemu-img convert with its secret.",
+    advice: "Give the passphrase in a file: --passphrase-file FILE.",
   },
   QCOW2_SNAPSHOT_NOT_FOUND: {
     meaning: "The image has no snapshot with this name or id.",
-    advice: "List its snapshots: qemu-img snapshot -l IMAGE.",
+    advice: "List its snapshots: box disk info IMAGE.",
   },
   QCOW2_UNSUPPORTED_BACKING_FORMAT: {
     meaning: "The backing file is of a format that is neither qcow2 nor raw.",
@@ -269,8 +270,7 @@ export const qcow2Pages: CodePages = {
   QCOW2_DIRTY: {
     meaning:
       "The image was not closed: its reference counts may be too low, so what needs them right is refused. Reading is not.",
-    advice:
-      "Open it once for writing with the program that wrote it, or run qemu-img check -r leaks on a copy.",
+    advice: "Repair it: box disk check --repair all IMAGE.",
   },
   QCOW2_LUKS_INVALID: {
     meaning: "The header of the image's encryption is damaged, so that no passphrase can open it.",
