@@ -1,6 +1,7 @@
 import type { RandomAccess } from "@box/io";
 import { Qcow2Error } from "../errors.ts";
 import type { ImageInfo } from "../inspect/image-info.ts";
+import type { Qcow2Layer } from "../read/qcow2-layer.ts";
 import type { HostFile } from "./host-file.ts";
 
 /**
@@ -16,6 +17,11 @@ export function requireSizableData({ dataFile }: ImageInfo, source: RandomAccess
       "the storage of the raw data file cannot set its length, so that the disk keeps its size",
     structure: "file",
   });
+}
+
+/** Whether a raw data file holds more than its disk, as a crash in the middle of a shrink leaves it. */
+export function isDataLonger({ dataFile }: ImageInfo, { parts, sizeBytes }: Qcow2Layer): boolean {
+  return dataFile?.isRaw === true && parts.dataReader.sizeBytes > sizeBytes;
 }
 
 /**

@@ -19,7 +19,7 @@ import {
 } from "../snapshots/snapshot-changes.ts";
 import { ClusterWriter } from "./cluster-writer.ts";
 import { ClusterZeroer, type ZeroMode } from "./cluster-zeroer.ts";
-import { cutData, growData, requireSizableData } from "./data-file-size.ts";
+import { cutData, growData, isDataLonger, requireSizableData } from "./data-file-size.ts";
 import { dropClusters, dropTables } from "./empty-disk.ts";
 import { HostFile } from "./host-file.ts";
 import { ImageStore, type ImageStoreParts } from "./image-store.ts";
@@ -33,7 +33,7 @@ import {
   requireResizable,
   writeSize,
 } from "./resize.ts";
-import { dropPast, type ShrinkParts, shrinkDisk } from "./shrink.ts";
+import { dropPast, finishCut, type ShrinkParts, shrinkDisk } from "./shrink.ts";
 
 /** Everything that {@link ImageWriter} writes with. */
 export interface ImageWriterParts extends Omit<ImageStoreParts, "queue"> {
@@ -103,13 +103,13 @@ export class ImageWriter {
     const { layer, header, reader, maxMetadataBytes } = this.#parts;
     const judge = async () => {
       requireResizable(header.info, layer.sizeBytes, sizeBytes, options);
-      if (sizeBytes === layer.sizeBytes) return;
+      if (sizeBytes === layer.sizeBytes && !isDataLonger(header.info, layer)) return;
       requireSizableData(header.info, layer.parts.dataReader.source);
       // A snapshot that does not say how large its disk is would change its size too.
       await requireSnapshotSizes(reader.source, header.area, { maxMetadataBytes });
     };
     const run = async (open: OpenWriter): Promise<void> => {
-      if (sizeBytes === layer.sizeBytes) return;
+      if (sizeBytes === layer.sizeBytes) return finishCut(this.#shrinkParts(open));
       // What was written is in the bitmaps of the old size then, and nothing that follows is recorded.
       if (this.#bitmaps.isRecording) await this.#settle(open);
       const bitmaps = await judgeResize(this.#parts, sizeBytes);

@@ -2,6 +2,7 @@ import { viewOf } from "../bytes/big-endian.ts";
 import { headerFields } from "../header/layout.ts";
 import type { LiveHeader } from "../inspect/live-header.ts";
 import { decodeEntry } from "./cluster-entry.ts";
+import { cutData, isDataLonger } from "./data-file-size.ts";
 import { dropClusters, dropTables, type EmptyParts } from "./empty-disk.ts";
 import type { HostFile } from "./host-file.ts";
 
@@ -33,6 +34,16 @@ export async function shrinkDisk(
   await dropPast(parts);
   if (l1Entries < layer.view.l1Entries) await cutL1(parts, Math.max(1, l1Entries));
   await store.trim();
+}
+
+/** Ends a shrink that a crash ended after the new size was written, and before the raw data file was cut. */
+export async function finishCut(parts: ShrinkParts): Promise<void> {
+  const { layer, header, store, data, commit } = parts;
+  if (!isDataLonger(header.info, layer)) return;
+  await store.clearAutoclear(true);
+  await dropPast(parts);
+  await commit();
+  await cutData(data, layer.sizeBytes);
 }
 
 /** Takes away what the tables have behind the end of the disk. */

@@ -112,6 +112,33 @@ describe("a disk in a raw data file", () => {
   );
 });
 
+describe("a resize to the size that the disk has", () => {
+  it("finishes the cut of a raw data file that a crash interrupted", async () => {
+    const { disk, data } = await makeDisk({ clusterSizeBytes: 512 });
+    const recorded = recordedFiles({ disk: disk.toBytes(), data: data.toBytes() });
+    await resize(recorded.files, 30_000);
+    let unfinished = 0;
+    for (const crashed of recorded.crashes()) {
+      const left = crashed as { disk: MemoryFile; data: MemoryFile };
+      const { byteLength } = await contentOf(left);
+      if (left.data.toBytes().byteLength > byteLength) unfinished++;
+      await resize(left, byteLength);
+      expect(isSame(left.data.toBytes(), expected(byteLength))).toBe(true);
+      expect(isSame(await contentOf(left), expected(byteLength))).toBe(true);
+      const { findings } = await checkImage(left.disk);
+      expect(findings.filter(({ severity }) => severity !== "leak")).toEqual([]);
+    }
+    expect(unfinished).toBeGreaterThan(0);
+  });
+
+  it.each([true, false])("changes no byte of one that was finished: raw %s", async (isRaw) => {
+    const made = await makeDisk({}, isRaw);
+    const recorded = recordedFiles({ disk: made.disk.toBytes(), data: made.data.toBytes() });
+    await resize(recorded.files, size);
+    expect(recorded.log).toEqual([]);
+  });
+});
+
 describe("a disk in a data file that needs its tables", () => {
   it.each([
     ["metadata", "zero"],
