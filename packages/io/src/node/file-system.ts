@@ -1,7 +1,37 @@
-import type { BigIntStats } from "node:fs";
-
 /** A path: text, or bytes where a name may not be UTF-8. */
 export type FilePath = string | Uint8Array;
+
+/** What a file system says about a file; `fs.BigIntStats` of Node is one. */
+export interface FileFacts {
+  /** The device that the file is on. */
+  readonly dev: bigint;
+  /** Its number on that device. */
+  readonly ino: bigint;
+  /** Type and permission bits. */
+  readonly mode: bigint;
+  /** Names that it has. */
+  readonly nlink: bigint;
+  /** Who owns it. */
+  readonly uid: bigint;
+  /** The group that owns it. */
+  readonly gid: bigint;
+  /** Its length in bytes. */
+  readonly size: bigint;
+  /** Blocks of 512 bytes that it takes. */
+  readonly blocks: bigint;
+  /** When its content was changed last, in milliseconds since 1970. */
+  readonly mtimeMs: bigint;
+  /** The same in nanoseconds. */
+  readonly mtimeNs: bigint;
+  /** When anything about it was changed last, in nanoseconds since 1970. */
+  readonly ctimeNs: bigint;
+  /** Whether it is a regular file. */
+  isFile(): boolean;
+  /** Whether it is a folder. */
+  isDirectory(): boolean;
+  /** Whether it is a symbolic link. */
+  isSymbolicLink(): boolean;
+}
 
 /** An open file of a {@link FileSystem}. */
 export interface FileSystemHandle {
@@ -20,7 +50,7 @@ export interface FileSystemHandle {
   /** Brings data and metadata to stable storage. A failure is final for the file. */
   sync(): Promise<void>;
   /** The file's facts. */
-  stat(): Promise<BigIntStats>;
+  stat(): Promise<FileFacts>;
   /** The size in bytes without waiting, where the file system can. */
   sizeSync?(): number;
   /** Gives the handle back. */
@@ -48,9 +78,9 @@ export interface FileSystem {
   /** Names in a folder, unsorted. */
   readdir(path: FilePath): Promise<string[]>;
   /** Facts, following symbolic links. */
-  stat(path: FilePath): Promise<BigIntStats>;
+  stat(path: FilePath): Promise<FileFacts>;
   /** Facts of the name itself. */
-  lstat(path: FilePath): Promise<BigIntStats>;
+  lstat(path: FilePath): Promise<FileFacts>;
   /** The canonical absolute path. */
   realpath(path: FilePath): Promise<string>;
   /** Brings a folder's entries to stable storage. */

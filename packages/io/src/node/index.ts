@@ -9,7 +9,7 @@ export {
   writeFileDurably,
 } from "./durable.ts";
 export { isLocked, type ReadFileLocks, readFileLocks } from "./file-locks.ts";
-export type { FilePath, FileSystem, FileSystemHandle } from "./file-system.ts";
+export type { FileFacts, FilePath, FileSystem, FileSystemHandle } from "./file-system.ts";
 export { displayPath, errnoOf, type FailedAction, toIoError } from "./io-error.ts";
 export { type AcquireLockOptions, acquireLock, type Lock, type LockHolder } from "./lock.ts";
 export { nodeFileSystem } from "./node-file-system.ts";
