@@ -44,7 +44,12 @@ function naming(file: string, error: BoxError): BoxError {
 }
 
 function hintOf({ code, details, hint }: BoxError): string | undefined {
-  if (details["errno"] === "EISDIR") return "this is a folder; give the file of a disk image";
+  if (details["errno"] === "EISDIR") {
+    // What an image names is opened for the image, not for the command line.
+    return code === "QCOW2_IO"
+      ? "the image names a folder; give it another file: box disk rebase --unsafe"
+      : "this is a folder; give the file of a disk image";
+  }
   const isInChain = typeof details["depth"] === "number";
   // A hint that says more than the table, such as the folder to allow, was put there on purpose.
   if (code.endsWith("_DENIED")) return hint;

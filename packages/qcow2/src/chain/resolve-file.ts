@@ -21,10 +21,17 @@ export async function resolveFile(
     if (cause instanceof Qcow2Error) throw cause;
     if (kindOf(cause) === "not-found") throw missingError(request, cause);
     if (kindOf(cause) === "denied") throw deniedError(request);
-    throw toSourceError(cause, `open the ${request.role} file ${request.displayName}`);
+    throw toSourceError(cause, `open ${described(request)}`);
   }
   if (resolved === undefined) throw deniedError(request);
   return resolved;
+}
+
+/** The file and who names it: a name alone may be empty, or a dot. */
+function described({ role, displayName, fromLocation }: FileRequest): string {
+  const what = role === "backing" ? "backing file" : "data file";
+  const from = fromLocation === undefined ? "" : ` that ${fromLocation} names`;
+  return `the ${what} ${JSON.stringify(displayName)}${from}`;
 }
 
 /** The format of a backing file as the resolver or the image states it. It is never guessed from the content. */
