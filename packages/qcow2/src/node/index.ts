@@ -1,5 +1,5 @@
 export { IoError, type IoErrorCode, type IoErrorOptions, type OpenFile } from "@box/io";
-export { type FilePath, type OpenFileOptions, openFile } from "@box/io/node";
+export type { FilePath, OpenFileOptions } from "@box/io/node";
 export { blockingNodeCodec, nodeCodec } from "./node-codec.ts";
 export { type OpenImageFileOptions, openImageFile } from "./open-image-file.ts";
 export { withinDirectory } from "./within-directory.ts";
@@ -8,3 +8,4 @@ export {
   openWorkerCodec,
   type WorkerCodec,
 } from "./worker-codec.ts";
+export { openFile } from "./written-files.ts";

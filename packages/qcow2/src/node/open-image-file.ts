@@ -1,8 +1,9 @@
-import { type FilePath, openFile } from "@box/io/node";
+import type { FilePath } from "@box/io/node";
 import { openOwnedImage } from "../chain/open-image.ts";
 import type { OpenImageOptions } from "../chain/open-options.ts";
 import type { Qcow2Image } from "../image.ts";
 import { blockingNodeCodec, nodeCodec } from "./node-codec.ts";
+import { openFile } from "./written-files.ts";
 
 /** How {@link openImageFile} opens a file. */
 export interface OpenImageFileOptions extends Omit<OpenImageOptions, "location"> {
@@ -16,7 +17,8 @@ export interface OpenImageFileOptions extends Omit<OpenImageOptions, "location">
 /**
  * Opens an image file, with Node's zlib for compressed clusters. The file is closed with the image.
  *
- * @throws `Qcow2Error` as `openImage` does; `IoError` (kind not-found, io) when the file itself cannot be opened.
+ * @throws `Qcow2Error` as `openImage` does; `IoError` (kind not-found, io) when the file itself cannot be opened,
+ * and `IO_LOCK_HELD` (in-use) when this process has it open for writing already and the mode is `rw`.
  */
 export async function openImageFile(
   path: FilePath,
