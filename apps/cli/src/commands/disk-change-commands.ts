@@ -1,6 +1,6 @@
 import type { ErrorKind } from "@box/errors";
-import { type CommandSpec, defineCommand } from "../command/define-command.ts";
-import { allowFlag, backingFlags } from "./disk-flags.ts";
+import { type CommandSpec, defineCommand, type FlagSpec } from "../command/define-command.ts";
+import { allowFlag, backingFlags, imageFlags } from "./disk-flags.ts";
 
 const image = { name: "file", summary: "the qcow2 image", complete: "files" } as const;
 
@@ -65,4 +65,52 @@ export const diskChangeCommands: readonly CommandSpec[] = [
     schemas: () => import("./disk-commit/schemas.ts"),
     action: () => import("./disk-commit/action.ts"),
   }),
+  defineCommand({
+    path: ["disk", "amend"],
+    summary: "change features of an image that exists",
+    description:
+      "What no flag names stays as it is. The header changes last, so that a crash leaves a sound image. Cluster size,\ncompression type and extended L2 entries are fixed: convert the image instead. For the backing file see box disk rebase.",
+    args: [image],
+    flags: [
+      imageFlag("compat", "1.1 makes version 3 of the format, 0.10 version 2"),
+      imageFlag("refcount-bits", "another width of reference counts, all counted anew"),
+      {
+        name: "lazy-refcounts",
+        value: "WHETHER",
+        summary: "whether writers may bring reference counts up to date later",
+        choices: ["on", "off"],
+      },
+      {
+        name: "data-file",
+        value: "NAME",
+        summary: "another name for the data file that FILE has; the file is not moved",
+        complete: "files",
+      },
+      {
+        name: "data-file-raw",
+        value: "WHETHER",
+        summary: "off: the data file need not be a raw disk by itself any more",
+        choices: ["off"],
+      },
+    ],
+    examples: [
+      { command: "box disk amend --compat 1.1 old.qcow2", summary: "Version 3 of the format" },
+      {
+        command: "box disk amend --refcount-bits 64 disk.qcow2",
+        summary: "Room for any number of snapshots",
+      },
+    ],
+    failures: [
+      ...["not-found", "conflict", "in-use", "corrupt", "io", "read-only", "no-space"],
+      "unsupported",
+    ] as const,
+    mutates: true,
+    schemas: () => import("./disk-amend/schemas.ts"),
+    action: () => import("./disk-amend/action.ts"),
+  }),
 ];
+
+/** A flag as fresh images have it, for one that exists. */
+function imageFlag(name: string, summary: string): FlagSpec {
+  return { ...(imageFlags.find((each) => each.name === name) as FlagSpec), summary };
+}

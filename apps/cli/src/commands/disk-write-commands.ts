@@ -120,6 +120,12 @@ export const diskWriteCommands: readonly CommandSpec[] = [
     flags: [
       inputFormatFlag,
       { name: "shrink", summary: "allow a smaller size, which cuts off the end of the disk" },
+      {
+        name: "preallocation",
+        value: "WHAT",
+        summary: "make tables, or tables and data, of the new part at once (default: off)",
+        choices: ["off", "metadata", "full"],
+      },
       allowFlag,
     ],
     examples: [

@@ -1,3 +1,4 @@
+import type { ResizeOptions } from "@box/qcow2";
 import type { CommandContext } from "../../command/define-command.ts";
 import { aboutFile } from "../../disks/about-file.ts";
 import { type OpenDisk, openDisk } from "../../disks/open-disk.ts";
@@ -11,7 +12,7 @@ export async function run(
   input: DiskResizeInput,
   context: CommandContext,
 ): Promise<DiskResizeOutput> {
-  const { file, size, inputFormat, shrink = false, allow } = input;
+  const { file, size, inputFormat, shrink = false, preallocation = "off", allow } = input;
   const request = {
     file,
     format: inputFormat,
@@ -24,7 +25,7 @@ export async function run(
   const virtualSizeBytes = parseNewSize(size, oldSizeBytes);
   if (virtualSizeBytes < oldSizeBytes && !shrink)
     throw wouldCut(file, oldSizeBytes, virtualSizeBytes);
-  await aboutFile(file, () => resize(disk, virtualSizeBytes, shrink));
+  await aboutFile(file, () => resize(disk, virtualSizeBytes, { shrink, preallocation }));
   return { file, format, oldSizeBytes, virtualSizeBytes };
 }
 
@@ -45,15 +46,24 @@ export function identifiers({ file }: DiskResizeOutput): readonly string[] {
 async function resize(
   { image, source }: OpenDisk,
   sizeBytes: number,
-  shrink: boolean,
+  options: ResizeOptions,
 ): Promise<void> {
   if (image === undefined) {
+    if (options.preallocation !== "off") throw rawPreallocation();
     await source.truncate?.(sizeBytes);
     await source.flush?.();
     return;
   }
-  await image.resize(sizeBytes, { shrink });
+  await image.resize(sizeBytes, options);
   await image.flush();
+}
+
+function rawPreallocation(): CliError {
+  return new CliError({
+    code: "CLI_UNSUPPORTED",
+    message: "a raw disk is made larger without any data; only qcow2 images are preallocated",
+    hint: "leave --preallocation out",
+  });
 }
 
 function wouldCut(file: string, from: number, to: number): CliError {

@@ -10,6 +10,8 @@ export interface DiskResizeInput {
   readonly inputFormat?: "qcow2" | "raw" | undefined;
   /** Whether the end of the disk may be cut off. */
   readonly shrink?: boolean | undefined;
+  /** How much of the new part is made at once. */
+  readonly preallocation?: "off" | "metadata" | "full" | undefined;
   /** Folders of backing and data files. */
   readonly allow?: readonly string[] | undefined;
 }
@@ -20,6 +22,7 @@ export const input: z.ZodType<DiskResizeInput> = z.strictObject({
   size: z.string().min(1),
   inputFormat: z.enum(["qcow2", "raw"]).optional(),
   shrink: z.boolean().optional(),
+  preallocation: z.enum(["off", "metadata", "full"]).optional(),
   allow: z.array(z.string().min(1)).optional(),
 });
 
