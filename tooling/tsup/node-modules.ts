@@ -5,7 +5,8 @@ import type { Plugin } from "rolldown";
 /** Loaded when one of their functions is called: they bring sockets and pipes, and most runs need none. */
 const late: ReadonlySet<string> = new Set(["node:child_process", "node:net"]);
 
-const prefix = "\0node-module ";
+/** Without a space: the names of files are made of it. */
+const prefix = "\0node-module:";
 
 /**
  * Takes what Node.js brings from `process.getBuiltinModule`, name by name.
@@ -24,7 +25,7 @@ export function nodeModules(): Plugin {
       },
     },
     load: {
-      filter: { id: /^\0node-module / },
+      filter: { id: /^\0node-module:/ },
       handler: async (id) => {
         const name = id.slice(prefix.length);
         return { code: namesOf(name, (await import(name)) as object), moduleType: "js" };
