@@ -1,5 +1,5 @@
 import { CliError } from "../errors.ts";
-import { parseDuration } from "./global-options.ts";
+import { parseDuration } from "./duration.ts";
 import { parseSize } from "./size.ts";
 
 /** What `--limit` may change, by the part of box that takes it. */

@@ -20,7 +20,7 @@ export async function qcow2QemuInfo(
   return toQemuInfo(description, {
     filename: file,
     actualSizeBytes: await allocatedBytesOf(path),
-    ...(backing && { fullBackingFilename: fullBackingName(file, backing.displayName) }),
+    ...(backing && { fullBackingFilename: fullBackingName(file, nameOf(backing)) }),
   });
 }
 
@@ -37,6 +37,11 @@ export async function rawQemuInfo({
     "actual-size": await allocatedBytesOf(path),
     "dirty-flag": false,
   };
+}
+
+/** The name as it is: JSON escapes what a terminal would obey. */
+function nameOf({ nameBytes }: { readonly nameBytes: Uint8Array }): string {
+  return new TextDecoder().decode(nameBytes);
 }
 
 /** As QEMU puts them together: a name that is relative belongs to the image's folder. */

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { parseDuration } from "../../src/command/global-options.ts";
+import { parseDuration } from "../../src/command/duration.ts";
 import { parseCommandLine } from "../../src/command/parse.ts";
 import { commands } from "../../src/commands/table.ts";
 

@@ -1,5 +1,4 @@
 import { toDisplayText } from "../bytes/text.ts";
-import { unknownIncompatibleBits } from "../header/features.ts";
 import type { BackingInfo, DataFileInfo, ImageInfo } from "../inspect/image-info.ts";
 
 /** A reason not to trust an image from a stranger. */
@@ -47,10 +46,11 @@ export function safetyCheck(info: ImageInfo, options: SafetyCheckOptions = {}): 
   const add = (code: SafetyViolationCode, message: string) => found.push({ code, message });
   if (info.backing) found.push(...backingViolations(info.backing, info));
   if (info.dataFile) found.push(...dataFileViolations(info.dataFile));
-  for (const bit of unknownIncompatibleBits(info.features.incompatible)) {
+  for (const { bit, name } of info.features.unknownIncompatible) {
+    const feature = name === "" ? `${bit}` : `${bit} (${name})`;
     add(
       "unknown-incompatible-feature",
-      `it needs the incompatible feature ${bit}, which is not known`,
+      `it needs the incompatible feature ${feature}, which is not known`,
     );
   }
   if (info.isDirty) add("dirty", "it was not closed, so its refcounts may be wrong");

@@ -97,3 +97,19 @@ it("the bits of an overlay that are set do not change what else is reported", as
   const aes = await inspectImage(new MemoryFile(withU32(32, 1)));
   expect(safetyCheck(aes).map(({ code }) => code)).toEqual(["backing-file", "encrypted"]);
 });
+
+it("a feature that is not known has the name that the image gives it", async () => {
+  const entry = new Uint8Array(48);
+  entry.set([0, 63]);
+  entry.set(text.encode("time travel"), 2);
+  const names: [number, Uint8Array] = [0x6803f857, entry];
+  const setBit = (view: DataView) => view.setBigUint64(72, 1n << 63n);
+  const messageOf = async (bytes: Uint8Array) =>
+    safetyCheck(await inspectImage(new MemoryFile(bytes))).map(({ message }) => message);
+  expect(await messageOf(withExtensions([names], setBit))).toEqual([
+    "it needs the incompatible feature 63 (time travel), which is not known",
+  ]);
+  expect(await messageOf(withExtensions([], setBit))).toEqual([
+    "it needs the incompatible feature 63, which is not known",
+  ]);
+});

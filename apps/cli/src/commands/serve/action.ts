@@ -3,7 +3,7 @@ import { resolve } from "node:path";
 import packageJson from "../../../package.json" with { type: "json" };
 import { openRuntime } from "../../boxes/open-runtime.ts";
 import type { CommandContext } from "../../command/define-command.ts";
-import { parseDuration } from "../../command/global-options.ts";
+import { parseDuration } from "../../command/duration.ts";
 import { CliError } from "../../errors.ts";
 import type { ServeInput, ServeOutput } from "./schemas.ts";
 
