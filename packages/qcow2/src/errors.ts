@@ -48,8 +48,10 @@ export type Qcow2ErrorCode =
   | "QCOW2_BACKING_FORMAT_UNSPECIFIED" // denied
   | "QCOW2_ENCRYPTED" // encrypted
   | "QCOW2_INVALID_ARGUMENT" // invalid-argument
+  | "QCOW2_FILE_NOT_FOUND" // not-found
   | "QCOW2_SNAPSHOT_NOT_FOUND" // not-found
   | "QCOW2_BITMAP_NOT_FOUND" // not-found
+  | "QCOW2_FILE_IN_USE" // in-use
   | "QCOW2_TARGET_NOT_EMPTY" // conflict
   | "QCOW2_DIRTY" // conflict
   | "QCOW2_HAS_BITMAPS" // conflict
@@ -113,8 +115,10 @@ export const qcow2ErrorKinds: Readonly<Record<Qcow2ErrorCode, ErrorKind>> = {
   QCOW2_BACKING_FORMAT_UNSPECIFIED: "denied",
   QCOW2_ENCRYPTED: "encrypted",
   QCOW2_INVALID_ARGUMENT: "invalid-argument",
+  QCOW2_FILE_NOT_FOUND: "not-found",
   QCOW2_SNAPSHOT_NOT_FOUND: "not-found",
   QCOW2_BITMAP_NOT_FOUND: "not-found",
+  QCOW2_FILE_IN_USE: "in-use",
   QCOW2_TARGET_NOT_EMPTY: "conflict",
   QCOW2_DIRTY: "conflict",
   QCOW2_HAS_BITMAPS: "conflict",
@@ -188,8 +192,10 @@ export const qcow2ErrorHints: Readonly<Partial<Record<Qcow2ErrorCode, string>>> 
   QCOW2_DATA_FILE_SHARED: "give the image a data file of its own",
   QCOW2_BACKING_FORMAT_UNSPECIFIED: "state the format: rebase the image on the same name with one",
   QCOW2_ENCRYPTED: "give the passphrase",
+  QCOW2_FILE_NOT_FOUND: "look at the path in the message",
   QCOW2_SNAPSHOT_NOT_FOUND: "list the snapshots that there are",
   QCOW2_BITMAP_NOT_FOUND: "list the bitmaps that there are",
+  QCOW2_FILE_IN_USE: "close it where it is open for writing, or share what is open",
   QCOW2_TARGET_NOT_EMPTY: "choose another file, or remove what is there yourself",
   QCOW2_DIRTY: "repair it first",
   QCOW2_HAS_BITMAPS: "remove the bitmaps first",

@@ -9,7 +9,6 @@ import {
   openImage,
   type Qcow2Image,
 } from "@box/qcow2";
-import { IoError, openImageFile } from "@box/qcow2/node";
 import { describe, expect, it } from "vitest";
 
 /** What a caller without types may pass. */
@@ -72,12 +71,5 @@ describe("an argument that no type would let pass", () => {
     await image.write(2 ** 20 - 3, Buffer.from("abc"));
     const found = await image.read(2 ** 20 - 3, 10, new Uint8Array(5));
     expect(Buffer.from(found).toString()).toBe("abc");
-  });
-});
-
-describe("a path that cannot be opened", () => {
-  it("is an IoError of the node entry", async () => {
-    const opening = openImageFile("/nonexistent/image.qcow2");
-    await expect(opening).rejects.toBeInstanceOf(IoError);
   });
 });

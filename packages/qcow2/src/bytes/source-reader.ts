@@ -5,6 +5,7 @@ import { requireSource } from "../require-arguments.ts";
 
 /** Kinds of a source's own errors that say more than "I/O error" and are kept. */
 const keptKinds: Readonly<Partial<Record<ErrorKind, Qcow2ErrorCode>>> = {
+  "in-use": "QCOW2_FILE_IN_USE",
   "no-space": "QCOW2_NO_SPACE",
   "read-only": "QCOW2_READ_ONLY",
   network: "QCOW2_NETWORK",
@@ -30,6 +31,17 @@ export function toSourceError(cause: unknown, action: string, offset?: number): 
     code: keptKinds[kindOf(cause)] ?? systemCode(cause) ?? "QCOW2_IO",
     message: `cannot ${action}: ${reason}`,
     ...(offset === undefined ? {} : { offset }),
+    structure: "file",
+    details: isBoxError(cause) ? cause.details : {},
+    cause,
+  });
+}
+
+/** A file that is not there, known by its kind: of a source, or of what opens one. */
+export function notFoundError(cause: unknown): Qcow2Error {
+  return new Qcow2Error({
+    code: "QCOW2_FILE_NOT_FOUND",
+    message: cause instanceof Error ? cause.message : "there is no such file",
     structure: "file",
     details: isBoxError(cause) ? cause.details : {},
     cause,
@@ -73,7 +85,7 @@ export class SourceReader {
     this.#signal = signal;
   }
 
-  /** Takes the file's size. Reads nothing. */
+  /** Takes the file's size. Reads nothing. Only here can a file be missing: one that was there has been lost. */
   static async open(source: RandomAccess, signal?: AbortSignal): Promise<SourceReader> {
     throwIfAborted(signal);
     requireSource(source);
@@ -84,6 +96,7 @@ export class SourceReader {
       }
       throw new Error(`${String(sizeBytes)} is no number of bytes`);
     } catch (cause) {
+      if (kindOf(cause) === "not-found") throw notFoundError(cause);
       throw toSourceError(cause, "read the size of the image file");
     }
   }

@@ -35,3 +35,8 @@ export function toText(bytes: Uint8Array): string {
 export function toDisplayText(bytes: Uint8Array): string {
   return lenient.decode(bytes).replace(/\p{C}/gu, "\uFFFD");
 }
+
+/** Whether QEMU takes a name for more than a path, such as `nbd:`, `json:` and `file:`. */
+export function isProtocolLike(name: string): boolean {
+  return /^[a-z][a-z0-9+.-]*:/i.test(name);
+}

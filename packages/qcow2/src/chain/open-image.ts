@@ -23,7 +23,7 @@ import { ChainGuard } from "./chain-guard.ts";
 import { openData, requireKey } from "./encrypted-data.ts";
 import type { OpenImageOptions } from "./open-options.ts";
 import { backingFormatOf, resolveFile } from "./resolve-file.ts";
-import { denyAll, type FileRequest, type ResolvedFile, requestFor } from "./resolver.ts";
+import { denyAll, type FileRequest, lateError, type ResolvedFile, requestFor } from "./resolver.ts";
 
 const defaultCacheBytes = 32 * 2 ** 20;
 const defaultChainDepth = 32;
@@ -204,7 +204,7 @@ export async function openBacking(
   try {
     return await openBackingFile(file, request, guard, options);
   } catch (error) {
-    throw placed(error, depth, backing.displayName);
+    throw placed(lateError(error, request), depth, backing.displayName);
   }
 }
 
@@ -246,9 +246,10 @@ async function openDataFile(
   const file = await resolveFile(options.dataFile ?? denyAll, request);
   try {
     guard.enter(file.source, "data", displayName);
+    await SourceReader.open(file.source, options.signal);
   } catch (error) {
     await closeAll([file]);
-    throw error;
+    throw lateError(error, request);
   }
   return file;
 }

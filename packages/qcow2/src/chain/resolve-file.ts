@@ -5,6 +5,7 @@ import {
   deniedError,
   type FileRequest,
   type FileResolver,
+  lateError,
   missingError,
   type ResolvedFile,
 } from "./resolver.ts";
@@ -18,7 +19,7 @@ export async function resolveFile(
   try {
     resolved = await resolver(request);
   } catch (cause) {
-    if (cause instanceof Qcow2Error) throw cause;
+    if (cause instanceof Qcow2Error) throw lateError(cause, request);
     if (kindOf(cause) === "not-found") throw missingError(request, cause);
     if (kindOf(cause) === "denied") throw deniedError(request);
     throw toSourceError(cause, `open ${described(request)}`);

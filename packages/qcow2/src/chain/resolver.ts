@@ -1,5 +1,5 @@
 import type { RandomAccess } from "@box/io";
-import { decodeUtf8, toNameBytes } from "../bytes/text.ts";
+import { decodeUtf8, isProtocolLike, toNameBytes } from "../bytes/text.ts";
 import { Qcow2Error } from "../errors.ts";
 
 /** A file that an image names and that must be opened to read it. */
@@ -81,8 +81,18 @@ export function missingError(request: FileRequest, cause: unknown): Qcow2Error {
     code: isBacking ? "QCOW2_BACKING_MISSING" : "QCOW2_DATA_FILE_MISSING",
     message: `the image names the ${isBacking ? "backing" : "data"} file ${request.displayName}, which does not exist`,
     details: { name: request.displayName, depth: request.depth },
+    ...(isProtocolLike(request.displayName) && { hint: protocolHint }),
     cause,
   });
+}
+
+const protocolHint =
+  "the name is taken for a path: what stands before its colon, and QEMU takes for a protocol, means nothing here; rebase the image on a path";
+
+/** What opening a file threw, as {@link missingError} when it is not there after all: sources may open late. */
+export function lateError(error: unknown, request: FileRequest): unknown {
+  const isMissing = error instanceof Qcow2Error && error.code === "QCOW2_FILE_NOT_FOUND";
+  return isMissing ? missingError(request, error) : error;
 }
 
 /** The request for a name that stands in an image. */

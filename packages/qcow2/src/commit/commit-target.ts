@@ -1,4 +1,4 @@
-import { toSourceError } from "../bytes/source-reader.ts";
+import { SourceReader, toSourceError } from "../bytes/source-reader.ts";
 import type { ChainGuard } from "../chain/chain-guard.ts";
 import {
   closeAll,
@@ -8,7 +8,7 @@ import {
   placed,
 } from "../chain/open-image.ts";
 import { backingFormatOf, resolveFile } from "../chain/resolve-file.ts";
-import { type FileResolver, type ResolvedFile, requestFor } from "../chain/resolver.ts";
+import { type FileResolver, lateError, type ResolvedFile, requestFor } from "../chain/resolver.ts";
 import type { BackingInfo } from "../inspect/image-info.ts";
 import { requireWritable } from "../write/host-file.ts";
 
@@ -68,7 +68,7 @@ export async function openTarget(request: TargetRequest): Promise<CommitTarget> 
     const below = { ...options, guard, depth: 1, mode: "rw", ...(at && { location: at }) } as const;
     return imageTarget(await openParts(file.source, [file], below));
   } catch (error) {
-    throw placed(error, 1, backing.displayName);
+    throw placed(lateError(error, wanted), 1, backing.displayName);
   }
 }
 
@@ -98,7 +98,7 @@ async function openRaw(file: ResolvedFile): Promise<CommitTarget> {
   };
   try {
     const source = requireWritable(file.source);
-    const state = { sizeBytes: await attempt("read the size", () => source.size()) };
+    const state = { sizeBytes: (await SourceReader.open(source)).sizeBytes };
     const write = (start: number, bytes: Uint8Array) =>
       attempt(`write ${bytes.byteLength} bytes at byte ${start}`, () => source.write(start, bytes));
     return {

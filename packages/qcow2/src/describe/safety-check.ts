@@ -1,4 +1,4 @@
-import { toDisplayText } from "../bytes/text.ts";
+import { isProtocolLike, toDisplayText } from "../bytes/text.ts";
 import type { BackingInfo, DataFileInfo, ImageInfo } from "../inspect/image-info.ts";
 
 /** A reason not to trust an image from a stranger. */
@@ -119,7 +119,7 @@ function nameViolations(bytes: Uint8Array, name: string | undefined): NameViolat
   const displayName = toDisplayText(bytes);
   const found: NameViolation[] = [];
   if (name === undefined) found.push({ code: "not-utf-8", message: "is not UTF-8" });
-  if (/^[a-z][a-z0-9+.-]*:/i.test(displayName)) {
+  if (isProtocolLike(displayName)) {
     found.push({ code: "protocol", message: "is one that QEMU takes for a protocol, not a file" });
   }
   if (name !== undefined && name !== displayName) {

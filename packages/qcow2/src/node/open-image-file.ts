@@ -17,8 +17,7 @@ export interface OpenImageFileOptions extends Omit<OpenImageOptions, "location">
 /**
  * Opens an image file, with Node's zlib for compressed clusters. The file is closed with the image.
  *
- * @throws `Qcow2Error` as `openImage` does; `IoError` (kind not-found, io) when the file itself cannot be opened,
- * and `IO_LOCK_HELD` (in-use) when this process has it open for writing already and the mode is `rw`.
+ * @throws `Qcow2Error` as {@link openFile} and `openImage` do.
  */
 export async function openImageFile(
   path: FilePath,

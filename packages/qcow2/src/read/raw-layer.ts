@@ -1,7 +1,9 @@
 import type { SourceReader } from "../bytes/source-reader.ts";
 import type { DiskLayer, Extent } from "./disk-layer.ts";
 
-/** A raw file as a disk. */
+const sectorBytes = 512;
+
+/** A raw file as a disk: of whole sectors, the last of them filled up with zeros. */
 export class RawLayer implements DiskLayer {
   readonly sizeBytes: number;
   readonly #reader: SourceReader;
@@ -9,7 +11,7 @@ export class RawLayer implements DiskLayer {
 
   constructor(reader: SourceReader, close: () => Promise<void>) {
     this.#reader = reader;
-    this.sizeBytes = reader.sizeBytes;
+    this.sizeBytes = Math.ceil(reader.sizeBytes / sectorBytes) * sectorBytes;
     this.#close = close;
   }
 
@@ -21,7 +23,11 @@ export class RawLayer implements DiskLayer {
 
   /** {@inheritDoc DiskLayer.extents} */
   async *extents(start: number, length: number, depth: number): AsyncGenerator<Extent> {
-    yield { start, length, depth, kind: "data", hostOffset: start };
+    const stored = Math.min(length, Math.max(0, this.#reader.sizeBytes - start));
+    if (stored > 0) yield { start, length: stored, depth, kind: "data", hostOffset: start };
+    if (stored === length) return;
+    const end = start + stored;
+    yield { start: end, length: length - stored, depth, kind: "zero", hostOffset: end };
   }
 
   /** {@inheritDoc DiskLayer.close} */

@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, truncateSync } from "node:fs";
 import { join } from "node:path";
 import { qemuImg, qemuIo } from "./qemu.ts";
 
@@ -65,6 +65,7 @@ export const imageMatrix: readonly MatrixImage[] = [
     make: (folder) => makeLeaks(folder, "refcount_bits=8,cluster_size=4k"),
   },
   { name: "an overlay on raw", make: (folder) => makeOverlay(folder, "raw", "8M") },
+  { name: "an overlay on a raw file that ends inside a sector", make: makeOverlayOnOddRaw },
   { name: "an overlay on qcow2", make: (folder) => makeOverlay(folder, "qcow2", "8M") },
   { name: "a shorter backing file", make: (folder) => makeOverlay(folder, "qcow2", "3M") },
   {
@@ -145,6 +146,12 @@ function makeOverlay(folder: string, format: string, size: string, options = "co
   qemuIo(folder, base, "-f", format, "write -q -P 3 0 1M", "write -q -P 3 2M 512k");
   create(folder, ["-o", options, "-b", base, "-F", format], "i.qcow2", "8M");
   qemuIo(folder, "i.qcow2", ...writes);
+}
+
+function makeOverlayOnOddRaw(folder: string): void {
+  makeOverlay(folder, "raw", "8M");
+  qemuIo(folder, "base.raw", "-f", "raw", "write -q -P 4 4M 1100k");
+  truncateSync(join(folder, "base.raw"), 5 * 2 ** 20 + 100);
 }
 
 function makeChain(folder: string): void {

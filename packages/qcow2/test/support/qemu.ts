@@ -15,9 +15,19 @@ export function temporaryFolder(): { path: string } & Disposable {
   return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };
 }
 
-/** Runs qemu-img on images that the test made itself. */
+/**
+ * Runs qemu-img on images that the test made itself.
+ *
+ * It times itself to choose how often a LUKS key is derived, and gives up on a busy machine: then it is run again.
+ */
 export function qemuImg(folder: string, ...args: readonly string[]): string {
-  return execFileSync("qemu-img", args, { cwd: folder, encoding: "utf8", stdio: "pipe" });
+  for (let tries = 1; ; tries++) {
+    try {
+      return execFileSync("qemu-img", args, { cwd: folder, encoding: "utf8", stdio: "pipe" });
+    } catch (error) {
+      if (tries === 20 || !String(error).includes("accurate CPU usage")) throw error;
+    }
+  }
 }
 
 /** Runs qemu-io on images that the test made itself; what comes before the first command with a space are options. */

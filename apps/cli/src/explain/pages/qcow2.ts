@@ -167,6 +167,11 @@ export const qcow2Pages: CodePages = {
     meaning: "An option for a new image is outside what the format allows.",
     advice: "The message names the option and what is allowed.",
   },
+  QCOW2_FILE_IN_USE: {
+    meaning:
+      "The file is open for writing already. Two writers of one image destroy it, so it is not opened again.",
+    advice: "Wait until what writes it is done, or end it, and try again.",
+  },
   QCOW2_TARGET_NOT_EMPTY: {
     meaning:
       "The file that a new image should be written to has content already; it is left alone.",
@@ -258,6 +263,10 @@ export const qcow2Pages: CodePages = {
   QCOW2_ENCRYPTED: {
     meaning: "The image is encrypted, and no key was given.",
     advice: "Give the passphrase in a file: --passphrase-file FILE.",
+  },
+  QCOW2_FILE_NOT_FOUND: {
+    meaning: "The file of the image is not there.",
+    advice: "Check the path in the message.",
   },
   QCOW2_SNAPSHOT_NOT_FOUND: {
     meaning: "The image has no snapshot with this name or id.",
