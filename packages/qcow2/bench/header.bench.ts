@@ -20,19 +20,20 @@ execFileSync("qemu-img", ["create", "-q", "-f", "qcow2", at("inspected"), "10G"]
 
 printHead("an overlay of 10 GiB, an empty image of 10 GiB", qemuVersion());
 let made = 0;
-for (const [name, syncs] of [
-  ["create overlay", false],
-  ["create overlay, 2 syncs", true],
+for (const [name, how] of [
+  ["create overlay, blocking", "blocking"],
+  ["create overlay, pool", "pool"],
+  ["create overlay, 2 syncs", "durable"],
 ] as const) {
   const pair = await interleaved(rounds, {
-    ours: () => perRepeat(() => makeOverlay(syncs)),
+    ours: () => perRepeat(() => makeOverlay(how)),
     theirs: () => {
       const names = ["-b", at("base.qcow2"), "-F", "qcow2", at(`theirs-${made++}`)];
       return wholeProcess("qemu-img", ["create", "-q", "-f", "qcow2", ...names]);
     },
   });
   const target = { text: "< 1 ms", isMet: pair.ours.wall < 0.001 };
-  printPair(name, pair, syncs ? undefined : target);
+  printPair(name, pair, how === "durable" ? undefined : target);
 }
 await using file = await openFile(at("inspected"), { blocking: true });
 const inspect = await interleaved(rounds, {
@@ -60,13 +61,13 @@ interface Refusal {
   readonly code: string;
 }
 
-async function makeOverlay(syncs: boolean): Promise<void> {
+async function makeOverlay(how: "blocking" | "pool" | "durable"): Promise<void> {
   const path = at(`ours-${made++}`);
-  if (syncs) {
+  if (how === "durable") {
     await createFileDurably(path, (target) => createOverlay(target, overlay));
     return;
   }
-  await using target = await openFile(path, { mode: "create" });
+  await using target = await openFile(path, { mode: "create", blocking: how === "blocking" });
   await createOverlay(target, overlay);
 }
 
