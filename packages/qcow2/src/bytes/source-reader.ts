@@ -38,7 +38,7 @@ export function toSourceError(cause: unknown, action: string, offset?: number): 
 }
 
 /** A file that is not there, known by its kind: of a source, or of what opens one. */
-export function notFoundError(cause: unknown): Qcow2Error {
+function notFoundError(cause: unknown): Qcow2Error {
   return new Qcow2Error({
     code: "QCOW2_FILE_NOT_FOUND",
     message: cause instanceof Error ? cause.message : "there is no such file",
