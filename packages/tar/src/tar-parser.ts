@@ -96,6 +96,34 @@ export class TarParser {
     throw this.#failure;
   }
 
+  /**
+   * Bytes of the current entry's content that are still to come and lie in the archive one after the other, as in the
+   * file. {@link TarParser.skip} may pass over them. 0 between entries and in sparse files.
+   */
+  get skippableBytes(): number {
+    return this.#state === "data" && this.#ranges === undefined ? this.#remaining : 0;
+  }
+
+  /** Whether the closing blocks of zeros have been seen: nothing that follows matters. */
+  get isEnded(): boolean {
+    return this.#state === "ended";
+  }
+
+  /**
+   * Passes over content as if it had been pushed, but for `data`, which is not called.
+   *
+   * @param bytes - At most {@link TarParser.skippableBytes}.
+   */
+  skip(bytes: number): void {
+    if (!(bytes > 0 && bytes <= this.skippableBytes)) {
+      throw new Error(`cannot skip ${bytes} bytes: ${this.skippableBytes} may be`);
+    }
+    this.#position += bytes;
+    this.#fileOffset += bytes;
+    this.#remaining -= bytes;
+    if (this.#remaining === 0) this.#endData();
+  }
+
   #step(chunk: Uint8Array, at: number): number {
     const available = chunk.byteLength - at;
     switch (this.#state) {

@@ -38,6 +38,44 @@ describe("TarParser reads", () => {
     expect(seen).toHaveLength(1);
   });
 
+  test("entries behind content that is passed over", () => {
+    const content = new Uint8Array(1500).fill(7);
+    const archive = buildTar([
+      { entry: entry({ sizeBytes: 1500 }), content },
+      { entry: entry({ path: bytes("b"), sizeBytes: 3 }), content: bytes("abc") },
+    ]);
+    const seen: string[] = [];
+    const parser = new TarParser({
+      entry: ({ path }) => seen.push(new TextDecoder().decode(path)),
+      data: (chunk, offset) => seen.push(`${chunk.byteLength} at ${offset}`),
+      end: () => seen.push("end"),
+    });
+    expect(parser.skippableBytes).toBe(0);
+    parser.push(archive.subarray(0, 512));
+    expect(parser.skippableBytes).toBe(1500);
+    for (const bytes of [0, -1, 1501, Number.NaN]) {
+      expect(() => parser.skip(bytes)).toThrow(/may be/);
+    }
+    parser.skip(1000);
+    parser.push(archive.subarray(1512, 1522));
+    expect(parser.skippableBytes).toBe(490);
+    parser.skip(490);
+    expect([parser.skippableBytes, parser.isEnded]).toEqual([0, false]);
+    parser.push(archive.subarray(2012));
+    parser.finish();
+    expect(parser.isEnded).toBe(true);
+    expect(seen).toEqual(["a", "10 at 1000", "end", "b", "3 at 0", "end"]);
+  });
+
+  test("a cut entry as such when its content was passed over", () => {
+    const parser = new TarParser({ entry: () => {} });
+    parser.push(
+      buildTar([{ entry: entry({ sizeBytes: 3 }), content: bytes("abc") }]).slice(0, 512),
+    );
+    parser.skip(2);
+    expect(() => parser.finish()).toThrow(code("TAR_TRUNCATED"));
+  });
+
   test("entries that outlive the chunk they came in, also when it is a Buffer", () => {
     const archive = Buffer.from(
       concat(
