@@ -6,7 +6,6 @@ export type ImageErrorCode =
   | "OCI_NO_PLATFORM_MATCH" // not-found
   | "OCI_INVALID_PLATFORM" // invalid-argument
   | "OCI_NOT_AN_IMAGE" // unsupported
-  | "OCI_ARCHIVE_CORRUPT" // corrupt
   | "OCI_COMPRESSION_UNSUPPORTED" // unsupported
   | "OCI_INVALID_CONFIG" // corrupt
   | "OCI_LAYER_CORRUPT" // corrupt
@@ -27,7 +26,6 @@ export const imageErrorKinds: Readonly<Record<ImageErrorCode, ErrorKind>> = {
   OCI_NO_PLATFORM_MATCH: "not-found",
   OCI_INVALID_PLATFORM: "invalid-argument",
   OCI_NOT_AN_IMAGE: "unsupported",
-  OCI_ARCHIVE_CORRUPT: "corrupt",
   OCI_COMPRESSION_UNSUPPORTED: "unsupported",
   OCI_INVALID_CONFIG: "corrupt",
   OCI_LAYER_CORRUPT: "corrupt",

@@ -1,5 +1,6 @@
-export type { ArchiveInput } from "./archive/stage.ts";
-export type { ArchiveFormat, WriteArchiveOptions } from "./archive/write-archive.ts";
+export type { ArchiveFormat } from "@box/oras";
+export type { ArchiveInput } from "./archive/plain-archive.ts";
+export type { WriteArchiveOptions } from "./archive/write-archive.ts";
 export {
   ImageError,
   type ImageErrorCode,

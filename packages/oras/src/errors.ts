@@ -20,6 +20,7 @@ export type OrasErrorCode =
   | "OCI_TOO_LARGE" // limit
   | "OCI_TOO_DEEP" // limit
   | "OCI_UNSAFE_NAME" // denied
+  | "OCI_ARCHIVE_CORRUPT" // corrupt
   | "ORAS_ABORTED" // aborted
   | "ORAS_AUTH_DENIED" // auth
   | "ORAS_AUTH_REQUIRED" // auth
@@ -56,6 +57,7 @@ export const orasErrorKinds: Readonly<Record<OrasErrorCode, ErrorKind>> = {
   OCI_TOO_LARGE: "limit",
   OCI_TOO_DEEP: "limit",
   OCI_UNSAFE_NAME: "denied",
+  OCI_ARCHIVE_CORRUPT: "corrupt",
   ORAS_ABORTED: "aborted",
   ORAS_AUTH_DENIED: "auth",
   ORAS_AUTH_REQUIRED: "auth",

@@ -1,3 +1,18 @@
+export type { ArchiveFormat } from "./archive/archive-format.ts";
+export type { ArchiveWriterOptions } from "./archive/archive-writer.ts";
+export {
+  type CreateArchiveOptions,
+  createArchive,
+  type FillArchive,
+  streamArchive,
+} from "./archive/create-archive.ts";
+export {
+  type ArchiveForm,
+  type ArchiveLimits,
+  defaultArchiveLimits,
+  ImageArchive,
+  type OpenImageArchiveOptions,
+} from "./archive/image-archive.ts";
 export type { RunHelperOptions } from "./auth/credential-helper.ts";
 export type { CredentialProvider, Credentials } from "./auth/credentials.ts";
 export {
@@ -7,6 +22,7 @@ export {
 } from "./auth/docker-credentials.ts";
 export type { ForeignRealmPolicy } from "./auth/realm.ts";
 export { attach, type PackOptions, pack } from "./content/artifact.ts";
+export { type Compression, detectCompression, magicBytes } from "./content/compression.ts";
 export {
   type CopyEvent,
   type CopyOptions,
@@ -68,6 +84,7 @@ export {
 export {
   type BlobSource,
   bytesSource,
+  type CopyDestination,
   type FetchedManifest,
   type Fetcher,
   type FetchOptions,
@@ -92,6 +109,7 @@ export {
   type TransferFilesOptions,
 } from "./files/artifact-files.ts";
 export { type ParseJsonOptions, parseJson } from "./json/parse-json.ts";
+export type { NamedEntry } from "./layout/choose-entry.ts";
 export { nameAnnotations, namesOf } from "./layout/index-file.ts";
 export {
   defaultLayoutLimits,

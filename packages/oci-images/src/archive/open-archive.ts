@@ -1,73 +1,48 @@
-import { link, mkdtemp, rm } from "node:fs/promises";
-import { join } from "node:path";
-import { ensureDirectory } from "@box/io/node";
+import { type Descriptor, ImageArchive, type OperationOptions, OrasError } from "@box/oras";
+import type { ImageLimits } from "../image/image.ts";
 import {
-  type Descriptor,
-  isDigest,
-  namesOf,
-  OciLayout,
-  type OperationOptions,
-  OrasError,
-  type ReadonlyTarget,
-} from "@box/oras";
-import { ImageError } from "../errors.ts";
-import { defaultImageLimits, type ImageLimits } from "../image/image.ts";
-import { formatImageReference, type ImageReference } from "../reference/image-reference.ts";
-import { fullNamesOf, readDockerArchive } from "./docker-archive.ts";
-import { type ArchiveInput, findStaged, type StagedArchive, stageArchive } from "./stage.ts";
-
-/** An image of an archive. */
-export interface ArchivedImage {
-  /** Its manifest or index. */
-  readonly descriptor: Descriptor;
-  /** Its names as the archive writes them. */
-  readonly names: readonly string[];
-}
-
-/** An archive's content, in a folder that goes when it is disposed of. */
-export interface OpenedArchive extends AsyncDisposable {
-  /** Where the content is read from; a layout, or what was made from the files of `docker save`. */
-  readonly target: ReadonlyTarget;
-  /** Its images, in the archive's order. */
-  readonly images: readonly ArchivedImage[];
-}
+  formatImageReference,
+  type ImageReference,
+  parseImageReference,
+} from "../reference/image-reference.ts";
+import { type ArchiveInput, type PlainArchive, plainArchive } from "./plain-archive.ts";
 
 /** Options of {@link openArchive}. */
 export interface OpenArchiveOptions extends OperationOptions {
   /** A folder for temporary files. */
   readonly folder: string;
-  /** The most bytes of the archive's files; 64 GiB unless given. */
+  /** The most bytes of an archive that is compressed or comes as a stream; 64 GiB unless given. */
   readonly maxBytes?: number;
   /** How large documents may be. */
   readonly limits?: Partial<ImageLimits>;
 }
 
+/** An archive that is open, and what it was made readable by. */
+export interface OpenedArchive extends AsyncDisposable {
+  /** Its content. */
+  readonly target: ImageArchive;
+}
+
 type ArchiveReference = ImageReference & { type: "oci-archive" | "docker-archive" };
 
 /**
- * Opens an image archive: a packed image layout, or what `docker save` writes. One that is both is read as a layout.
+ * Opens an image archive: a packed image layout, or what `docker save` writes. One that is both is read as a layout. It
+ * may be compressed, and may come as a stream.
  *
- * @throws {@link ImageError} `OCI_ARCHIVE_CORRUPT`; OrasError `OCI_NOT_FOUND`; IoError.
+ * @throws ImageError `OCI_LAYER_TOO_LARGE`; OrasError `OCI_ARCHIVE_CORRUPT`, `OCI_NOT_FOUND` and those of
+ * `ImageArchive.open`; IoError.
  */
 export async function openArchive(
   input: ArchiveInput,
   options: OpenArchiveOptions,
 ): Promise<OpenedArchive> {
-  await ensureDirectory(options.folder);
-  const folder = await mkdtemp(join(options.folder, "import-"));
-  const dispose = (): Promise<void> => rm(folder, { recursive: true, force: true });
+  const plain = await plainArchive(input, options);
   try {
-    const archive = await stageArchive(input, {
-      folder,
-      maxBytes: options.maxBytes ?? 64 * 1024 ** 3,
-      signal: options.signal,
-    });
-    const opened = archive.files.has("oci-layout")
-      ? await openAsLayout(archive, join(folder, "layout"), options)
-      : await readDockerArchive(archive, { ...defaultImageLimits, ...options.limits });
-    return { ...opened, [Symbol.asyncDispose]: dispose };
+    const { limits = {}, signal } = options;
+    const target = await ImageArchive.open(plain.path, { what: plain.what, limits, signal });
+    return { target, [Symbol.asyncDispose]: () => dispose(target, plain) };
   } catch (error) {
-    await dispose();
+    await plain[Symbol.asyncDispose]();
     throw error;
   }
 }
@@ -75,58 +50,43 @@ export async function openArchive(
 /**
  * Finds the image that a reference means; never the first of several.
  *
- * @throws OrasError `OCI_NOT_FOUND`, `OCI_AMBIGUOUS_REFERENCE`; {@link ImageError} `OCI_ARCHIVE_CORRUPT`.
+ * @throws OrasError `OCI_NOT_FOUND`, `OCI_AMBIGUOUS_REFERENCE`, `OCI_ARCHIVE_CORRUPT`.
  */
 export async function chooseArchived(
-  { target, images }: OpenedArchive,
+  archive: ImageArchive,
   reference: ArchiveReference,
 ): Promise<Descriptor> {
-  const { tag } = reference;
-  if (target instanceof OciLayout) {
-    return tag === undefined ? target.resolveOnly() : target.resolve(tag);
-  }
-  if (reference.type === "oci-archive") {
-    throw new ImageError({
+  if (archive.form === "docker" && reference.type === "oci-archive") {
+    throw new OrasError({
       code: "OCI_ARCHIVE_CORRUPT",
       message: `cannot use ${formatImageReference(reference)}: it holds no image layout`,
       hint: "use docker-archive: for what docker save writes",
     });
   }
+  const { tag } = reference;
+  if (tag === undefined) return archive.resolveOnly();
   // Tools write tags short or in full; both are known by the full form.
-  if (tag !== undefined) return target.resolve(fullNamesOf(tag).at(-1) ?? tag);
-  const [first] = images;
-  if (first !== undefined && images.every(sameAs(first))) return first.descriptor;
-  throw new OrasError({
-    code: "OCI_AMBIGUOUS_REFERENCE",
-    message: `cannot choose an image of ${reference.path}: it holds ${images.length} images`,
-    hint: `name one: ${formatImageReference(reference)}:NAME`,
-  });
+  const full = fullNameOf(tag);
+  const known = archive.images.filter(({ names }) => names.some((one) => fullNameOf(one) === full));
+  const first = known[0]?.descriptor;
+  const isOne = known.every(({ descriptor }) => descriptor.digest === first?.digest);
+  return archive.form === "docker" && first !== undefined && isOne ? first : archive.resolve(tag);
 }
 
-function sameAs(first: ArchivedImage): (image: ArchivedImage) => boolean {
-  return ({ descriptor }) => descriptor.digest === first.descriptor.digest;
+async function dispose(target: ImageArchive, plain: PlainArchive): Promise<void> {
+  try {
+    await target.close();
+  } finally {
+    await plain[Symbol.asyncDispose]();
+  }
 }
 
-/** Gives the files of a layout their places; only names that are digests become names on the host. */
-async function openAsLayout(
-  archive: StagedArchive,
-  folder: string,
-  { limits = {} }: OpenArchiveOptions,
-): Promise<Omit<OpenedArchive, keyof AsyncDisposable>> {
-  for (const algorithm of ["sha256", "sha384", "sha512"]) {
-    await ensureDirectory(join(folder, "blobs", algorithm));
+/** A tag in its full form, as far as it has one. */
+function fullNameOf(tag: string): string {
+  try {
+    return formatImageReference(parseImageReference(tag));
+  } catch (error) {
+    if (error instanceof OrasError) return tag;
+    throw error;
   }
-  for (const name of archive.files.keys()) {
-    const file = findStaged(archive, name);
-    const [top, algorithm, hex, more] = name.split("/");
-    const isBlob = top === "blobs" && more === undefined && isDigest(`${algorithm}:${hex}`);
-    const isKnown = isBlob || name === "oci-layout" || name === "index.json";
-    if (file !== undefined && isKnown) await link(file.path, join(folder, name));
-  }
-  const target = await OciLayout.open(folder, { limits });
-  const { manifests } = await target.index();
-  return {
-    target,
-    images: manifests.map((descriptor) => ({ descriptor, names: namesOf(descriptor) })),
-  };
 }

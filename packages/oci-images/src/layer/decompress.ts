@@ -1,8 +1,8 @@
 import type { Transform } from "node:stream";
 import { createGunzip, createZstdDecompress } from "node:zlib";
 import { isBoxError } from "@box/errors";
+import type { Compression } from "@box/oras";
 import { ImageError } from "../errors.ts";
-import type { Compression } from "./compression.ts";
 import { ZstdFrames, type ZstdPiece } from "./zstd-frames.ts";
 
 /** The size of output chunks: Node's default of 16 KiB makes decompression more than twice as slow. */

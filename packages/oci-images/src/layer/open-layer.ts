@@ -2,14 +2,16 @@ import { isBoxError } from "@box/errors";
 import {
   type Digest,
   Digester,
+  detectCompression,
   digestAlgorithm,
+  magicBytes,
   type OperationOptions,
   OrasError,
   type ReadonlyStorage,
 } from "@box/oras";
 import { ImageError } from "../errors.ts";
 import type { ImageLayer } from "../image/image.ts";
-import { claimedCompression, detectCompression, magicBytes } from "./compression.ts";
+import { claimedCompression } from "./compression.ts";
 import { decompress } from "./decompress.ts";
 import { peek } from "./peek.ts";
 

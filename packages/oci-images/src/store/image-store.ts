@@ -10,7 +10,7 @@ import {
   type OperationOptions,
   type Platform,
 } from "@box/oras";
-import type { ArchiveInput } from "../archive/stage.ts";
+import type { ArchiveInput } from "../archive/plain-archive.ts";
 import { type WriteArchiveOptions, writeArchive } from "../archive/write-archive.ts";
 import { ImageError } from "../errors.ts";
 import {
@@ -179,7 +179,7 @@ export class ImageStore {
    * Brings all images of an archive or of an image layout into the store, under the names that they have there.
    *
    * @param input - A path, or the bytes of an archive.
-   * @throws {@link ImageError} `OCI_ARCHIVE_CORRUPT` and those of pulls; OrasError `OCI_AMBIGUOUS_REFERENCE` for an image
+   * @throws {@link ImageError} those of pulls; OrasError `OCI_ARCHIVE_CORRUPT`, and `OCI_AMBIGUOUS_REFERENCE` for an image
    * without a name.
    */
   async import(input: ArchiveInput | OciLayout, options: ImportOptions = {}): Promise<Image[]> {

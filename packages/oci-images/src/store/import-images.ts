@@ -1,7 +1,14 @@
 import { isBoxError } from "@box/errors";
-import { type Descriptor, namesOf, OciLayout, OrasError } from "@box/oras";
-import { type ArchivedImage, openArchive } from "../archive/open-archive.ts";
-import type { ArchiveInput } from "../archive/stage.ts";
+import {
+  type Descriptor,
+  type NamedEntry,
+  namesOf,
+  OciLayout,
+  OrasError,
+  type ReadonlyTarget,
+} from "@box/oras";
+import { openArchive } from "../archive/open-archive.ts";
+import type { ArchiveInput } from "../archive/plain-archive.ts";
 import { formatImageReference, parseImageReference } from "../reference/image-reference.ts";
 import { bareDescriptor, type FetchImageOptions, fetchImage } from "./fetch-image.ts";
 import type { ImageSource } from "./sources.ts";
@@ -21,8 +28,8 @@ export interface ImportImagesOptions extends FetchImageOptions {
  * there.
  *
  * @returns The full names, in the archive's order.
- * @throws ImageError `OCI_ARCHIVE_CORRUPT`, and what {@link fetchImage} throws; OrasError `OCI_AMBIGUOUS_REFERENCE`
- * for an image without a name, or a name for several.
+ * @throws OrasError `OCI_ARCHIVE_CORRUPT`, and `OCI_AMBIGUOUS_REFERENCE` for an image without a name, or a name for
+ * several; what {@link fetchImage} throws.
  */
 export async function importImages(
   input: ArchiveInput | OciLayout,
@@ -50,11 +57,19 @@ export async function importImages(
   return named.flatMap(({ names }) => names);
 }
 
+interface OpenedImages extends AsyncDisposable {
+  readonly target: ReadonlyTarget;
+  readonly images: readonly NamedEntry[];
+}
+
 async function openInput(
   input: ArchiveInput | OciLayout,
   options: ImportImagesOptions,
-): Promise<Awaited<ReturnType<typeof openArchive>>> {
-  if (!(input instanceof OciLayout)) return openArchive(input, options);
+): Promise<OpenedImages> {
+  if (!(input instanceof OciLayout)) {
+    const opened = await openArchive(input, options);
+    return { ...opened, images: opened.target.images };
+  }
   const { manifests } = await input.index();
   return {
     target: input,
@@ -65,8 +80,8 @@ async function openInput(
 
 /** The full names of an image: the one that was asked for, else those of the archive that can be one. */
 function namesFor(
-  image: ArchivedImage,
-  all: readonly ArchivedImage[],
+  image: NamedEntry,
+  all: readonly NamedEntry[],
   wanted: string | undefined,
 ): readonly string[] {
   const { digest } = image.descriptor;

@@ -53,7 +53,7 @@ export interface OpenClientOptions {
 /**
  * Opens what a reference names.
  *
- * @throws ImageError `OCI_ARCHIVE_CORRUPT`; OrasError `OCI_LAYOUT_MISSING` and its like.
+ * @throws OrasError `OCI_ARCHIVE_CORRUPT`, `OCI_LAYOUT_MISSING` and their like.
  */
 export async function openSource(
   reference: ImageReference,
@@ -75,12 +75,13 @@ async function archiveSource(
 ): Promise<ImageSource> {
   const path = resolve(reference.path);
   const opened = await openArchive(path, options);
-  const image = await chooseArchived(opened, { ...reference, path }).catch(async (error) => {
+  const { target } = opened;
+  const image = await chooseArchived(target, { ...reference, path }).catch(async (error) => {
     await opened[Symbol.asyncDispose]();
     throw error;
   });
   return {
-    target: opened.target,
+    target,
     selector: image.digest,
     name: formatImageReference({ ...reference, path }),
     isLocal: true,

@@ -145,9 +145,9 @@ describe("an archive of docker save", () => {
     ["OCI_INVALID_JSON", [["manifest.json", bytesOf("{")]]],
     ["OCI_ARCHIVE_CORRUPT", [["manifest.json", { symlink: "manifest.json" }]]],
     ["OCI_ARCHIVE_CORRUPT", [["manifest.json", { symlink: "/etc/passwd" }]]],
-    ["OCI_ARCHIVE_CORRUPT", [["manifest.json", { symlink: "../../../../etc/passwd" }]]],
+    ["OCI_UNSAFE_NAME", [["manifest.json", { symlink: "../../../../etc/passwd" }]]],
     [
-      "OCI_LAYOUT_MISSING",
+      "OCI_UNSAFE_NAME",
       [
         ["oci-layout", encodeJson({ imageLayoutVersion: "1.0.0" })],
         ["blobs/sha256", bytesOf("x")],

@@ -8,11 +8,11 @@ import { hasSuccessors } from "./media-types.ts";
 import {
   type BlobSource,
   bytesSource,
+  type CopyDestination,
   type FetchedManifest,
   type OperationOptions,
   type ReadonlyStorage,
   type ReadonlyTarget,
-  type Target,
 } from "./target.ts";
 
 /** What happens to one piece of content while it is copied. */
@@ -45,7 +45,7 @@ export interface CopyOptions extends FetchManifestOptions {
 export async function copy(
   source: ReadonlyTarget,
   sourceReference: string,
-  destination: Target,
+  destination: CopyDestination,
   destinationReference: string = sourceReference,
   options: CopyOptions = {},
 ): Promise<Descriptor> {
@@ -59,7 +59,7 @@ export async function copy(
 export async function copyGraph(
   source: ReadonlyStorage,
   root: Descriptor,
-  destination: Target,
+  destination: CopyDestination,
   options: CopyOptions = {},
 ): Promise<void> {
   await new GraphCopy(source, destination, options).copy(root, 0);
@@ -97,11 +97,11 @@ async function fetchRoot(
 /** One copy of one graph: content that two manifests share is copied once. */
 class GraphCopy {
   readonly #source: ReadonlyStorage;
-  readonly #destination: Target;
+  readonly #destination: CopyDestination;
   readonly #options: CopyOptions;
   readonly #started: Map<Digest, Promise<void>> = new Map();
 
-  constructor(source: ReadonlyStorage, destination: Target, options: CopyOptions) {
+  constructor(source: ReadonlyStorage, destination: CopyDestination, options: CopyOptions) {
     this.#source = source;
     this.#destination = destination;
     this.#options = options;

@@ -1,7 +1,7 @@
 import { type CopyOptions, copyGraph } from "./copy.ts";
 import type { Descriptor } from "./descriptor.ts";
 import type { Digest } from "./digest.ts";
-import type { GraphTarget, OperationOptions, ReadonlyTarget, Target } from "./target.ts";
+import type { CopyDestination, GraphTarget, OperationOptions, ReadonlyTarget } from "./target.ts";
 
 /** Something attached to content, and what is attached to that. */
 export interface Referrer {
@@ -34,7 +34,7 @@ export async function discover(
 export async function extendedCopy(
   source: ReadonlyTarget & GraphTarget,
   sourceReference: string,
-  destination: Target,
+  destination: CopyDestination,
   destinationReference: string = sourceReference,
   options: CopyOptions = {},
 ): Promise<Descriptor> {
@@ -67,7 +67,7 @@ async function discoverBelow(
 async function copyAttached(
   source: ReadonlyTarget,
   attached: readonly Referrer[],
-  destination: Target,
+  destination: CopyDestination,
   options: CopyOptions,
 ): Promise<void> {
   for (const { descriptor, referrers } of attached) {

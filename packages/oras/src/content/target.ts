@@ -80,8 +80,14 @@ export interface ReadonlyTarget extends ReadonlyStorage, Resolver {
   readonly fetchReference?: ReferenceFetcher["fetchReference"];
 }
 
+/** Something images and artifacts are copied to; archives that are being written are no more than that. */
+export interface CopyDestination extends Pusher, Tagger {
+  /** {@inheritDoc ReadonlyStorage.exists} */
+  exists(descriptor: Descriptor, options?: OperationOptions): Promise<boolean>;
+}
+
 /** Something images and artifacts are copied to and from. */
-export interface Target extends ReadonlyTarget, Pusher, Tagger {}
+export interface Target extends ReadonlyTarget, CopyDestination {}
 
 /** A source of bytes in memory. */
 export function bytesSource(bytes: Uint8Array): BlobSource {

@@ -15,7 +15,8 @@ export const nameAnnotations = {
   image: "io.containerd.image.name",
 } as const;
 
-const maxMarkerBytes = 4096;
+/** The most bytes of `oci-layout`. */
+export const maxMarkerBytes = 4096;
 
 const indexSchema: z.ZodType<Index> = z.lazy(() =>
   z.looseObject({ schemaVersion: z.literal(2), manifests: z.array(descriptorSchema) }),
@@ -29,17 +30,25 @@ const markerSchema = z.lazy(() => z.looseObject({ imageLayoutVersion: z.string()
  * @throws {@link OrasError} `OCI_LAYOUT_MISSING`, `OCI_LAYOUT_INVALID`, `OCI_LAYOUT_VERSION`; IoError.
  */
 export async function checkMarker(directory: string, fs?: FileSystem): Promise<void> {
-  const bytes = await readSmallFile(directory, "oci-layout", maxMarkerBytes, fs);
-  const parsed = markerSchema.safeParse(
-    parseLayoutJson(bytes, join(directory, "oci-layout"), maxMarkerBytes),
-  );
-  if (!parsed.success) throw invalidLayout(directory, "its oci-layout file is malformed");
+  validateMarker(await readSmallFile(directory, "oci-layout", maxMarkerBytes, fs), directory);
+}
+
+/**
+ * Refuses an `oci-layout` file of another version.
+ *
+ * @param place - The layout's folder or archive, for messages.
+ * @throws {@link OrasError} `OCI_LAYOUT_INVALID`, `OCI_LAYOUT_VERSION`.
+ */
+export function validateMarker(bytes: Uint8Array, place: string): void {
+  const value = parseLayoutJson(bytes, join(place, "oci-layout"), maxMarkerBytes);
+  const parsed = markerSchema.safeParse(value);
+  if (!parsed.success) throw invalidLayout(place, "its oci-layout file is malformed");
   const version = parsed.data.imageLayoutVersion;
   if (!/^1\.\d+\.\d+$/.test(version)) {
     throw new OrasError({
       code: "OCI_LAYOUT_VERSION",
-      message: `cannot use image layout ${directory}: its version is ${JSON.stringify(version.slice(0, 40))}, expected 1.x.x`,
-      details: { path: directory },
+      message: `cannot use image layout ${place}: its version is ${JSON.stringify(version.slice(0, 40))}, expected 1.x.x`,
+      details: { path: place },
     });
   }
 }
@@ -51,11 +60,19 @@ export async function readIndexFile(
   fs?: FileSystem,
 ): Promise<Index> {
   const bytes = await readSmallFile(directory, "index.json", maxBytes, fs);
-  const parsed = indexSchema.safeParse(
-    parseLayoutJson(bytes, join(directory, "index.json"), maxBytes),
-  );
+  return parseIndexFile(bytes, directory, maxBytes);
+}
+
+/**
+ * Parses `index.json`.
+ *
+ * @param place - The layout's folder or archive, for messages.
+ * @throws {@link OrasError} `OCI_LAYOUT_INVALID`, `OCI_TOO_LARGE`, `OCI_TOO_DEEP`.
+ */
+export function parseIndexFile(bytes: Uint8Array, place: string, maxBytes: number): Index {
+  const parsed = indexSchema.safeParse(parseLayoutJson(bytes, join(place, "index.json"), maxBytes));
   if (!parsed.success) {
-    throw invalidLayout(directory, `its index.json is malformed: ${firstIssue(parsed.error)}`);
+    throw invalidLayout(place, `its index.json is malformed: ${firstIssue(parsed.error)}`);
   }
   return parsed.data;
 }
@@ -120,12 +137,13 @@ function parseLayoutJson(bytes: Uint8Array, path: string, maxBytes: number): unk
   }
 }
 
-function missingLayout(directory: string, name: string): OrasError {
+/** The error of a folder or an archive that lacks a file that layouts have. */
+export function missingLayout(place: string, name: string): OrasError {
   return new OrasError({
     code: "OCI_LAYOUT_MISSING",
-    message: `cannot find an OCI image layout at ${directory}: it has no ${name} file`,
-    details: { path: directory },
-    hint: "check the path: it must name the folder that holds oci-layout, index.json and blobs",
+    message: `cannot find an OCI image layout at ${place}: it has no ${name} file`,
+    details: { path: place },
+    hint: "check the path: it must name what holds oci-layout, index.json and blobs",
   });
 }
 

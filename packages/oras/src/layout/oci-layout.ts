@@ -24,6 +24,7 @@ import type {
 } from "../content/target.ts";
 import { verifyContent, wrongSize } from "../content/verify.ts";
 import { OrasError } from "../errors.ts";
+import { type EntryPlace, findEntry, type NamedEntry, noEntry, onlyEntry } from "./choose-entry.ts";
 import { findReferrers } from "./find-referrers.ts";
 import {
   annotationsFor,
@@ -172,30 +173,16 @@ export class OciLayout implements Target, GraphTarget {
 
   /** Finds a name, a digest of an entry, or the digest of a manifest among the blobs. */
   async resolve(reference: string): Promise<Descriptor> {
-    const { manifests } = await this.index();
-    const named = manifests.filter(
-      (entry) => entry.digest === reference || namesOf(entry).includes(reference),
-    );
-    const [first] = named;
-    if (first === undefined) {
-      if (isDigest(reference)) return this.#describeManifest(reference);
-      throw notFound(this.directory, reference, manifests);
-    }
-    if (named.some((entry) => entry.digest !== first.digest)) {
-      throw ambiguous(this.directory, `${named.length} entries are named ${reference}`, manifests);
-    }
-    return first;
+    const entries = await this.#entries();
+    const found = findEntry(entries, reference, this.#place);
+    if (found !== undefined) return found;
+    if (isDigest(reference)) return this.#describeManifest(reference);
+    throw noEntry(this.#place, reference, entries);
   }
 
   /** The only entry, for layouts without names. Never takes the first of several. */
   async resolveOnly(): Promise<Descriptor> {
-    const { manifests } = await this.index();
-    const [first] = manifests;
-    if (first === undefined) throw notFound(this.directory, "any image");
-    if (manifests.some((entry) => entry.digest !== first.digest)) {
-      throw ambiguous(this.directory, `it holds ${manifests.length} images`, manifests);
-    }
-    return first;
+    return onlyEntry(await this.#entries(), this.#place);
   }
 
   /** {@inheritDoc Tagger.tag} */
@@ -204,7 +191,7 @@ export class OciLayout implements Target, GraphTarget {
     reference: string,
     options: OperationOptions = {},
   ): Promise<void> {
-    if (!(await this.exists(descriptor))) throw notFound(this.directory, descriptor.digest);
+    if (!(await this.exists(descriptor))) throw noEntry(this.#place, descriptor.digest);
     const entry: Descriptor = {
       ...descriptor,
       annotations: { ...descriptor.annotations, ...annotationsFor(reference) },
@@ -261,8 +248,17 @@ export class OciLayout implements Target, GraphTarget {
     return { ...defaultLayoutLimits, ...this.#options.limits };
   }
 
+  get #place(): EntryPlace {
+    return { what: `image layout ${this.directory}`, path: this.directory };
+  }
+
   get #ingestFolder(): string {
     return join(this.directory, "ingest");
+  }
+
+  async #entries(): Promise<readonly NamedEntry[]> {
+    const { manifests } = await this.index();
+    return manifests.map((descriptor) => ({ descriptor, names: namesOf(descriptor) }));
   }
 
   async #create(): Promise<void> {
@@ -312,7 +308,7 @@ export class OciLayout implements Target, GraphTarget {
 
   async #describeManifest(digest: Digest): Promise<Descriptor> {
     const file = await this.#openBlob(digest);
-    if (file === undefined) throw notFound(this.directory, digest);
+    if (file === undefined) throw noEntry(this.#place, digest);
     await using blob = file;
     const size = await blob.size();
     const { maxManifestBytes: maxBytes } = this.#limits;
@@ -353,15 +349,6 @@ async function ignoreExisting(work: Promise<void>): Promise<void> {
   }
 }
 
-function notFound(directory: string, what: string, entries: readonly Descriptor[] = []): OrasError {
-  return new OrasError({
-    code: "OCI_NOT_FOUND",
-    message: `cannot find ${what} in image layout ${directory}`,
-    details: { path: directory, reference: what },
-    ...(entries.length === 0 ? {} : { hint: `it holds ${listNames(entries)}` }),
-  });
-}
-
 /** A descriptor is taken from an index or a manifest: whoever asked has made no mistake, content is missing. */
 function incomplete(directory: string, digest: Digest): OrasError {
   return new OrasError({
@@ -370,21 +357,4 @@ function incomplete(directory: string, digest: Digest): OrasError {
     details: { path: directory, reference: digest },
     hint: "the layout is damaged or incomplete: copy the image into it again",
   });
-}
-
-function ambiguous(directory: string, why: string, entries: readonly Descriptor[]): OrasError {
-  return new OrasError({
-    code: "OCI_AMBIGUOUS_REFERENCE",
-    message: `cannot choose an image of layout ${directory}: ${why}`,
-    details: { path: directory },
-    hint: `name one of ${listNames(entries)}`,
-  });
-}
-
-function listNames(entries: readonly Descriptor[]): string {
-  const names = entries.flatMap((entry) => {
-    const known = namesOf(entry);
-    return known.length > 0 ? known : [entry.digest];
-  });
-  return names.length > 10 ? `${names.slice(0, 10).join(", ")} and more` : names.join(", ");
 }

@@ -72,8 +72,4 @@ export const imagePages: CodePages = {
     meaning: "A layer of the image is encrypted, and there is no key for it.",
     advice: "Decrypt the image with the tool that encrypted it.",
   },
-  OCI_ARCHIVE_CORRUPT: {
-    meaning: "The archive of an image is damaged, or its parts contradict each other.",
-    advice: "Save the image again with the tool that made the archive.",
-  },
 };

@@ -74,8 +74,13 @@ export const orasPages: CodePages = {
     advice: "The image cannot be used as it is: tell its publisher, or use another tag or digest.",
   },
   OCI_UNSAFE_NAME: {
-    meaning: "An artifact names a file that would lie outside of the folder, or is no plain path.",
-    advice: "Nothing was written outside; do not trust the artifact, or pack it with plain names.",
+    meaning:
+      "An artifact or an archive names a file that would lie outside of it, or that is no plain path.",
+    advice: "Nothing was written outside; do not trust the content, or pack it with plain names.",
+  },
+  OCI_ARCHIVE_CORRUPT: {
+    meaning: "The archive of an image is damaged, or its parts contradict each other.",
+    advice: "Save the image again with the tool that made the archive.",
   },
   ORAS_ABORTED: {
     meaning: "The transfer was stopped. What was downloaded is kept and not downloaded again.",
