@@ -28,22 +28,37 @@ export interface CatalogSource {
 
 /** Loads the codes of every package, with their pages. Heavy: every package is imported. */
 export async function loadSources(): Promise<readonly CatalogSource[]> {
-  const [pages, cli, io, qcow2, ext4, tar, pipeline, oras, guest, images, rootfs, runtime, server] =
-    await Promise.all([
-      import("./pages/all.ts"),
-      import("../errors.ts"),
-      import("@box/io"),
-      import("@box/qcow2"),
-      import("@box/ext4"),
-      import("@box/tar"),
-      import("@box/pipeline"),
-      import("@box/oras"),
-      import("@box/guest"),
-      import("@box/oci-images"),
-      import("@box/rootfs"),
-      import("@box/runtime"),
-      import("@box/server"),
-    ]);
+  const [
+    pages,
+    cli,
+    io,
+    qcow2,
+    ext4,
+    tar,
+    pipeline,
+    oras,
+    guest,
+    images,
+    vm,
+    rootfs,
+    runtime,
+    server,
+  ] = await Promise.all([
+    import("./pages/all.ts"),
+    import("../errors.ts"),
+    import("@box/io"),
+    import("@box/qcow2"),
+    import("@box/ext4"),
+    import("@box/tar"),
+    import("@box/pipeline"),
+    import("@box/oras"),
+    import("@box/guest"),
+    import("@box/oci-images"),
+    import("@box/vm"),
+    import("@box/rootfs"),
+    import("@box/runtime"),
+    import("@box/server"),
+  ]);
   const general: CatalogSource["kinds"] = { INTERNAL: "internal", ABORTED: "aborted" };
   return [
     { package: "box", kinds: general, pages: pages.generalPages },
@@ -59,6 +74,7 @@ export async function loadSources(): Promise<readonly CatalogSource[]> {
     { package: "@box/runtime", kinds: runtime.runtimeErrorKinds, pages: pages.runtimePages },
     { package: "@box/server", kinds: server.serverErrorKinds, pages: pages.serverPages },
     { package: "@box/tar", kinds: tar.tarErrorKinds, pages: pages.tarPages },
+    { package: "@box/vm", kinds: vm.vmErrorKinds, pages: pages.vmPages },
   ];
 }
 

@@ -15,7 +15,12 @@ export { type AcquireLockOptions, acquireLock, type Lock, type LockHolder } from
 export { nodeFileSystem } from "./node-file-system.ts";
 export { type FileSystemOperation, observeFileSystem } from "./observed-file-system.ts";
 export { fileOn, type OpenFileOptions, openFile } from "./open-file.ts";
-export { isProcessAlive, type ProcessIdentity, processIdentity } from "./process-identity.ts";
+export {
+  identityOfProcess,
+  isProcessAlive,
+  type ProcessIdentity,
+  processIdentity,
+} from "./process-identity.ts";
 export {
   type RemoveDeadTemporariesOptions,
   removeDeadTemporaries,

@@ -15,9 +15,14 @@ export interface ProcessIdentity {
 
 /** Who this process is. */
 export function processIdentity(): ProcessIdentity {
+  return identityOfProcess(process.pid);
+}
+
+/** Who a process of this host is that lives now, such as one that was just started. */
+export function identityOfProcess(pid: number): ProcessIdentity {
   return {
-    pid: process.pid,
-    startTime: startTimeOf(process.pid) ?? "",
+    pid,
+    startTime: statusOf(pid)?.startTime ?? "",
     bootId: read("/proc/sys/kernel/random/boot_id") ?? "",
     pidNamespace: ownPidNamespace(),
   };
@@ -26,8 +31,8 @@ export function processIdentity(): ProcessIdentity {
 /**
  * Tells whether a process may still be alive: false only when it is provably dead.
  *
- * Another boot, no such pid, or another start time prove it. A pid of another namespace cannot be seen from here,
- * so it counts as alive.
+ * Another boot, no such pid, another start time, or that it waits to be collected by its parent prove it. A pid of another
+ * namespace cannot be seen from here, so it counts as alive.
  */
 export function isProcessAlive(identity: ProcessIdentity): boolean {
   const here = processIdentity();
@@ -38,15 +43,21 @@ export function isProcessAlive(identity: ProcessIdentity): boolean {
   } catch (error) {
     if (errnoOf(error) === "ESRCH") return false;
   }
-  const startTime = startTimeOf(identity.pid);
-  return identity.startTime === "" || startTime === undefined || startTime === identity.startTime;
+  const status = statusOf(identity.pid);
+  if (status === undefined) return true;
+  if (status.hasEnded) return false;
+  return identity.startTime === "" || status.startTime === identity.startTime;
 }
 
-/** Start time of a process, undefined when it is gone or the system does not tell. */
-function startTimeOf(pid: number): string | undefined {
+/** What the system tells about a process; undefined when it is gone or the system does not tell. */
+function statusOf(
+  pid: number,
+): { readonly startTime: string; readonly hasEnded: boolean } | undefined {
   const stat = read(`/proc/${pid}/stat`);
-  // The second field is the command in parentheses and may hold anything; the start time is field 22.
-  return stat?.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
+  if (stat === undefined) return undefined;
+  // The second field is the command in parentheses and may hold anything; the state is field 3, the start time field 22.
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return { startTime: fields[19] ?? "", hasEnded: /^[ZX]$/.test(fields[0] ?? "") };
 }
 
 function ownPidNamespace(): string {

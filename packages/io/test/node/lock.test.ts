@@ -2,7 +2,13 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { acquireLock, isProcessAlive, type LockHolder, processIdentity } from "@box/io/node";
+import {
+  acquireLock,
+  identityOfProcess,
+  isProcessAlive,
+  type LockHolder,
+  processIdentity,
+} from "@box/io/node";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { temporaryFolder } from "./temporary-folder.ts";
 
@@ -68,6 +74,18 @@ describe("isProcessAlive", () => {
   test("calls a process of another pid namespace alive, since it cannot be seen", () => {
     const other = { ...processIdentity(), pidNamespace: "pid:[1]", pid: 999_999_999 };
     expect(isProcessAlive(other)).toBe(true);
+  });
+
+  test("calls a process dead that has ended, though its parent has not collected it", async () => {
+    const script = "sleep 60 & echo $!; exec sleep 60";
+    const parent = spawn("sh", ["-c", script], { stdio: ["ignore", "pipe", "inherit"] });
+    onTestFinished(() => void parent.kill("SIGKILL"));
+    const [line] = (await once(parent.stdout, "data")) as [Buffer];
+    const child = identityOfProcess(Number(line.toString()));
+    expect(isProcessAlive(child)).toBe(true);
+    process.kill(child.pid, "SIGKILL");
+    await expect.poll(() => isProcessAlive(child)).toBe(false);
+    process.kill(child.pid, 0);
   });
 });
 

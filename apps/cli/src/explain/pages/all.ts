@@ -12,6 +12,7 @@ import { rootfsPages } from "./rootfs.ts";
 import { runtimePages } from "./runtime.ts";
 import { serverPages } from "./server.ts";
 import { tarPages } from "./tar.ts";
+import { vmPages } from "./vm.ts";
 
 export {
   cliPages,
@@ -27,6 +28,7 @@ export {
   runtimePages,
   serverPages,
   tarPages,
+  vmPages,
 };
 
 const all = [
@@ -43,6 +45,7 @@ const all = [
   runtimePages,
   serverPages,
   tarPages,
+  vmPages,
 ];
 
 /** The page of a code, when there is one. */

@@ -1,0 +1,80 @@
+import { BoxError, type BoxErrorOptions, type ErrorKind } from "@box/errors";
+
+/** Why a virtual machine could not be started, reached or used. */
+export type VmErrorCode =
+  | "VM_SPEC_INVALID" // invalid-argument: the description of a machine is none
+  | "VM_ENGINE_UNAVAILABLE" // unsupported: the engine cannot run on this host
+  | "VM_SPAWN_FAILED" // io: the machine's process could not be started
+  | "VM_MACHINE_DIED" // interrupted: the machine ended while it was used
+  | "VM_MACHINE_GONE" // not-found: the machine has ended
+  | "VM_RECORD_INVALID" // corrupt: the record of a machine is damaged
+  | "VM_RECORD_FOREIGN" // unsupported: another engine runs the machine
+  | "VM_DISK_IN_USE" // in-use: another process has a disk open
+  | "VM_DISK_FULL" // no-space: the host has no space for what the guest writes
+  | "VM_GUEST_TIMEOUT" // timeout: the guest did not answer in time
+  | "VM_GUEST_PROTOCOL" // corrupt: the guest sent what is no answer
+  | "VM_GUEST_FAILED" // io: the guest could not get ready, such as mount a disk
+  | "VM_GUEST_NOT_READY" // conflict: commands want a guest that is initialised
+  | "VM_STOP_FAILED" // io: the machine's process could not be ended
+  | "VM_EXEC_NOT_FOUND" // not-found: there is no such program in the box
+  | "VM_EXEC_NOT_EXECUTABLE" // denied: the program may not be run
+  | "VM_EXEC_NO_DIRECTORY" // not-found: the working folder is not there
+  | "VM_EXEC_NO_USER" // not-found: there is no such user or group in the box
+  | "VM_EXEC_LIMIT" // limit: too many commands run at once
+  | "VM_STREAM_CLOSED"; // conflict: the command takes no more input
+
+/** The kind of each code. */
+export const vmErrorKinds: Readonly<Record<VmErrorCode, ErrorKind>> = {
+  VM_SPEC_INVALID: "invalid-argument",
+  VM_ENGINE_UNAVAILABLE: "unsupported",
+  VM_SPAWN_FAILED: "io",
+  VM_MACHINE_DIED: "interrupted",
+  VM_MACHINE_GONE: "not-found",
+  VM_RECORD_INVALID: "corrupt",
+  VM_RECORD_FOREIGN: "unsupported",
+  VM_DISK_IN_USE: "in-use",
+  VM_DISK_FULL: "no-space",
+  VM_GUEST_TIMEOUT: "timeout",
+  VM_GUEST_PROTOCOL: "corrupt",
+  VM_GUEST_FAILED: "io",
+  VM_GUEST_NOT_READY: "conflict",
+  VM_STOP_FAILED: "io",
+  VM_EXEC_NOT_FOUND: "not-found",
+  VM_EXEC_NOT_EXECUTABLE: "denied",
+  VM_EXEC_NO_DIRECTORY: "not-found",
+  VM_EXEC_NO_USER: "not-found",
+  VM_EXEC_LIMIT: "limit",
+  VM_STREAM_CLOSED: "conflict",
+};
+
+/** What a person can do, by code; an error may have a better hint of its own. */
+export const vmErrorHints: Readonly<Record<VmErrorCode, string>> = {
+  VM_SPEC_INVALID: "mend the field that the message names",
+  VM_ENGINE_UNAVAILABLE: "install what the message names, or use another engine",
+  VM_SPAWN_FAILED: "look at the cause: the host may be out of memory, processes or open files",
+  VM_MACHINE_DIED: "start it again; its console log may tell why it ended",
+  VM_MACHINE_GONE: "start it again",
+  VM_RECORD_INVALID: "end the machine's process by hand if it still runs, then start it again",
+  VM_RECORD_FOREIGN: "use the engine that the message names",
+  VM_DISK_IN_USE: "end the program that has the disk open, and try again",
+  VM_DISK_FULL: "free space on the host; the machine goes on when there is some",
+  VM_GUEST_TIMEOUT: "give it more time on a busy host; the console log may tell what it waits for",
+  VM_GUEST_PROTOCOL: "what runs in the machine is not the agent of box: start it again",
+  VM_GUEST_FAILED: "look at the console log of the box",
+  VM_GUEST_NOT_READY: "wait until the box is running",
+  VM_STOP_FAILED: "look at the process that the details name: it may wait for a disk",
+  VM_EXEC_NOT_FOUND: "give the path of a program that is in the box",
+  VM_EXEC_NOT_EXECUTABLE: "check the mode of the file, and whether it is for this architecture",
+  VM_EXEC_NO_DIRECTORY: "give a folder that is in the box",
+  VM_EXEC_NO_USER: "give a user of the box's /etc/passwd, or a number",
+  VM_EXEC_LIMIT: "wait until another command has ended",
+  VM_STREAM_CLOSED: "stop writing when the command has ended",
+};
+
+/** A failure of a virtual machine or of what runs in it. */
+export class VmError extends BoxError<VmErrorCode> {
+  constructor(options: Omit<BoxErrorOptions<VmErrorCode>, "kind">) {
+    const { code } = options;
+    super({ hint: vmErrorHints[code], ...options, kind: vmErrorKinds[code] });
+  }
+}

@@ -1,0 +1,34 @@
+export type { Engine, EngineCallOptions, EngineReport, MachineStatus } from "./engine.ts";
+export { VmError, type VmErrorCode, vmErrorHints, vmErrorKinds } from "./errors.ts";
+export type {
+  EnvironmentEntry,
+  ExecExit,
+  ExecInput,
+  ExecProcess,
+  ExecRequest,
+  TerminalSize,
+} from "./exec.ts";
+export type {
+  GuestInfo,
+  GuestInit,
+  Machine,
+  MachineCallOptions,
+  MachineEvent,
+  MachineExit,
+  MachineExitReason,
+  StopMachineOptions,
+  StopReport,
+  StopStep,
+} from "./machine.ts";
+export {
+  isMachineAlive,
+  isOfEarlierBoot,
+  type MachineRecord,
+  parseMachineRecord,
+} from "./machine-record.ts";
+export {
+  checkMachineSpec,
+  diskSerials,
+  type MachineDisk,
+  type MachineSpec,
+} from "./machine-spec.ts";

@@ -1,0 +1,136 @@
+import type { ExecProcess, ExecRequest } from "./exec.ts";
+import type { MachineRecord } from "./machine-record.ts";
+
+/** Why a machine is no more. */
+export type MachineExitReason =
+  | "stopped" // somebody asked it to
+  | "killed" // somebody ended it by force
+  | "exited" // its program ended, or the guest powered off
+  | "crashed" // the guest panicked, or the process of the machine failed
+  | "lost" // its process is gone and left no word
+  | "host-rebooted"; // the host was started again
+
+/** How a machine ended. */
+export interface MachineExit {
+  /** Why. */
+  readonly reason: MachineExitReason;
+  /** The exit code of its program, when it had one that ended. */
+  readonly exitCode?: number;
+  /** The signal that ended its program. */
+  readonly signal?: string;
+  /** What was said about it, for people. */
+  readonly message?: string;
+  /** When, in milliseconds since 1970, when somebody saw it. */
+  readonly atMs?: number;
+}
+
+/** What the guest told when it was reached. */
+export interface GuestInfo {
+  /** The agent and its version. */
+  readonly agent: string;
+  /** Whether it was initialised already, by this or by another process. */
+  readonly isInitialized: boolean;
+}
+
+/** What makes a guest that was reached ready for commands. */
+export interface GuestInit {
+  /** Its host name. */
+  readonly hostname: string;
+  /**
+   * The program of the machine, which it runs for: when it ends, the machine ends with its exit code. Without one the
+   * machine runs until it is stopped.
+   */
+  readonly program?: ExecRequest;
+}
+
+/** By which step a machine ended. */
+export type StopStep =
+  | "already" // it had ended before
+  | "guest" // the guest ended by itself: its disks are written and unmounted
+  | "terminated" // its process was asked to end
+  | "killed"; // its process was killed
+
+/** What stopping a machine did. */
+export interface StopReport {
+  /** Which step it took. */
+  readonly step: StopStep;
+  /** How the machine ended. */
+  readonly exit: MachineExit;
+}
+
+/** Something that happened in a machine. Plain data. */
+export type MachineEvent =
+  | {
+      /** The guest came to a stage of its start, such as `kernel`. */
+      readonly type: "stage";
+      readonly stage: string;
+      /** Milliseconds since the machine was spawned. */
+      readonly elapsedMs: number;
+    }
+  | {
+      /** Not as it should be; the machine goes on. */
+      readonly type: "warning";
+      readonly code?: string;
+      readonly message: string;
+    }
+  | {
+      /** The machine has ended. */
+      readonly type: "exited";
+      readonly exit: MachineExit;
+    };
+
+/** What may end waiting for a machine or its guest. */
+export interface MachineCallOptions {
+  /** Stops the call. Unless said otherwise the machine goes on. */
+  readonly signal?: AbortSignal;
+  /** How long the guest may take in milliseconds; the engine's own deadline unless given. */
+  readonly timeoutMs?: number;
+}
+
+/** What {@link Machine.stop} takes. */
+export interface StopMachineOptions {
+  /** Stops waiting for the guest; the machine may have ended or go on. */
+  readonly signal?: AbortSignal;
+  /** How long the guest may take to end by itself before its process is ended; 10 seconds unless given, 0 asks nobody. */
+  readonly graceMs?: number;
+}
+
+/**
+ * A handle on a machine. Several processes may have one on the same machine at once, and one process several.
+ *
+ * Closing the handle leaves the machine alone.
+ */
+export interface Machine extends AsyncDisposable {
+  /** What is to be stored about it. */
+  readonly record: MachineRecord;
+  /**
+   * Waits until the agent in the guest answers. Again is no failure.
+   *
+   * @throws VmError `VM_GUEST_TIMEOUT`, `VM_GUEST_PROTOCOL`, `VM_MACHINE_DIED`, `VM_DISK_IN_USE`.
+   */
+  connect(options?: MachineCallOptions): Promise<GuestInfo>;
+  /**
+   * Mounts the disks and makes the guest ready for commands, once in a machine's life: again, from whatever process, it does nothing.
+   *
+   * @throws VmError `VM_GUEST_FAILED`, `VM_GUEST_TIMEOUT`, `VM_MACHINE_DIED`; `VM_EXEC_*` when its program cannot be started.
+   */
+  initialize(init: GuestInit, options?: MachineCallOptions): Promise<void>;
+  /**
+   * Runs a command.
+   *
+   * @param options - `signal` ends the command with `SIGKILL`, whenever it aborts.
+   * @throws VmError `VM_GUEST_NOT_READY`, `VM_EXEC_*`, `VM_MACHINE_DIED`. Nothing was run then.
+   */
+  exec(request: ExecRequest, options?: { readonly signal?: AbortSignal }): Promise<ExecProcess>;
+  /**
+   * Ends the machine: the guest is asked first, then its process, then it is killed. Resolves when the process is gone and the
+   * disks are free. A machine that has ended is no failure.
+   *
+   * @throws VmError `VM_STOP_FAILED` when it survives.
+   */
+  stop(options?: StopMachineOptions): Promise<StopReport>;
+  /** How it ended, once it has. */
+  wait(options?: { readonly signal?: AbortSignal }): Promise<MachineExit>;
+  /** Gives the handle back; the machine goes on, its commands too. */
+  close(): Promise<void>;
+}

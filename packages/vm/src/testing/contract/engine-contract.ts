@@ -1,0 +1,9 @@
+import { execCases } from "./exec.ts";
+import { lifeCases } from "./life.ts";
+import type { ContractCase } from "./subject.ts";
+
+/**
+ * What every engine does, as tests without a test runner:
+ * `test.each(engineContract)("$title", ({ run }) => run(subject))`.
+ */
+export const engineContract: readonly ContractCase[] = [...lifeCases, ...execCases];

@@ -1,0 +1,101 @@
+import { existsSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { VmError } from "../errors.ts";
+import type { ExecExit, ExecRequest } from "../exec.ts";
+import type { GuestInfo, GuestInit } from "../machine.ts";
+import { guestPrograms } from "./guest-programs.ts";
+import { SimulatedCommand } from "./simulated-command.ts";
+
+const maxCommands = 64;
+const knownUsers: readonly string[] = ["root", "nobody"];
+
+/** What runs in a machine of the in-process engine: programs of this process that play those of a box. */
+export class SimulatedGuest {
+  /** Whether it answers nobody, as one that hangs. */
+  isDeaf = false;
+  readonly #marker: string;
+  readonly #commands = new Set<SimulatedCommand>();
+
+  constructor(directory: string) {
+    this.#marker = join(directory, "initialized");
+  }
+
+  /** What it tells who reaches it. */
+  get info(): GuestInfo {
+    return { agent: "simulated", isInitialized: existsSync(this.#marker) };
+  }
+
+  /** Gets ready for commands. @returns How its program ends, when it has one and was not ready before. */
+  initialize({ program }: GuestInit): Promise<ExecExit> | undefined {
+    if (this.info.isInitialized) return undefined;
+    const command = program === undefined ? undefined : this.#start(program, undefined);
+    writeFileSync(this.#marker, "");
+    return command?.wait();
+  }
+
+  /** Runs a command. */
+  exec(request: ExecRequest, signal: AbortSignal | undefined): SimulatedCommand {
+    if (!this.info.isInitialized) {
+      throw new VmError({
+        code: "VM_GUEST_NOT_READY",
+        message: "the guest is not ready for commands",
+      });
+    }
+    return this.#start(request, signal);
+  }
+
+  /** Ends every command: the machine has ended. */
+  die(): void {
+    for (const command of this.#commands) {
+      command.fail(new VmError({ code: "VM_MACHINE_DIED", message: "the machine has ended" }));
+    }
+  }
+
+  #start(request: ExecRequest, signal: AbortSignal | undefined): SimulatedCommand {
+    const program = programOf(request);
+    if (this.#commands.size >= maxCommands) {
+      throw new VmError({
+        code: "VM_EXEC_LIMIT",
+        message: `${maxCommands} commands run already`,
+        details: { limit: maxCommands },
+      });
+    }
+    const command = new SimulatedCommand(request, program, signal);
+    this.#commands.add(command);
+    const forget = () => this.#commands.delete(command);
+    command.wait().then(forget, forget);
+    return command;
+  }
+}
+
+function programOf({ command, workingDirectory = "/", user = "root" }: ExecRequest) {
+  const [name = ""] = command;
+  if (workingDirectory === "/missing") {
+    throw new VmError({
+      code: "VM_EXEC_NO_DIRECTORY",
+      message: `there is no folder ${workingDirectory} in the box`,
+      details: { workingDirectory },
+    });
+  }
+  if (!knownUsers.includes(user) && !/^\d+(:\d+)?$/.test(user)) {
+    throw new VmError({
+      code: "VM_EXEC_NO_USER",
+      message: `there is no user ${JSON.stringify(user)} in the box`,
+      details: { user },
+    });
+  }
+  if (name === "/etc/passwd") {
+    throw new VmError({
+      code: "VM_EXEC_NOT_EXECUTABLE",
+      message: `cannot run ${name}: it is not executable`,
+      details: { command: name },
+    });
+  }
+  const program = Object.hasOwn(guestPrograms, name) ? guestPrograms[name] : undefined;
+  if (program !== undefined) return program;
+  throw new VmError({
+    code: "VM_EXEC_NOT_FOUND",
+    message: `there is no program ${JSON.stringify(name)} in the box`,
+    details: { command: name },
+  });
+}

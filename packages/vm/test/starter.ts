@@ -1,0 +1,13 @@
+// Starts a machine, tells its record, and ends or waits to be killed.
+import type { MachineSpec } from "@box/vm";
+import { InProcessEngine } from "@box/vm/testing";
+
+const { spec, stays } = JSON.parse(process.argv[2] ?? "") as {
+  readonly spec: MachineSpec;
+  readonly stays: boolean;
+};
+const machine = await new InProcessEngine().spawn(spec);
+await machine.connect();
+await machine.initialize({ hostname: spec.name });
+process.stdout.write(`${JSON.stringify(machine.record)}\n`);
+if (stays) setInterval(() => {}, 1000);
