@@ -17,6 +17,7 @@ import {
 } from "./bitmaps/read-bitmap.ts";
 import { MemoryBudget } from "./bytes/budget.ts";
 import { type SourceReader, throwIfAborted } from "./bytes/source-reader.ts";
+import { closeInOrder } from "./chain/closing.ts";
 import type { OpenImageOptions } from "./chain/open-options.ts";
 import {
   type Bitmap,
@@ -31,7 +32,7 @@ import type { LiveHeader } from "./inspect/live-header.ts";
 import type { Extent } from "./read/disk-layer.ts";
 import { joinExtents } from "./read/join-extents.ts";
 import type { Qcow2Layer } from "./read/qcow2-layer.ts";
-import { requireBytes, requireRange } from "./require-arguments.ts";
+import { newBytes, requireBytes, requireRange } from "./require-arguments.ts";
 import { requirePossibleDisk } from "./snapshots/find.ts";
 import { OpenSnapshots } from "./snapshots/open-snapshots.ts";
 import type { CreateSnapshotOptions } from "./snapshots/snapshot-changes.ts";
@@ -111,7 +112,7 @@ export class Qcow2Image implements RandomAccess, AsyncDisposable {
     requireRange(offset, length);
     const inside = Math.max(0, Math.min(length, this.sizeBytes - offset));
     if (into !== undefined) requireBytes(into, "what is read into", inside);
-    const bytes = into?.subarray(0, inside) ?? new Uint8Array(inside);
+    const bytes = into?.subarray(0, inside) ?? newBytes(inside);
     if (inside === 0) return bytes;
     await this.#track(this.#layer.readInto(offset, bytes));
     return bytes;
@@ -200,10 +201,11 @@ export class Qcow2Image implements RandomAccess, AsyncDisposable {
    * Opens an internal snapshot for reading. It lives as long as this image and needs no closing of its own. The snapshot
    * table is read once for all that are opened, until the image changes.
    *
-   * @param idOrName - Its id, or its name when no id matches.
+   * @param idOrName - Its id, or its name when no id matches: bytes as they are stored, or text. What is shown of a name
+   * finds it too, where no other looks the same.
    * @throws {@link Qcow2Error} `QCOW2_SNAPSHOT_NOT_FOUND`, `QCOW2_SNAPSHOT_INVALID`.
    */
-  async openSnapshot(idOrName: string): Promise<Qcow2Image> {
+  async openSnapshot(idOrName: Uint8Array | string): Promise<Qcow2Image> {
     this.#requireOpen();
     const { entry, life } = await this.#track(this.#openSnapshots.find(idOrName));
     requirePossibleDisk(entry, this.info.clusterSizeBytes, this.#reader.sizeBytes);
@@ -238,7 +240,7 @@ export class Qcow2Image implements RandomAccess, AsyncDisposable {
    * @throws {@link Qcow2Error} `QCOW2_SNAPSHOT_NOT_FOUND`, `QCOW2_SNAPSHOT_INVALID`, `QCOW2_HAS_BITMAPS`, or as
    * {@link Qcow2Image.createSnapshot}.
    */
-  async applySnapshot(idOrName: string): Promise<void> {
+  async applySnapshot(idOrName: Uint8Array | string): Promise<void> {
     await this.#requireWriter(0, 0).applySnapshot(idOrName);
   }
 
@@ -249,7 +251,7 @@ export class Qcow2Image implements RandomAccess, AsyncDisposable {
    * @param idOrName - As for {@link Qcow2Image.openSnapshot}.
    * @throws {@link Qcow2Error} as {@link Qcow2Image.applySnapshot}.
    */
-  async deleteSnapshot(idOrName: string): Promise<void> {
+  async deleteSnapshot(idOrName: Uint8Array | string): Promise<void> {
     const onDeleted = this.#openSnapshots.end.bind(this.#openSnapshots);
     await this.#requireWriter(0, 0).deleteSnapshot(idOrName, onDeleted);
   }
@@ -267,7 +269,7 @@ export class Qcow2Image implements RandomAccess, AsyncDisposable {
    * @throws {@link Qcow2Error} `QCOW2_BITMAP_NOT_FOUND`, `QCOW2_BITMAP_IN_USE` for one that cannot be relied on or that
    * changes meanwhile, `QCOW2_BITMAP_INVALID`.
    */
-  async *dirtyRanges(name: string): AsyncGenerator<DirtyRange> {
+  async *dirtyRanges(name: Uint8Array | string): AsyncGenerator<DirtyRange> {
     this.#requireOpen();
     await this.#writer?.settleBitmaps();
     const changes = this.#writer?.bitmapChanges;
@@ -295,7 +297,7 @@ export class Qcow2Image implements RandomAccess, AsyncDisposable {
   }
 
   /** Removes a bitmap, also one that cannot be relied on. Errors as {@link Qcow2Image.clearBitmap}. */
-  async removeBitmap(name: string): Promise<void> {
+  async removeBitmap(name: Uint8Array | string): Promise<void> {
     await this.#requireWriter(0, 0).changeBitmaps((parts) => judgeRemove(parts, name));
   }
 
@@ -305,17 +307,17 @@ export class Qcow2Image implements RandomAccess, AsyncDisposable {
    * @throws {@link Qcow2Error} `QCOW2_BITMAP_NOT_FOUND`, `QCOW2_BITMAP_IN_USE`, `QCOW2_BITMAP_INVALID`, or as
    * {@link Qcow2Image.write}.
    */
-  async clearBitmap(name: string): Promise<void> {
+  async clearBitmap(name: Uint8Array | string): Promise<void> {
     await this.#requireWriter(0, 0).changeBitmaps((parts) => judgeClear(parts, name));
   }
 
   /** Makes a bitmap record writes. Errors as {@link Qcow2Image.clearBitmap}. */
-  async enableBitmap(name: string): Promise<void> {
+  async enableBitmap(name: Uint8Array | string): Promise<void> {
     await this.#requireWriter(0, 0).changeBitmaps((parts) => judgeEnable(parts, name, true));
   }
 
   /** Makes a bitmap stay as it is, whatever is written. Errors as {@link Qcow2Image.clearBitmap}. */
-  async disableBitmap(name: string): Promise<void> {
+  async disableBitmap(name: Uint8Array | string): Promise<void> {
     await this.#requireWriter(0, 0).changeBitmaps((parts) => judgeEnable(parts, name, false));
   }
 
@@ -328,8 +330,8 @@ export class Qcow2Image implements RandomAccess, AsyncDisposable {
    * differ in size.
    */
   async mergeBitmap(
-    name: string,
-    from: string,
+    name: Uint8Array | string,
+    from: Uint8Array | string,
     { image = this }: MergeBitmapOptions = {},
   ): Promise<void> {
     const writer = this.#requireWriter(0, 0);
@@ -345,11 +347,7 @@ export class Qcow2Image implements RandomAccess, AsyncDisposable {
   async close(): Promise<void> {
     if (this.#isClosed || this.#snapshot) return;
     this.#isClosed = true;
-    try {
-      await this.#writer?.close();
-    } finally {
-      await this.#layer.close();
-    }
+    await closeInOrder([() => this.#writer?.close(), () => this.#layer.close()]);
   }
 
   /** Closes it. */

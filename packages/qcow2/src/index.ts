@@ -4,6 +4,7 @@ export type { AmendImageOptions } from "./amend/amend-options.ts";
 export type { AddBitmapOptions } from "./bitmaps/bitmap-changes.ts";
 export type { DirtyRange } from "./bitmaps/read-bitmap.ts";
 export { blobSource } from "./bytes/blob-source.ts";
+export { findByName } from "./bytes/name-index.ts";
 export { openImage } from "./chain/open-image.ts";
 export type { ImageLimits, OpenImageOptions } from "./chain/open-options.ts";
 export {

@@ -21,6 +21,20 @@ export function requireBytes(bytes: unknown, what: string, atLeast = 0): void {
   }
 }
 
+/** So many bytes of zeros; `QCOW2_INVALID_ARGUMENT` when they cannot be had at once. */
+export function newBytes(length: number): Uint8Array {
+  try {
+    return new Uint8Array(length);
+  } catch (cause) {
+    throw new Qcow2Error({
+      code: "QCOW2_INVALID_ARGUMENT",
+      message: `${length} bytes cannot be held in memory at once`,
+      hint: "read less at a time",
+      cause,
+    });
+  }
+}
+
 /** Refuses a value that is none of the documented ones, as callers without types may pass it. */
 export function requireOneOf(what: string, value: unknown, known: readonly unknown[]): void {
   if (known.includes(value)) return;

@@ -1,5 +1,6 @@
 import type { RandomAccess } from "@box/io";
 import { throwIfAborted } from "../bytes/source-reader.ts";
+import { thenClose } from "../chain/closing.ts";
 import { openParts } from "../chain/open-image.ts";
 import type { AmendImageOptions } from "./amend-options.ts";
 
@@ -17,7 +18,7 @@ export async function expandZeros(
   // No resolver is asked for the backing file: whatever it holds, stored zeros hide it.
   const options = { ...how, mode: "rw", standsAlone: true } as const;
   const { layer, info, writer } = await openParts(source, [], options);
-  try {
+  const expand = async (): Promise<void> => {
     if (writer === undefined) throw new Error("an image that is open for writing has a writer");
     await writer.dropPast();
     for (let at = 0; at < layer.sizeBytes; ) {
@@ -29,8 +30,6 @@ export async function expandZeros(
       at += step;
     }
     if (info.snapshots.entries > 0) await writer.expandSnapshots();
-    await writer.close();
-  } finally {
-    await layer.close();
-  }
+  };
+  await thenClose(expand, [() => writer?.close(), () => layer.close()]);
 }

@@ -1,4 +1,5 @@
 import { MemoryBudget } from "../bytes/budget.ts";
+import { type Name, nameKey } from "../bytes/name-index.ts";
 import { toDisplayText, toNameBytes } from "../bytes/text.ts";
 import { Qcow2Error } from "../errors.ts";
 import { formatLimits } from "../header/layout.ts";
@@ -39,12 +40,12 @@ export type BitmapChange = (parts: StoreParts) => Promise<void>;
  */
 export async function judgeAdd(
   parts: JudgeParts,
-  name: Uint8Array | string,
+  name: Name,
   options: AddBitmapOptions,
 ): Promise<BitmapChange> {
   const entries = await readEntries(parts);
   const entry = newEntry(parts.header, name, options);
-  if (entries.some((other) => toDisplayText(other.name) === toDisplayText(entry.name))) {
+  if (entries.some((other) => nameKey(other.name) === nameKey(entry.name))) {
     throw new Qcow2Error({
       code: "QCOW2_BITMAP_EXISTS",
       message: `the image has a bitmap ${JSON.stringify(toDisplayText(entry.name))} already`,
@@ -63,7 +64,7 @@ export async function judgeAdd(
  *
  * @throws {@link Qcow2Error} `QCOW2_BITMAP_NOT_FOUND`, `QCOW2_BITMAP_INVALID`.
  */
-export async function judgeRemove(parts: JudgeParts, name: string): Promise<BitmapChange> {
+export async function judgeRemove(parts: JudgeParts, name: Name): Promise<BitmapChange> {
   const entries = await readEntries(parts);
   const entry = findBitmap(entries, name);
   const unused = usedBy(parts, entry, await readTable(parts, entry));
@@ -76,7 +77,7 @@ export async function judgeRemove(parts: JudgeParts, name: string): Promise<Bitm
  *
  * @throws {@link Qcow2Error} `QCOW2_BITMAP_NOT_FOUND`, `QCOW2_BITMAP_IN_USE`, `QCOW2_BITMAP_INVALID`.
  */
-export async function judgeClear(parts: JudgeParts, name: string): Promise<BitmapChange> {
+export async function judgeClear(parts: JudgeParts, name: Name): Promise<BitmapChange> {
   const entries = await readEntries(parts);
   const entry = findBitmap(entries, name);
   requireUsable(entry);
@@ -91,7 +92,7 @@ export async function judgeClear(parts: JudgeParts, name: string): Promise<Bitma
 /** Judges making a bitmap record writes, or not any more; errors as {@link judgeClear}. */
 export async function judgeEnable(
   parts: JudgeParts,
-  name: string,
+  name: Name,
   isEnabled: boolean,
 ): Promise<BitmapChange> {
   const entry = findBitmap(await readEntries(parts), name);
@@ -109,8 +110,8 @@ export async function judgeEnable(
  */
 export async function judgeMerge(
   parts: JudgeParts,
-  name: string,
-  from: string,
+  name: Name,
+  from: Name,
   ranges?: AsyncIterable<DirtyRange>,
 ): Promise<BitmapChange> {
   const entries = await readEntries(parts);
@@ -176,7 +177,7 @@ async function writeEmptyTable({ store, header }: StoreParts, entries: number): 
 
 function newEntry(
   { header, info }: LiveHeader,
-  name: Uint8Array | string,
+  name: Name,
   { granularityBytes, isEnabled = true }: AddBitmapOptions,
 ): BitmapEntry {
   if (info.version === 2 || info.virtualSizeBytes === 0n) {
@@ -211,7 +212,7 @@ function newEntry(
   };
 }
 
-function requireName(name: Uint8Array | string): Uint8Array {
+function requireName(name: Name): Uint8Array {
   const bytes = toNameBytes(name);
   if (bytes.byteLength > 0 && bytes.byteLength <= 1023 && !bytes.includes(0)) return bytes;
   throw invalid(

@@ -1,10 +1,11 @@
+import { type Name, shownName } from "../bytes/name-index.ts";
 import { Qcow2Error } from "../errors.ts";
 import type { DirtyRange } from "./read-bitmap.ts";
 
 /** An image that a bitmap is merged from. */
 interface BitmapSource {
   readonly sizeBytes: number;
-  dirtyRanges(name: string): AsyncGenerator<DirtyRange>;
+  dirtyRanges(name: Name): AsyncGenerator<DirtyRange>;
 }
 
 /**
@@ -15,7 +16,7 @@ interface BitmapSource {
  */
 export async function rangesToMerge(
   image: BitmapSource,
-  name: string,
+  name: Name,
   sizeBytes: number,
 ): Promise<AsyncIterable<DirtyRange>> {
   requireSameSize(sizeBytes, image.sizeBytes);
@@ -40,7 +41,7 @@ function requireSameSize(sizeBytes: number, otherBytes: number): void {
 export async function* whileUnchanged(
   ranges: AsyncIterable<DirtyRange>,
   isSame: () => boolean,
-  name: string,
+  name: Name,
 ): AsyncGenerator<DirtyRange> {
   try {
     for await (const range of ranges) {
@@ -56,9 +57,9 @@ export async function* whileUnchanged(
 }
 
 /** Says that a bitmap was read while it changed. */
-function changedMeanwhile(name: string): Qcow2Error {
+function changedMeanwhile(name: Name): Qcow2Error {
   return new Qcow2Error({
     code: "QCOW2_BITMAP_IN_USE",
-    message: `the bitmap ${JSON.stringify(name)} was changed while it was read`,
+    message: `the bitmap ${JSON.stringify(shownName(name))} was changed while it was read`,
   });
 }

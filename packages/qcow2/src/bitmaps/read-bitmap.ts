@@ -1,4 +1,5 @@
 import type { MemoryBudget } from "../bytes/budget.ts";
+import { type Name, NameIndex, shownName } from "../bytes/name-index.ts";
 import type { SourceReader } from "../bytes/source-reader.ts";
 import { toDisplayText } from "../bytes/text.ts";
 import { Qcow2Error } from "../errors.ts";
@@ -48,9 +49,10 @@ export function requireNoBitmaps({ bitmaps }: ImageInfo, what: string): void {
 }
 
 /** The bitmap of a name; `QCOW2_BITMAP_NOT_FOUND` when there is none. */
-export function findBitmap(entries: readonly BitmapEntry[], name: string): BitmapEntry {
-  const found = entries.find((entry) => toDisplayText(entry.name) === name);
+export function findBitmap(entries: readonly BitmapEntry[], wanted: Name): BitmapEntry {
+  const found = new NameIndex(entries, (entry) => entry.name).find(wanted);
   if (found !== undefined) return found;
+  const name = shownName(wanted);
   throw new Qcow2Error({
     code: "QCOW2_BITMAP_NOT_FOUND",
     message: `the image has no bitmap ${JSON.stringify(name)}`,

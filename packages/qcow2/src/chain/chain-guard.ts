@@ -1,4 +1,5 @@
 import type { RandomAccess } from "@box/io";
+import { toSourceError } from "../bytes/source-reader.ts";
 import { Qcow2Error } from "../errors.ts";
 
 /**
@@ -42,11 +43,19 @@ export class ChainGuard {
    * data file that is, and for any file that is a data file already.
    */
   enter(source: RandomAccess, use: ChainUse, displayName: string): void {
-    const keys = [source, source.identity?.()].filter((key) => key !== undefined);
+    const keys = [source, identityOf(source)].filter((key) => key !== undefined);
     const known = keys.flatMap((key) => [...(this.#uses.get(key) ?? [])]);
     const clash = known.find((other) => !allowed[use].includes(other));
     if (clash !== undefined) throw refuse(use, clash, displayName);
     for (const key of keys) this.#uses.set(key, new Set([...known, use]));
+  }
+}
+
+function identityOf(source: RandomAccess): string | undefined {
+  try {
+    return source.identity?.();
+  } catch (cause) {
+    throw toSourceError(cause, "tell which file it is");
   }
 }
 

@@ -20,6 +20,7 @@ import { requireWritable } from "../write/host-file.ts";
 import { ImageWriter } from "../write/image-writer.ts";
 import { requireWritableImage } from "../write/writable-image.ts";
 import { ChainGuard } from "./chain-guard.ts";
+import { closeAll, closeUnused } from "./closing.ts";
 import { openData, requireKey } from "./encrypted-data.ts";
 import type { OpenImageOptions } from "./open-options.ts";
 import { backingFormatOf, resolveFile } from "./resolve-file.ts";
@@ -108,14 +109,14 @@ export async function openParts(
     requireSource(source);
     guard.enter(source, "image", depth === 0 ? "the image" : (location ?? "the backing file"));
   } catch (error) {
-    await closeAll(owned);
+    await closeUnused(owned);
     throw error;
   }
   const opened = await openLayer(file, owned, depth, guard, { ...options, depth });
   try {
     return { ...opened, writer: writerOf(opened, options) };
   } catch (error) {
-    await opened.layer.close();
+    await opened.layer.close().catch(() => {});
     throw error;
   }
 }
@@ -180,7 +181,7 @@ async function openLayer(
     const layer = new Qcow2Layer(parts, { l1Offset, l1Entries, sizeBytes });
     return { layer, info, header, reader };
   } catch (error) {
-    await closeAll(opened);
+    await closeUnused(opened);
     throw error;
   }
 }
@@ -220,7 +221,7 @@ async function openBackingFile(
     guard.enter(file.source, isRaw ? "raw" : "image", request.displayName);
     if (isRaw) return new RawLayer(await SourceReader.open(file.source, options.signal), close);
   } catch (error) {
-    await close();
+    await closeUnused([file]);
     throw error;
   }
   return (await openLayer(file, [file], request.depth, guard, options)).layer;
@@ -248,7 +249,7 @@ async function openDataFile(
     guard.enter(file.source, "data", displayName);
     await SourceReader.open(file.source, options.signal);
   } catch (error) {
-    await closeAll([file]);
+    await closeUnused([file]);
     throw lateError(error, request);
   }
   return file;
@@ -289,9 +290,4 @@ export function placed(error: unknown, depth: number, name: string): unknown {
     ...(error.hint === undefined ? {} : { hint: error.hint }),
     cause: error,
   });
-}
-
-/** Gives files back. */
-export async function closeAll(files: readonly ResolvedFile[]): Promise<void> {
-  for (const { source } of files) await source.close?.();
 }

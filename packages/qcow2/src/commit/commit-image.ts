@@ -1,6 +1,7 @@
 import type { RandomAccess } from "@box/io";
 import { readWritableHeader } from "../amend/rewrite-header.ts";
 import { throwIfAborted } from "../bytes/source-reader.ts";
+import { thenClose } from "../chain/closing.ts";
 import { guardOf, openParts } from "../chain/open-image.ts";
 import type { OpenImageOptions } from "../chain/open-options.ts";
 import type { FileResolver } from "../chain/resolver.ts";
@@ -69,20 +70,17 @@ export async function commitImage(
   const mode = keepsData ? "r" : "rw";
   const own = { ...rest, ...place, guard, mode, standsAlone: true } as const;
   const { layer, writer } = await openParts(source, [], own);
-  try {
+  const commit = async (): Promise<CommitReport> => {
     const target = await openTarget({ backing, resolver, location, guard, options: rest });
-    try {
+    const copy = async (): Promise<CommitReport> => {
       const committedBytes = await copyDown(layer, target, options);
       throwIfAborted(options.signal);
       await writer?.empty();
-      await writer?.close();
       return { committedBytes, backingSizeBytes: target.sizeBytes };
-    } finally {
-      await target.close();
-    }
-  } finally {
-    await layer.close();
-  }
+    };
+    return thenClose(copy, [() => target.close()]);
+  };
+  return thenClose(commit, [() => writer?.close(), () => layer.close()]);
 }
 
 /** Writes all that an image holds to what is below it, and makes that safe. */

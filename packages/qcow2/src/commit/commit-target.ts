@@ -1,12 +1,7 @@
 import { SourceReader, toSourceError } from "../bytes/source-reader.ts";
 import type { ChainGuard } from "../chain/chain-guard.ts";
-import {
-  closeAll,
-  type OpenedImage,
-  type OpenPartsOptions,
-  openParts,
-  placed,
-} from "../chain/open-image.ts";
+import { closeAll, closeInOrder, closeUnused } from "../chain/closing.ts";
+import { type OpenedImage, type OpenPartsOptions, openParts, placed } from "../chain/open-image.ts";
 import { backingFormatOf, resolveFile } from "../chain/resolve-file.ts";
 import { type FileResolver, lateError, type ResolvedFile, requestFor } from "../chain/resolver.ts";
 import type { BackingInfo } from "../inspect/image-info.ts";
@@ -60,7 +55,7 @@ export async function openTarget(request: TargetRequest): Promise<CommitTarget> 
       // Reading a raw file over itself is harmless; writing is not.
       if (format === "raw") guard.enter(file.source, "image", backing.displayName);
     } catch (error) {
-      await closeAll([file]);
+      await closeUnused([file]);
       throw error;
     }
     if (format === "raw") return await openRaw(file);
@@ -81,8 +76,11 @@ function imageTarget({ layer, writer }: OpenedImage): CommitTarget {
     grow: (sizeBytes) => writer.resize(sizeBytes),
     write: (start, bytes) => writer.write(start, bytes),
     zero: (start, length) => writer.zero(start, length, "zero"),
-    flush: () => writer.flush(),
-    close: () => layer.close(),
+    async flush() {
+      await writer.flush();
+      await writer.settleBitmaps();
+    },
+    close: () => closeInOrder([() => writer.close(), () => layer.close()]),
   };
 }
 
@@ -127,7 +125,7 @@ async function openRaw(file: ResolvedFile): Promise<CommitTarget> {
       close: () => closeAll([file]),
     };
   } catch (error) {
-    await closeAll([file]);
+    await closeUnused([file]);
     throw error;
   }
 }

@@ -20,6 +20,14 @@ export interface DiskView {
   readonly sizeBytes: number;
 }
 
+/** How long the files are now. */
+export interface FileSizes {
+  /** The image. */
+  readonly image: () => number;
+  /** What holds its data: the image itself, or its data file. */
+  readonly data: () => number;
+}
+
 /** A table that must be loaded before a mapping can go on. */
 interface MissingTable {
   readonly missing: Qcow2Structure;
@@ -35,6 +43,7 @@ export class ClusterMap {
   readonly #format: L2Format;
   readonly #view: DiskView;
   readonly #fileSize: () => number;
+  readonly #dataFileSize: () => number;
   readonly #isStrict: boolean;
   readonly #entryBytes: number;
   readonly #l2Entries: number;
@@ -43,13 +52,14 @@ export class ClusterMap {
     cache: TableCache,
     format: L2Format,
     view: DiskView,
-    fileSize: () => number,
+    sizes: FileSizes,
     isStrict: boolean,
   ) {
     this.#cache = cache;
     this.#format = format;
     this.#view = view;
-    this.#fileSize = fileSize;
+    this.#fileSize = sizes.image;
+    this.#dataFileSize = sizes.data;
     this.#isStrict = isStrict;
     this.#entryBytes = format.hasExtendedL2 ? 16 : 8;
     this.#l2Entries = 2 ** format.clusterBits / this.#entryBytes;
@@ -206,7 +216,9 @@ export class ClusterMap {
     const kind = l2EntryKind(high, low, this.#format);
     if (kind === "compressed") return this.#compressedRun(high, low, entryAt, start, length);
     const host = this.#hostOffset(high, low, kind, entryAt, start - within);
-    if (!this.#format.hasExtendedL2) return plainRun(kind, host, start, length, within);
+    if (!this.#format.hasExtendedL2) {
+      return this.#inDataFile(plainRun(kind, host, start, length, within), host);
+    }
     const bitmaps = {
       zero: slice.getUint32(position + 8),
       allocated: slice.getUint32(position + 12),
@@ -220,7 +232,22 @@ export class ClusterMap {
         "the subcluster bitmap contradicts itself",
       );
     }
-    return subclusterRun(range, host, start, within);
+    return this.#inDataFile(subclusterRun(range, host, start, within), host);
+  }
+
+  /** Refuses data in a cluster that begins past the end of an external data file: the file has lost it. */
+  #inDataFile(run: Run, host: number): Run {
+    const { hasDataFile } = this.#format;
+    if (!hasDataFile || !this.#isStrict || run.kind !== "data") return run;
+    const sizeBytes = this.#dataFileSize();
+    if (host < sizeBytes) return run;
+    throw new Qcow2Error({
+      code: "QCOW2_OUT_OF_FILE",
+      message: `the data of guest byte ${host} is past the end of the external data file, which has ${sizeBytes} bytes`,
+      structure: "data cluster",
+      details: { dataFileOffset: host, dataFileSizeBytes: sizeBytes },
+      hint: "the data file was cut: restore it",
+    });
   }
 
   #compressedRun(high: number, low: number, entryAt: number, start: number, length: number): Run {

@@ -1,5 +1,6 @@
 import { allDone } from "../bytes/all-done.ts";
 import type { SourceReader } from "../bytes/source-reader.ts";
+import { closeInOrder } from "../chain/closing.ts";
 import type { L2Format } from "../tables/l2-entry.ts";
 import type { TableCache } from "../tables/table-cache.ts";
 import { ClusterMap, type DiskView } from "./cluster-map.ts";
@@ -118,8 +119,8 @@ export class Qcow2Layer implements DiskLayer {
 
   /** {@inheritDoc DiskLayer.close} */
   async close(): Promise<void> {
-    await this.parts.close();
-    await this.parts.backing?.close();
+    const { close, backing } = this.parts;
+    await closeInOrder([close, () => backing?.close()]);
   }
 
   #compressedUntil(runs: readonly Run[], from: number): number {
@@ -142,8 +143,10 @@ export class Qcow2Layer implements DiskLayer {
   }
 }
 
-function mapOf({ cache, format, reader, isStrict }: LayerParts, view: DiskView): ClusterMap {
-  return new ClusterMap(cache, format, view, () => reader.sizeBytes, isStrict);
+function mapOf(parts: LayerParts, view: DiskView): ClusterMap {
+  const { cache, format, reader, dataReader, isStrict } = parts;
+  const sizes = { image: () => reader.sizeBytes, data: () => dataReader.sizeBytes };
+  return new ClusterMap(cache, format, view, sizes, isStrict);
 }
 
 function toExtent(run: Run, depth: number): Extent {

@@ -3,6 +3,7 @@ import { changedHeader } from "../amend/changed-header.ts";
 import { readWritableHeader, rewriteHeader } from "../amend/rewrite-header.ts";
 import { throwIfAborted } from "../bytes/source-reader.ts";
 import { toDisplayText, toNameBytes } from "../bytes/text.ts";
+import { thenClose } from "../chain/closing.ts";
 import { guardOf, openBacking, openParts } from "../chain/open-image.ts";
 import type { OpenImageOptions } from "../chain/open-options.ts";
 import type { BackingReference } from "../create/header-cluster.ts";
@@ -66,7 +67,7 @@ export async function rebaseImage(
 async function keepContent(source: RandomAccess, options: RebaseImageOptions): Promise<number> {
   const { newBacking, onProgress, location } = options;
   const { layer, writer, info } = await openParts(source, [], { ...options, mode: "rw" });
-  try {
+  const keep = async (): Promise<number> => {
     if (writer === undefined) throw new Error("an image that is open for writing has a writer");
     const guard = guardOf(options);
     guard.enter(source, "image", "the image");
@@ -74,22 +75,11 @@ async function keepContent(source: RandomAccess, options: RebaseImageOptions): P
     const from = location === undefined ? {} : { location };
     const wanted = newBacking === null ? {} : { backing: toBackingInfo(newBacking) };
     const below = await openBacking(wanted, from, 1, guard, options);
-    try {
-      const copied = await copyDifferences({
-        layer,
-        writer,
-        below,
-        signal: options.signal,
-        onProgress,
-      });
-      await writer.close();
-      return copied;
-    } finally {
-      await below?.close();
-    }
-  } finally {
-    await layer.close();
-  }
+    const { signal } = options;
+    const copy = () => copyDifferences({ layer, writer, below, signal, onProgress });
+    return thenClose(copy, [() => below?.close()]);
+  };
+  return thenClose(keep, [() => writer?.close(), () => layer.close()]);
 }
 
 function toBackingInfo({ name, format }: BackingReference): BackingInfo {

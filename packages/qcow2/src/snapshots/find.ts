@@ -1,3 +1,4 @@
+import { type Name, NameIndex, shownName } from "../bytes/name-index.ts";
 import { toDisplayText } from "../bytes/text.ts";
 import { Qcow2Error } from "../errors.ts";
 import { formatLimits } from "../header/layout.ts";
@@ -8,16 +9,30 @@ import type { SnapshotEntry } from "./parse.ts";
  *
  * @throws {@link Qcow2Error} `QCOW2_SNAPSHOT_NOT_FOUND`.
  */
-export function findSnapshot(snapshots: readonly SnapshotEntry[], idOrName: string): SnapshotEntry {
-  const found =
-    snapshots.find(({ id }) => toDisplayText(id) === idOrName) ??
-    snapshots.find(({ name }) => toDisplayText(name) === idOrName);
-  if (found !== undefined) return found;
-  throw snapshotNotFound(idOrName);
+export function findSnapshot(snapshots: readonly SnapshotEntry[], idOrName: Name): SnapshotEntry {
+  return new SnapshotIndex(snapshots).find(idOrName);
+}
+
+/** The snapshots of an image by id and by name. */
+export class SnapshotIndex {
+  readonly #byId: NameIndex<SnapshotEntry>;
+  readonly #byName: NameIndex<SnapshotEntry>;
+
+  constructor(snapshots: readonly SnapshotEntry[]) {
+    this.#byId = new NameIndex(snapshots, ({ id }) => id);
+    this.#byName = new NameIndex(snapshots, ({ name }) => name);
+  }
+
+  /** {@link findSnapshot} in these. */
+  find(idOrName: Name): SnapshotEntry {
+    const found = this.#byId.find(idOrName) ?? this.#byName.find(idOrName);
+    if (found !== undefined) return found;
+    throw snapshotNotFound(shownName(idOrName));
+  }
 }
 
 /** The refusal of a snapshot that is not there. */
-export function snapshotNotFound(idOrName: string): Qcow2Error {
+function snapshotNotFound(idOrName: string): Qcow2Error {
   return new Qcow2Error({
     code: "QCOW2_SNAPSHOT_NOT_FOUND",
     message: `the image has no snapshot ${JSON.stringify(idOrName)}`,

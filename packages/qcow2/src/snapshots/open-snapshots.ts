@@ -1,18 +1,13 @@
 import type { MemoryBudget } from "../bytes/budget.ts";
+import { type Name, nameKey } from "../bytes/name-index.ts";
 import type { SourceReader } from "../bytes/source-reader.ts";
 import { toDisplayText } from "../bytes/text.ts";
 import type { Header } from "../header/parse.ts";
 import type { LiveHeader } from "../inspect/live-header.ts";
-import { snapshotNotFound } from "./find.ts";
+import { SnapshotIndex } from "./find.ts";
 import type { SnapshotEntry } from "./parse.ts";
 import { readSnapshotTable } from "./read-table.ts";
 import { SnapshotLife } from "./snapshot-life.ts";
-
-/** The snapshots that a header names. Where several have the same id or name, the first one counts. */
-interface SnapshotIndex {
-  readonly byId: ReadonlyMap<string, SnapshotEntry>;
-  readonly byName: ReadonlyMap<string, SnapshotEntry>;
-}
 
 /**
  * Finds the snapshots of an open image for those who read them, and knows which were deleted since. The table is read
@@ -36,26 +31,25 @@ export class OpenSnapshots {
    *
    * @throws {@link Qcow2Error} `QCOW2_SNAPSHOT_NOT_FOUND`, or what reading the snapshot table fails with.
    */
-  async find(idOrName: string): Promise<{ entry: SnapshotEntry; life: SnapshotLife }> {
+  async find(idOrName: Name): Promise<{ entry: SnapshotEntry; life: SnapshotLife }> {
     for (;;) {
       const { header } = this.#header;
-      const { byId, byName } = await this.#indexOf(header);
+      const index = await this.#indexOf(header);
       // What was deleted meanwhile must not be read: its clusters are about to be used for something else.
       if (this.#header.header !== header) continue;
-      const entry = byId.get(idOrName) ?? byName.get(idOrName);
-      if (entry === undefined) throw snapshotNotFound(idOrName);
-      const id = toDisplayText(entry.id);
-      const life = this.#lives.get(id) ?? new SnapshotLife(id);
-      this.#lives.set(id, life);
+      const entry = index.find(idOrName);
+      const key = nameKey(entry.id);
+      const life = this.#lives.get(key) ?? new SnapshotLife(toDisplayText(entry.id));
+      this.#lives.set(key, life);
       return { entry, life };
     }
   }
 
   /** Told that a snapshot was deleted. */
   end({ id }: SnapshotEntry): void {
-    const known = toDisplayText(id);
-    this.#lives.get(known)?.end();
-    this.#lives.delete(known);
+    const key = nameKey(id);
+    this.#lives.get(key)?.end();
+    this.#lives.delete(key);
   }
 
   /** A read that failed is done again the next time. */
@@ -71,10 +65,6 @@ export class OpenSnapshots {
 
   async #read(header: Header): Promise<SnapshotIndex> {
     const { entries } = await readSnapshotTable(this.#reader, header, this.#newBudget());
-    const lastFirst = entries.toReversed();
-    return {
-      byId: new Map(lastFirst.map((entry) => [toDisplayText(entry.id), entry])),
-      byName: new Map(lastFirst.map((entry) => [toDisplayText(entry.name), entry])),
-    };
+    return new SnapshotIndex(entries);
   }
 }

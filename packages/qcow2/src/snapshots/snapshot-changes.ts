@@ -1,6 +1,7 @@
 import { requireNoBitmaps } from "../bitmaps/read-bitmap.ts";
 import { viewOf } from "../bytes/big-endian.ts";
 import type { MemoryBudget } from "../bytes/budget.ts";
+import type { Name } from "../bytes/name-index.ts";
 import type { SourceReader } from "../bytes/source-reader.ts";
 import { toDisplayText, toNameBytes } from "../bytes/text.ts";
 import { Qcow2Error } from "../errors.ts";
@@ -91,7 +92,7 @@ export async function judgeCreate(
  * @throws {@link Qcow2Error} `QCOW2_SNAPSHOT_NOT_FOUND`, `QCOW2_UNSUPPORTED_FEATURE`, `QCOW2_HAS_BITMAPS`,
  * `QCOW2_SNAPSHOT_INVALID`, `QCOW2_IMAGE_TOO_LARGE`.
  */
-export async function judgeApply(parts: SnapshotParts, idOrName: string): Promise<SnapshotChange> {
+export async function judgeApply(parts: SnapshotParts, idOrName: Name): Promise<SnapshotChange> {
   requireOwnData(parts.header);
   // QEMU refuses it too.
   requireNoBitmaps(parts.header.info, "the content of a snapshot");
@@ -125,7 +126,7 @@ export async function judgeApply(parts: SnapshotParts, idOrName: string): Promis
  *
  * @throws {@link Qcow2Error} `QCOW2_SNAPSHOT_NOT_FOUND`, `QCOW2_UNSUPPORTED_FEATURE`, `QCOW2_SNAPSHOT_INVALID`.
  */
-export async function judgeDelete(parts: SnapshotParts, idOrName: string): Promise<SnapshotChange> {
+export async function judgeDelete(parts: SnapshotParts, idOrName: Name): Promise<SnapshotChange> {
   requireOwnData(parts.header);
   const table = await readTable(parts);
   const entry = findSnapshot(table.entries, idOrName);

@@ -157,7 +157,7 @@ export class ImageWriter {
   }
 
   /** Makes the disk what it was when a snapshot was taken. */
-  applySnapshot(idOrName: string): Promise<SnapshotEntry> {
+  applySnapshot(idOrName: Uint8Array | string): Promise<SnapshotEntry> {
     return this.#switch((parts) => judgeApply(parts, idOrName));
   }
 
@@ -167,7 +167,7 @@ export class ImageWriter {
    * @param onDeleted - Told before the clusters of the snapshot are used for anything else.
    */
   deleteSnapshot(
-    idOrName: string,
+    idOrName: Uint8Array | string,
     onDeleted: (entry: SnapshotEntry) => void,
   ): Promise<SnapshotEntry> {
     return this.#switch((parts) => judgeDelete(parts, idOrName), onDeleted);

@@ -110,3 +110,30 @@ describe.skipIf(!hasQemuImg)("commitImage, beside qemu-img commit", () => {
     );
   });
 });
+
+it.skipIf(!hasQemuImg)("commitImage leaves the bitmaps that qemu-img commit leaves", async () => {
+  using folder = temporaryFolder();
+  const at = (...names: string[]): string => join(folder.path, ...names);
+  for (const who of ["ours", "theirs"]) {
+    mkdirSync(at(who));
+    makeChain(at(who), "qcow2", "compat=1.1", ["4M", "4M"]);
+    qemuImg(at(who), "bitmap", "--add", "-g", "64k", "base", "backup");
+    qemuImg(at(who), "bitmap", "--add", "--disable", "base", "off");
+  }
+  {
+    await using file = await openFile(at("ours", "i.qcow2"), { mode: "rw" });
+    const resolver = withinDirectory(at("ours"));
+    const location = at("ours", "i.qcow2");
+    await commitImage(file, { location, target: resolver, backing: resolver });
+  }
+  qemuImg(at("theirs"), "commit", "-q", "-f", "qcow2", "i.qcow2");
+  const ranges = async (who: string, name: string): Promise<unknown[]> => {
+    const backing = withinDirectory(at(who));
+    await using image = await openImageFile(at(who, "base"), { backing });
+    return await Array.fromAsync(image.dirtyRanges(name));
+  };
+  expect(await ranges("ours", "backup")).toEqual(await ranges("theirs", "backup"));
+  expect((await ranges("ours", "backup")).length).toBeGreaterThan(2);
+  expect(await ranges("ours", "off")).toEqual([]);
+  expect(qemuVerdict(at("ours"), "base")).toBe("clean");
+});

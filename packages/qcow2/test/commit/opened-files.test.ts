@@ -168,6 +168,70 @@ describe("commitImage", () => {
     expect(await image.bitmaps()).toMatchObject([{ name: "backup", isInUse: false, isAuto: true }]);
     expect((await checkImage(top)).findings).toEqual([]);
   });
+
+  it("marks what it writes in the bitmaps of the backing file, which can be relied on", async () => {
+    const base = await qcow2Base();
+    {
+      await using image = await openImage(base, { mode: "rw" });
+      await image.addBitmap("backup", { granularityBytes: 4096 });
+      await image.addBitmap("off", { isEnabled: false });
+    }
+    const target = async () => ({ source: base });
+    await commitImage(await overlayOn("qcow2"), { target });
+    await using image = await openImage(base);
+    expect((await image.bitmaps()).map(({ isInUse }) => isInUse)).toEqual([false, false]);
+    const ranges = [];
+    for await (const range of image.dirtyRanges("backup")) ranges.push(range);
+    expect(ranges).toEqual([
+      { start: 4096, length: 3 * 4096 },
+      { start: 8 * 4096, length: 8 * 4096 },
+      { start: 30 * 4096, length: 4096 },
+    ]);
+    expect((await checkImage(base)).findings).toEqual([]);
+  });
+});
+
+describe("commitImage that fails", () => {
+  async function baseWithBitmap(): Promise<MemoryFile> {
+    const base = await qcow2Base();
+    await using image = await openImage(base, { mode: "rw" });
+    await image.addBitmap("backup", { granularityBytes: 4096 });
+    return base;
+  }
+
+  it("leaves bitmaps of the backing file that can be relied on", async () => {
+    const base = await baseWithBitmap();
+    const top = await overlayOn("qcow2");
+    // The data that was written last is lost.
+    await top.truncate((await top.size()) - 4096);
+    const target = async () => ({ source: base });
+    await expect(commitImage(top, { target })).rejects.toMatchObject({ kind: "corrupt" });
+    await using image = await openImage(base);
+    expect(await image.bitmaps()).toMatchObject([{ isInUse: false }]);
+    expect(await Array.fromAsync(image.dirtyRanges("backup"))).not.toEqual([]);
+  });
+
+  it("does not empty the image when those bitmaps cannot be stored", async () => {
+    const base = await baseWithBitmap();
+    const top = await overlayOn("qcow2");
+    const before = top.toBytes();
+    let isFull = false;
+    const source: RandomAccess = {
+      ...methodsOf(base),
+      async write(offset, bytes) {
+        if (isFull) throw Object.assign(new Error("ENOSPC"), { code: "ENOSPC" });
+        await base.write(offset, bytes);
+      },
+      // Of the flags that mark the bitmaps as in use, and of the content.
+      flush: async () => {
+        const image = await openImage(base);
+        isFull = (await image.read(30 * 4096, 1))[0] === 9;
+      },
+    };
+    const failure = commitImage(top, { target: async () => ({ source }) });
+    await expect(failure).rejects.toMatchObject({ code: "QCOW2_NO_SPACE" });
+    expect(top.toBytes()).toEqual(before);
+  });
 });
 
 describe("commitImage that is aborted", () => {

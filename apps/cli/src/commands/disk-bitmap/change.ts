@@ -1,4 +1,4 @@
-import type { Qcow2Image } from "@box/qcow2";
+import { findByName, type Qcow2Image } from "@box/qcow2";
 import type { CommandContext } from "../../command/define-command.ts";
 import { aboutFile } from "../../disks/about-file.ts";
 import { describeBitmapState, toBitmapFacts } from "../../disks/image-facts.ts";
@@ -24,7 +24,7 @@ export async function changeBitmap(
     await change(image);
     await image.flush();
     const listed = done === "removed" ? before : await image.bitmaps();
-    const bitmap = listed.find((other) => other.name === name);
+    const bitmap = findByName(listed, name);
     if (bitmap === undefined) throw new Error("a bitmap that was changed is listed");
     return { file, done, bitmap: toBitmapFacts(bitmap) };
   });

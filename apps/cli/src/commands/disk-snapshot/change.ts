@@ -1,4 +1,4 @@
-import { Qcow2Error, type Qcow2Image, type Snapshot } from "@box/qcow2";
+import { findByName, Qcow2Error, type Qcow2Image, type Snapshot } from "@box/qcow2";
 import type { CommandContext } from "../../command/define-command.ts";
 import { aboutFile } from "../../disks/about-file.ts";
 import { toSnapshotFacts } from "../../disks/image-facts.ts";
@@ -29,7 +29,7 @@ export async function changeSnapshots(
 /** The snapshot of an image that is about to change, by id, or by name when no id matches. */
 export async function findSnapshot(image: Qcow2Image, idOrName: string): Promise<Snapshot> {
   const all = await image.snapshots();
-  const found = all.find(({ id }) => id === idOrName) ?? all.find(({ name }) => name === idOrName);
+  const found = all.find(({ id }) => id === idOrName) ?? findByName(all, idOrName);
   if (found !== undefined) return found;
   throw new Qcow2Error({
     code: "QCOW2_SNAPSHOT_NOT_FOUND",
