@@ -162,8 +162,12 @@ function usedBy({ header }: JudgeParts, entry: BitmapEntry, table: BitmapPart[])
   const lengthBytes = header.info.clusterSizeBytes;
   const data = table.filter((part) => typeof part === "number");
   return [
-    { offset: entry.tableOffset, lengthBytes: entry.tableEntries * 8 },
-    ...data.map((offset) => ({ offset, lengthBytes })),
+    {
+      offset: entry.tableOffset,
+      lengthBytes: entry.tableEntries * 8,
+      structure: "bitmap table",
+    },
+    ...data.map((offset) => ({ offset, lengthBytes, structure: "bitmap data" as const })),
   ];
 }
 

@@ -15,6 +15,8 @@ export interface UnusedRange {
   readonly offset: number;
   /** How many bytes. */
   readonly lengthBytes: number;
+  /** What it was. */
+  readonly structure: "bitmap table" | "bitmap data";
 }
 
 /**
@@ -44,13 +46,9 @@ export async function replaceDirectory(
   await store.host.flush();
   const { fields, ...change } = directoryChange(header.area, entries, offset);
   await store.rewriteHeader({ ...change, fields: { ...fields, ...alsoChanged } });
-  if (old) {
-    store.metadata.release(old.offset, old.lengthBytes);
-    store.free(old.offset, old.lengthBytes);
-  }
-  for (const range of unused) {
-    store.metadata.release(range.offset, range.lengthBytes);
-    store.free(range.offset, range.lengthBytes);
+  if (old) store.retire(old.offset, old.lengthBytes, "bitmap directory");
+  for (const { offset, lengthBytes, structure } of unused) {
+    store.retire(offset, lengthBytes, structure);
   }
   await store.commit();
 }

@@ -86,10 +86,14 @@ async function resizeOne(
   bytes.set(serializeBitmapTable(table));
   const { offset } = await store.allocateRun(bytes.byteLength / clusterSize);
   await store.writeFresh(offset, bytes, "bitmap table");
-  unused.push({ offset: tableOffset, lengthBytes: entry.tableEntries * 8 });
+  unused.push({
+    offset: tableOffset,
+    lengthBytes: entry.tableEntries * 8,
+    structure: "bitmap table",
+  });
   for (const [index, part] of old.entries()) {
     if (typeof part !== "number" || part === table[index]) continue;
-    unused.push({ offset: part, lengthBytes: clusterSize });
+    unused.push({ offset: part, lengthBytes: clusterSize, structure: "bitmap data" });
   }
   return { ...entry, tableOffset: offset, tableEntries };
 }

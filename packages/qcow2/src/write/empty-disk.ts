@@ -40,8 +40,7 @@ export async function dropTables(parts: EmptyParts, firstTable: number): Promise
     l1.setUint32(within, 0);
     l1.setUint32(within + 4, 0);
     cache.forget(table, clusterSize);
-    store.metadata.release(table, clusterSize);
-    store.free(table, clusterSize);
+    store.retire(table, clusterSize, "L2 table");
     if (store.isFull) await parts.commit();
   }
   await parts.commit();

@@ -164,7 +164,16 @@ export class ImageStore {
     }
   }
 
-  /** Gives a range back once the tables that no longer use it are in the file. */
+  /** Gives a structure back that nothing names any more; see {@link ImageStore.free}. */
+  retire(offset: number, lengthBytes: number, structure: Qcow2Structure): void {
+    this.metadata.release(offset, lengthBytes, structure);
+    this.free(offset, lengthBytes);
+  }
+
+  /**
+   * Gives a range back once the tables that no longer use it are in the file. A range that holds metadata then, which is so in
+   * a damaged image alone, stops all writing: the next one to get it would destroy that.
+   */
   free(offset: number, lengthBytes: number): void {
     this.#freed.push({ offset, lengthBytes });
   }
@@ -195,6 +204,7 @@ export class ImageStore {
     this.#freed = [];
     const holes: number[] = [];
     for (const { offset, lengthBytes } of freed) {
+      await this.host.guarded(() => this.metadata.requireOwn(offset, lengthBytes, "data cluster"));
       for (const cluster of await this.refcounts.lower(offset, lengthBytes)) holes.push(cluster);
     }
     await this.#writeRefcounts();
@@ -213,8 +223,7 @@ export class ImageStore {
     const { clusterBits } = this.#parts.header.header;
     for (const { offset, clusters } of await this.refcounts.write()) {
       const lengthBytes = clusters * 2 ** clusterBits;
-      this.metadata.release(offset, lengthBytes);
-      this.free(offset, lengthBytes);
+      this.retire(offset, lengthBytes, "refcount table");
     }
   }
 

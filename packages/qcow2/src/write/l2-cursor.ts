@@ -111,10 +111,7 @@ export class L2Finder {
     const within = at % this.#cache.sliceBytes;
     l1.setUint32(within, (Math.floor(offset / 2 ** 32) | copiedFlagHigh) >>> 0);
     l1.setUint32(within + 4, offset % 2 ** 32);
-    if (old !== 0) {
-      store.metadata.release(old, clusterSize);
-      store.free(old, clusterSize);
-    }
+    if (old !== 0) store.retire(old, clusterSize, "L2 table");
     return offset;
   }
 

@@ -38,11 +38,13 @@ export class MetadataMap {
     return true;
   }
 
-  /** Says that a range holds no metadata any more. */
-  release(offset: number, length: number): void {
+  /** Says that a range does not hold a structure any more. What else it holds, in a damaged image, it goes on to hold. */
+  release(offset: number, length: number, structure: Qcow2Structure): void {
     const { first, end } = this.#clusters(offset, length);
     for (let cluster = first; cluster < end; cluster++) {
-      if (this.#owners.delete(cluster)) this.#budget.give(entryBytes);
+      if (this.#owners.get(cluster) !== structure) continue;
+      this.#owners.delete(cluster);
+      this.#budget.give(entryBytes);
     }
   }
 

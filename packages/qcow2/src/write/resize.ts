@@ -145,8 +145,7 @@ async function moveL1({ store, layer, header }: GrowParts, entries: number): Pro
   const oldBytes = Math.ceil((l1Entries * 8) / clusterSize) * clusterSize;
   cache.forget(l1Offset, oldBytes);
   cache.forget(offset, table.byteLength);
-  store.metadata.release(l1Offset, oldBytes);
-  if (oldBytes > 0) store.free(l1Offset, oldBytes);
+  if (oldBytes > 0) store.retire(l1Offset, oldBytes, "L1 table");
   await store.commit();
 }
 

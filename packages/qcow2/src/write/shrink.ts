@@ -100,7 +100,6 @@ async function cutL1(
   const end = l1Offset + Math.ceil((l1Entries * 8) / clusterSize) * clusterSize;
   if (end === keptEnd) return;
   cache.forget(keptEnd, end - keptEnd);
-  store.metadata.release(keptEnd, end - keptEnd);
-  store.free(keptEnd, end - keptEnd);
+  store.retire(keptEnd, end - keptEnd, "L1 table");
   await commit();
 }

@@ -4,6 +4,7 @@ import { openFile } from "@box/io/node";
 import { commitImage, compareImages } from "@box/qcow2";
 import { openImageFile, withinDirectory } from "@box/qcow2/node";
 import { describe, expect, it } from "vitest";
+import { allOf } from "../support/all-of.ts";
 import { hasQemuImg, qemuImg, qemuIo, qemuVerdict, temporaryFolder } from "../support/qemu.ts";
 
 /** An overlay `i.qcow2` on a base file, and what it reads as. */
@@ -130,7 +131,7 @@ it.skipIf(!hasQemuImg)("commitImage leaves the bitmaps that qemu-img commit leav
   const ranges = async (who: string, name: string): Promise<unknown[]> => {
     const backing = withinDirectory(at(who));
     await using image = await openImageFile(at(who, "base"), { backing });
-    return await Array.fromAsync(image.dirtyRanges(name));
+    return await allOf(image.dirtyRanges(name));
   };
   expect(await ranges("ours", "backup")).toEqual(await ranges("theirs", "backup"));
   expect((await ranges("ours", "backup")).length).toBeGreaterThan(2);

@@ -124,7 +124,9 @@ describe("MetadataMap", () => {
     metadata.claim(clusterSize, clusterSize, "L1 table");
     expect(() => metadata.claim(clusterSize, 1, "L1 table")).toThrow("L1 table");
     expect(metadata.holds(clusterSize, clusterSize, "L1 table")).toBe(true);
-    metadata.release(clusterSize, 2 * clusterSize);
+    metadata.release(clusterSize, 2 * clusterSize, "L2 table");
+    expect(metadata.holds(clusterSize, clusterSize, "L1 table")).toBe(true);
+    metadata.release(clusterSize, 2 * clusterSize, "L1 table");
     expect(metadata.holds(clusterSize, clusterSize, "L1 table")).toBe(false);
   });
 });
