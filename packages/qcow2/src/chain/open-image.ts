@@ -170,6 +170,7 @@ async function openLayer(
     const parts = {
       reader,
       dataReader,
+      isEncrypted: info.encryption !== "none",
       cache: new TableCache(reader, clusterSize, cacheBytes, !isStrict),
       format,
       compressed: new CompressedReader(reader, codec, info.compressionType, clusterSize, !isStrict),

@@ -26,11 +26,10 @@ export interface QemuMapEntry {
  * be had through `RandomAccess`, so such ranges are data here.
  */
 export async function toQemuMap(image: Qcow2Image): Promise<QemuMapEntry[]> {
-  const isEncrypted = image.info.encryption !== "none";
   const length = image.sizeBytes - (image.sizeBytes % 512);
   const entries: QemuMapEntry[] = [];
   for await (const extent of image.extents({ length })) {
-    const entry = toEntry(extent, isEncrypted && extent.depth === 0);
+    const entry = toEntry(extent);
     const last = entries.at(-1);
     if (last && canJoin(last, entry)) {
       entries[entries.length - 1] = { ...last, length: last.length + entry.length };
@@ -49,8 +48,8 @@ const emptyDisk: QemuMapEntry = {
   data: false,
 };
 
-function toEntry(extent: Extent, isEncrypted: boolean): QemuMapEntry {
-  const { start, length, depth, kind, hostOffset } = extent;
+function toEntry(extent: Extent): QemuMapEntry {
+  const { start, length, depth, kind, hostOffset, isEncrypted } = extent;
   const data = kind === "data" || kind === "compressed";
   const isPlaced = hostOffset !== undefined && !isEncrypted;
   return {

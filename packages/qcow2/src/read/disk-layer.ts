@@ -12,6 +12,8 @@ export interface Extent {
   readonly kind: Run["kind"];
   /** Where it is stored in the file of that image (or its data file), when it is stored uncompressed. */
   readonly hostOffset?: number;
+  /** Present where what is stored there is encrypted. */
+  readonly isEncrypted?: true;
 }
 
 /** One disk of a chain: a qcow2 image or a raw file. */

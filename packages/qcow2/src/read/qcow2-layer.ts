@@ -18,6 +18,8 @@ export interface LayerParts {
   readonly cache: TableCache;
   /** How L2 entries are read. */
   readonly format: L2Format;
+  /** Whether uncompressed data is encrypted. */
+  readonly isEncrypted: boolean;
   /** Reads compressed clusters. */
   readonly compressed: CompressedReader;
   /** The disk below; `undefined` for an image that stands alone. */
@@ -97,6 +99,7 @@ export class Qcow2Layer implements DiskLayer {
   /** {@inheritDoc DiskLayer.extents} */
   async *extents(start: number, length: number, depth: number): AsyncGenerator<Extent> {
     const { backing } = this.parts;
+    const encrypted = this.parts.isEncrypted ? ({ isEncrypted: true } as const) : {};
     // The disk may become smaller meanwhile.
     const end = (): number => Math.min(start + length, this.sizeBytes);
     for (let at = start; at < end(); ) {
@@ -105,7 +108,7 @@ export class Qcow2Layer implements DiskLayer {
       const run = "missing" in found ? await this.map.next(at, end() - at) : found;
       at += run.length;
       if (run.kind !== "unallocated" || backing === undefined) {
-        yield toExtent(run, depth);
+        yield { ...toExtent(run, depth), ...encrypted };
         continue;
       }
       const below = Math.max(0, Math.min(run.length, backing.sizeBytes - run.start));

@@ -21,7 +21,10 @@ const writes = [
   "write -q -z -u 5M 4k",
 ];
 const secret = ["--object", "secret,id=s,data=pass"];
-const luksOptions = "driver=qcow2,file.filename=i.qcow2,encrypt.key-secret=s";
+const luksOptions = (name: string): string =>
+  `driver=qcow2,file.filename=${name},encrypt.key-secret=s`;
+const overlayOnLuks =
+  "driver=qcow2,file.filename=i.qcow2,backing.driver=qcow2,backing.file.filename=base.qcow2,backing.encrypt.key-secret=s";
 const compressed = "write -q -c -P 4 6M 256k";
 const scattered = Array.from({ length: 40 }, (_, i) => `write -q -P 5 ${(i * 37) % 61}M 8k`);
 
@@ -57,7 +60,16 @@ export const imageMatrix: readonly MatrixImage[] = [
     make: (folder) => makeSnapshots(folder, "refcount_bits=2"),
   },
   { name: "bitmaps", make: makeBitmaps },
-  { name: "LUKS", make: makeLuks, openArguments: [...secret, "--image-opts", luksOptions] },
+  {
+    name: "LUKS",
+    make: (folder) => makeLuks(folder, "i.qcow2"),
+    openArguments: [...secret, "--image-opts", luksOptions("i.qcow2")],
+  },
+  {
+    name: "an overlay on LUKS",
+    make: makeOverlayOnLuks,
+    openArguments: [...secret, "--image-opts", overlayOnLuks],
+  },
   { name: "leaks", make: (folder) => makeLeaks(folder, "compat=1.1") },
   { name: "leaks, version 2", make: (folder) => makeLeaks(folder, "compat=0.10") },
   {
@@ -116,18 +128,25 @@ function makeBitmaps(folder: string): void {
   qemuImg(folder, "bitmap", "--disable", "i.qcow2", "b1");
 }
 
-function makeLuks(folder: string): void {
+function makeLuks(folder: string, name: string): void {
   const options = "encrypt.format=luks,encrypt.key-secret=s,encrypt.iter-time=10";
   // qemu-img times its key derivation and gives up when the clock is too coarse for a short run.
   for (let attempt = 1; ; attempt++) {
     try {
-      create(folder, [...secret, "-o", options], "i.qcow2", "8M");
+      create(folder, [...secret, "-o", options], name, "8M");
       break;
     } catch (error) {
       if (attempt === 10) throw error;
     }
   }
-  qemuIo(folder, luksOptions, ...secret, "--image-opts", ...writes);
+  qemuIo(folder, luksOptions(name), ...secret, "--image-opts", ...writes);
+}
+
+function makeOverlayOnLuks(folder: string): void {
+  makeLuks(folder, "base.qcow2");
+  create(folder, ["-u", "-b", "base.qcow2", "-F", "qcow2"], "i.qcow2", "9M");
+  const commands = ["write -q -P 8 100k 10k", "write -q -z 4M 64k"];
+  qemuIo(folder, overlayOnLuks, ...secret, "--image-opts", ...commands);
 }
 
 /** Entries of an L2 table are lost, as when a writer's last writes are: their clusters stay counted. */
