@@ -1,6 +1,6 @@
 import type { ErrorKind } from "@box/errors";
 import { type CommandSpec, defineCommand, type FlagSpec } from "../command/define-command.ts";
-import { allowFlag, backingFlags, imageFlags } from "./disk-flags.ts";
+import { allowFlag, backingFlags, imageFlags, passphraseFileFlag } from "./disk-flags.ts";
 
 const image = { name: "file", summary: "the qcow2 image", complete: "files" } as const;
 
@@ -28,6 +28,7 @@ export const diskChangeCommands: readonly CommandSpec[] = [
         summary: "change the name and the format only, and look at no backing file",
       },
       allowFlag,
+      passphraseFileFlag,
     ],
     examples: [
       {

@@ -5,7 +5,8 @@ const hints: Readonly<Record<string, string>> = {
   QCOW2_BAD_MAGIC: "if it is a raw disk, say so with -f raw; formats are never guessed",
   QCOW2_BACKING_FORMAT_UNSPECIFIED:
     "state it once: box disk rebase --unsafe --backing FILE --backing-format raw|qcow2 IMAGE",
-  QCOW2_ENCRYPTED: "give the passphrase in a file: --passphrase-file FILE",
+  QCOW2_ENCRYPTED:
+    "give the passphrase in a file, --passphrase-file FILE, to read it; what changes it cannot do so: convert it first",
   QCOW2_PASSPHRASE_WRONG: "every byte of the passphrase file counts, a line break at its end too",
   QCOW2_NO_SPACE: "free space on that file system, or choose another one, and try again",
   QCOW2_DIRTY: "repair it first: box disk check --repair all FILE",

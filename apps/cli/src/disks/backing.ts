@@ -36,24 +36,33 @@ export function readBacking(input: {
   });
 }
 
+/** What is known of a backing file. */
+export interface BackingFacts {
+  /** Size of its disk. */
+  readonly sizeBytes: number;
+  /** Which file it is; see `RandomAccess.identity`. */
+  readonly identity: string | undefined;
+}
+
 /**
- * The size of the disk in a backing file, of which no more than the header is read. The command line names it, so it may
- * be anywhere.
+ * Looks at a backing file, of which no more than the header is read. The command line names it, so it may be anywhere.
  *
  * @param image - The overlay, as the user wrote it.
  * @throws Qcow2Error `QCOW2_BACKING_MISSING`, and what reading it throws.
  */
-export async function backingSizeOf(
+export async function lookAtBacking(
   image: string,
   { name, format }: NamedBacking,
   { cwd, signal }: Pick<CommandContext, "cwd" | "signal">,
-): Promise<number> {
+): Promise<BackingFacts> {
   const path = resolve(cwd, dirname(image), name);
   try {
     return await aboutFile(name, async () => {
       await using source = await openFile(path);
-      if (format === "raw") return roundToSectors(await source.size());
-      return Number((await inspectImage(source, { signal })).virtualSizeBytes);
+      const identity = source.identity?.();
+      if (format === "raw") return { sizeBytes: roundToSectors(await source.size()), identity };
+      const { virtualSizeBytes } = await inspectImage(source, { signal });
+      return { sizeBytes: Number(virtualSizeBytes), identity };
     });
   } catch (error) {
     if (kindOf(error) === "not-found") throw missing(name, path, error);

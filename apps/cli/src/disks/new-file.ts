@@ -1,5 +1,5 @@
 import { lstat, realpath } from "node:fs/promises";
-import { basename, dirname, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { type BoxError, isBoxError } from "@box/errors";
 import { IoError, type OpenFile } from "@box/io";
 import { createFileDurably, errnoOf, removeDeadTemporaries, toIoError } from "@box/io/node";
@@ -20,7 +20,8 @@ export interface NewFileRequest {
 
 /**
  * Makes a disk file under a temporary name and gives it its own name when it is whole and on stable storage. A failure or
- * an abort removes it and leaves what had the name before.
+ * an abort removes it and leaves what had the name before. It gets the permissions of the file that it replaces, else those
+ * that the umask leaves of rw-r--r--.
  *
  * @throws IoError `IO_EXISTS`, `IO_NOT_FOUND` (no such folder) and others; CliError `CLI_INVALID_ARGUMENT` when it is one
  * of the inputs, `CLI_FILE_IN_USE`; what `fill` throws.
@@ -31,27 +32,63 @@ export async function createDiskFile<T>(
   fill: (target: OpenFile) => Promise<T>,
 ): Promise<T> {
   const { file, force = false } = request;
-  const path = await placeOf(resolve(cwd, file), request);
+  const { path, mode } = await placeOf(resolve(cwd, file), request);
   // What a killed run has left in this folder; what cannot be removed is no reason to fail.
   await removeDeadTemporaries(dirname(path)).catch(() => {});
   try {
-    return await createFileDurably(path, fill, { signal, mode: 0o644, exclusive: !force });
+    return await createFileDurably(path, fill, { signal, mode, exclusive: !force });
   } catch (error) {
     throw isBoxError(error) ? withoutTemporary(error, path) : error;
   }
 }
 
-/** Where the file goes: through a link to the file that it stands for. */
-async function placeOf(path: string, request: NewFileRequest): Promise<string> {
+/**
+ * Refuses a file that would be its own data file, under whatever names.
+ *
+ * @throws CliError `CLI_INVALID_ARGUMENT`; IoError.
+ */
+export async function requireOtherFile(
+  file: string,
+  dataFile: string,
+  { cwd }: Pick<CommandContext, "cwd">,
+): Promise<void> {
+  const [place, other] = await Promise.all([file, dataFile].map((name) => whereIs(cwd, name)));
+  if (place !== other) return;
+  throw new CliError({
+    code: "CLI_INVALID_ARGUMENT",
+    message: `${file} cannot be its own data file`,
+    details: { file },
+    hint: "choose another name for the data file",
+  });
+}
+
+/** The same for all names of a file, whether it exists or not. */
+async function whereIs(cwd: string, file: string): Promise<string> {
+  const path = resolve(cwd, file);
+  const found = await statusOf(path);
+  if (found !== undefined) return `${found.dev}:${found.ino}`;
+  const folder = await realpath(dirname(path)).catch(() => dirname(path));
+  return join(folder, basename(path));
+}
+
+/** A file before it is made. */
+interface Place {
+  /** Where it goes: through a link to the file that it stands for. */
+  readonly path: string;
+  /** Permission bits: those of the file that is replaced. */
+  readonly mode: number;
+}
+
+async function placeOf(path: string, request: NewFileRequest): Promise<Place> {
   const { file, force, inputs = [] } = request;
   const found = await statusOf(path);
-  if (found === undefined) return path;
+  if (found === undefined) return { path, mode: 0o644 & ~process.umask() };
   const identity = `${found.dev}:${found.ino}`;
   if (inputs.includes(identity)) throw sameFile(file);
   if (!force) throw exists(path);
   if (!found.isFile()) throw notReplaceable(path, found.isDirectory());
   await requireNotInUse(file, { identity: () => identity });
-  return realpath(path);
+  return { path: await realpath(path), mode: Number(found.mode & 0o777n) };
 }
 
 async function statusOf(path: string) {

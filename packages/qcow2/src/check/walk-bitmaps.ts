@@ -48,6 +48,7 @@ async function walkBitmapTable(
     context.pause();
     const start = tableOffset + done;
     const length = Math.min(chunkBytes, lengthBytes - done);
+    context.countEntries(length / 8);
     const view = viewOf(await context.readPadded(start, length));
     for (let at = 0; at < length; at += 8) {
       walkBitmapTableEntry(context, view.getUint32(at), view.getUint32(at + 4), start + at);

@@ -17,6 +17,10 @@ export interface WalkLimits {
   readonly onProgress?: ((readBytes: number) => void) | undefined;
 }
 
+/** How many times over the entries that the file has room for are looked at, and how many more. */
+const entriesPerRoom = 4;
+const spareEntries = 2 ** 20;
+
 /** Told during a walk where a repair may change one entry of a table. */
 export interface RepairHooks {
   /** An entry of the active disk whose copied bit is wrong. */
@@ -56,6 +60,7 @@ export class WalkContext {
   weight = 1;
   readonly #limits: WalkLimits;
   #readBytes = 0;
+  #lookedAtEntries = 0;
 
   constructor(
     reader: SourceReader,
@@ -98,6 +103,23 @@ export class WalkContext {
     const padded = new Uint8Array(lengthBytes);
     padded.set(found);
     return padded;
+  }
+
+  /**
+   * Counts entries of tables that are read as often as something names them. Tables of a sound image lie beside each other;
+   * a small file in which thousands of them lie on each other would keep the walk busy for hours.
+   *
+   * @throws Qcow2Error `QCOW2_METADATA_LIMIT` for several times as many as the file has room for.
+   */
+  countEntries(entries: number): void {
+    this.#lookedAtEntries += entries;
+    const most = spareEntries + entriesPerRoom * (this.reader.sizeBytes / 8);
+    if (this.#lookedAtEntries <= most) return;
+    throw new Qcow2Error({
+      code: "QCOW2_METADATA_LIMIT",
+      message: `the tables of the image lie on each other: they have more entries than ${entriesPerRoom} files of ${this.reader.sizeBytes} bytes`,
+      hint: "nothing was changed; no program makes such an image: restore it from a backup",
+    });
   }
 
   /** Bytes of a range that the file has. */

@@ -77,6 +77,7 @@ async function walkL1Entries(
     context.pause();
     const start = tableOffset + done;
     const length = Math.min(chunkBytes, Math.ceil((lengthBytes - done) / 8) * 8);
+    context.countEntries(length / 8);
     const view = viewOf(await context.readPadded(start, length));
     for (let at = 0; at < length; at += 8) {
       const high = view.getUint32(at);

@@ -13,7 +13,14 @@ import { type CommitTarget, openTarget } from "./commit-target.ts";
 export interface CommitImageOptions
   extends Pick<
     OpenImageOptions,
-    "backing" | "dataFile" | "limits" | "cacheBytes" | "signal" | "codec" | "location"
+    | "backing"
+    | "dataFile"
+    | "limits"
+    | "cacheBytes"
+    | "signal"
+    | "codec"
+    | "location"
+    | "passphrase"
   > {
   /**
    * Opens the image's backing file for writing: asked once, with the mode `rw`. No other file of the chain is written,

@@ -14,7 +14,15 @@ import { copyDifferences } from "./copy-differences.ts";
 export interface RebaseImageOptions
   extends Pick<
     OpenImageOptions,
-    "backing" | "dataFile" | "limits" | "cacheBytes" | "signal" | "codec" | "location" | "compat"
+    | "backing"
+    | "dataFile"
+    | "limits"
+    | "cacheBytes"
+    | "signal"
+    | "codec"
+    | "location"
+    | "compat"
+    | "passphrase"
   > {
   /** The new backing file as it is stored; `null` for none. */
   readonly newBacking: BackingReference | null;

@@ -8,7 +8,7 @@ import { aboutFile } from "../../disks/about-file.ts";
 import { isInUse, openToChange } from "../../disks/in-use.ts";
 import { showProgress, showWarning } from "../../disks/show-progress.ts";
 import { CliError, ExitCodeError } from "../../errors.ts";
-import { formatJson } from "../../output/json.ts";
+import { formatExactJson } from "../../output/json.ts";
 import type { DiskCheckInput, DiskCheckOutput } from "./schemas.ts";
 
 export { text } from "./text.ts";
@@ -39,7 +39,7 @@ export function exitCode({ verdict, qemuExitCode }: DiskCheckOutput): number {
 
 /** What `qemu-img check --output=json` prints. */
 export function formatted({ qemu }: DiskCheckOutput): string {
-  return formatJson(qemu);
+  return formatExactJson(qemu);
 }
 
 async function checkFile(

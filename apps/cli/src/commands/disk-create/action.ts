@@ -3,10 +3,15 @@ import type { OpenFile } from "@box/io";
 import { createImage } from "@box/qcow2";
 import type { CommandContext } from "../../command/define-command.ts";
 import { aboutFile } from "../../disks/about-file.ts";
-import { backingSizeOf, type NamedBacking, readBacking } from "../../disks/backing.ts";
+import {
+  type BackingFacts,
+  lookAtBacking,
+  type NamedBacking,
+  readBacking,
+} from "../../disks/backing.ts";
 import { fileSizesOf } from "../../disks/file-sizes.ts";
 import { givenImageFlags, requireQcow2, toImageOptions } from "../../disks/image-options.ts";
-import { createDiskFile } from "../../disks/new-file.ts";
+import { createDiskFile, type NewFileRequest, requireOtherFile } from "../../disks/new-file.ts";
 import { parseDiskSize } from "../../disks/parse-disk-size.ts";
 import { CliError } from "../../errors.ts";
 import { formatFields, formatSize } from "../../output/table.ts";
@@ -20,11 +25,13 @@ export async function run(
   const { file, inputFormat: format = "qcow2", dataFile } = input;
   if (format === "raw") requireQcow2(qcow2Flags(input), "leave -f raw out, or the flag");
   const backing = readBacking(input);
-  const virtualSizeBytes = await sizeOf(input, backing, context);
+  const below = backing && (await lookAtBacking(file, backing, context));
+  const virtualSizeBytes = sizeOf(input, below);
   const make = (target: OpenFile, data?: OpenFile) =>
     aboutFile(file, () => fill(target, data, virtualSizeBytes, input, backing, context));
-  if (dataFile === undefined) await createNew(input, context, make);
-  else await createBoth(dataFile, input, context, make);
+  const newFile = { file, force: input.force, inputs: [below?.identity] };
+  if (dataFile === undefined) await createDiskFile(newFile, context, make);
+  else await createBoth(dataFile, newFile, context, make);
   return {
     ...{ file, format, virtualSizeBytes },
     ...(await fileSizesOf(file, context)),
@@ -51,15 +58,9 @@ export function identifiers({ file }: DiskCreateOutput): readonly string[] {
   return [file];
 }
 
-/** The size that was given, else that of the backing file, which is looked at in any case. */
-async function sizeOf(
-  { file, size }: DiskCreateInput,
-  backing: NamedBacking | undefined,
-  context: CommandContext,
-): Promise<number> {
-  const given = size === undefined ? undefined : parseDiskSize(size);
-  const below = backing && (await backingSizeOf(file, backing, context));
-  const sizeBytes = given ?? below;
+/** The size that was given, else that of the backing file. */
+function sizeOf({ file, size }: DiskCreateInput, below: BackingFacts | undefined): number {
+  const sizeBytes = size === undefined ? below?.sizeBytes : parseDiskSize(size);
   if (sizeBytes !== undefined) return sizeBytes;
   throw new CliError({
     code: "CLI_USAGE",
@@ -93,25 +94,17 @@ async function fill(
   });
 }
 
-function createNew<T>(
-  { file, force }: DiskCreateInput,
-  context: CommandContext,
-  make: (target: OpenFile) => Promise<T>,
-): Promise<T> {
-  return createDiskFile({ file, force }, context, make);
-}
-
 /** The image gets its name after its data file has: an image without its data would be of no use. */
 async function createBoth(
   dataFile: string,
-  input: DiskCreateInput,
+  image: NewFileRequest,
   context: CommandContext,
   make: (target: OpenFile, data: OpenFile) => Promise<void>,
 ): Promise<void> {
-  const { file, force } = input;
-  const dataPath = resolve(context.cwd, dirname(file), dataFile);
-  await createDiskFile({ file, force }, context, (target) =>
-    createDiskFile({ file: dataPath, force }, context, (data) => make(target, data)),
+  const data = { ...image, file: resolve(context.cwd, dirname(image.file), dataFile) };
+  await requireOtherFile(image.file, data.file, context);
+  await createDiskFile(image, context, (target) =>
+    createDiskFile(data, context, (content) => make(target, content)),
   );
 }
 

@@ -6,7 +6,7 @@ import { aboutFile } from "../../disks/about-file.ts";
 import { toBitmapFacts, toSnapshotFacts } from "../../disks/image-facts.ts";
 import { qcow2QemuInfo, rawQemuInfo } from "../../disks/qemu-info.ts";
 import { roundToSectors } from "../../disks/raw-disk.ts";
-import { formatJson } from "../../output/json.ts";
+import { formatExactJson } from "../../output/json.ts";
 import type { DiskInfoInput, DiskInfoOutput, Qcow2Facts } from "./schemas.ts";
 
 export { text } from "./text.ts";
@@ -38,7 +38,7 @@ export async function run(
 
 /** What `qemu-img info --output=json` prints. */
 export function formatted({ qemu }: DiskInfoOutput): string {
-  return formatJson(qemu);
+  return formatExactJson(qemu);
 }
 
 function toFacts({ info, snapshots, bitmaps, luks }: ImageDescription): Qcow2Facts {

@@ -3,7 +3,7 @@ import type { CommandContext } from "../../command/define-command.ts";
 import { aboutFile } from "../../disks/about-file.ts";
 import { type OpenDisk, openDisk } from "../../disks/open-disk.ts";
 import { qemuMapOf } from "../../disks/qemu-map.ts";
-import { formatJson } from "../../output/json.ts";
+import { formatExactJson } from "../../output/json.ts";
 import { formatTable } from "../../output/table.ts";
 import type { DiskMapInput, DiskMapOutput } from "./schemas.ts";
 
@@ -37,7 +37,7 @@ export function text({ extents, chain }: DiskMapOutput): string {
 
 /** What `qemu-img map --output=json` prints. */
 export function formatted({ qemu }: DiskMapOutput): string {
-  return formatJson(qemu);
+  return formatExactJson(qemu);
 }
 
 async function extentsOf({ image, sizeBytes }: OpenDisk): Promise<DiskMapOutput["extents"]> {

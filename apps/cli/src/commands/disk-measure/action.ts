@@ -13,7 +13,7 @@ import { openDisk } from "../../disks/open-disk.ts";
 import { parseDiskSize } from "../../disks/parse-disk-size.ts";
 import { qemuMapOf } from "../../disks/qemu-map.ts";
 import { CliError } from "../../errors.ts";
-import { formatJson } from "../../output/json.ts";
+import { formatExactJson } from "../../output/json.ts";
 import { formatFields, formatSize } from "../../output/table.ts";
 import type { DiskMeasureInput, DiskMeasureOutput } from "./schemas.ts";
 
@@ -44,7 +44,7 @@ export function text(output: DiskMeasureOutput): string {
 
 /** What `qemu-img measure --output=json` prints. */
 export function formatted({ qemu }: DiskMeasureOutput): string {
-  return formatJson(qemu);
+  return formatExactJson(qemu);
 }
 
 async function measureGiven(

@@ -5,8 +5,9 @@ import { blockingNodeCodec } from "@box/qcow2/node";
 import type { CommandContext } from "../../command/define-command.ts";
 import { aboutFile } from "../../disks/about-file.ts";
 import { allowedFolders, resolverWithin } from "../../disks/allowed-folders.ts";
-import { backingSizeOf, type NamedBacking, readBacking } from "../../disks/backing.ts";
+import { lookAtBacking, type NamedBacking, readBacking } from "../../disks/backing.ts";
 import { openToChange } from "../../disks/in-use.ts";
+import { readPassphrase } from "../../disks/passphrase.ts";
 import { showProgress } from "../../disks/show-progress.ts";
 import { CliError } from "../../errors.ts";
 import { formatFields, formatSize } from "../../output/table.ts";
@@ -23,8 +24,11 @@ export async function run(
   const path = resolve(cwd, file);
   return await aboutFile(file, async () => {
     await using source = await openToChange({ file, path, command: "box disk rebase" });
-    if (backing !== undefined && !unsafe) await backingSizeOf(file, backing, context);
+    if (backing !== undefined && !unsafe) await lookAtBacking(file, backing, context);
     const resolver = await resolverFor(input, path, backing, cwd);
+    const { passphraseFile } = input;
+    const passphrase =
+      passphraseFile === undefined ? undefined : await readPassphrase(passphraseFile, cwd);
     const tell = await showProgress(context, "rebase", file);
     const { copiedBytes } = await rebaseImage(source, {
       newBacking: backing ?? null,
@@ -34,6 +38,7 @@ export async function run(
       location: path,
       codec: blockingNodeCodec,
       signal,
+      ...(passphrase === undefined ? {} : { passphrase }),
       onProgress: ({ doneBytes, totalBytes }) => tell(doneBytes, totalBytes),
     });
     await source.flush?.();

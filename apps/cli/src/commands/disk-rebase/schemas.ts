@@ -14,6 +14,8 @@ export interface DiskRebaseInput {
   readonly unsafe?: boolean | undefined;
   /** Folders of backing and data files. */
   readonly allow?: readonly string[] | undefined;
+  /** Holds the passphrase of encrypted backing files. */
+  readonly passphraseFile?: string | undefined;
 }
 
 /** The schema of {@link DiskRebaseInput}. */
@@ -24,6 +26,7 @@ export const input: z.ZodType<DiskRebaseInput> = z.strictObject({
   standalone: z.boolean().optional(),
   unsafe: z.boolean().optional(),
   allow: z.array(z.string().min(1)).optional(),
+  passphraseFile: z.string().min(1).optional(),
 });
 
 /** What `box disk rebase` prints. */
