@@ -73,3 +73,17 @@ describe("an argument that no type would let pass", () => {
     expect(Buffer.from(found).toString()).toBe("abc");
   });
 });
+
+describe("a read of more than memory holds at once", () => {
+  it("is an invalid argument, whatever the disk has", async () => {
+    const file = new MemoryFile();
+    await createImage(file, { virtualSizeBytes: 2 ** 46, clusterSizeBytes: 2 ** 21 });
+    await using image = await openImage(file);
+    for (const length of [2 ** 40, 2 ** 46, Number.MAX_SAFE_INTEGER]) {
+      await expect(image.read(0, length)).rejects.toMatchObject({
+        code: "QCOW2_INVALID_ARGUMENT",
+        hint: "read less at a time",
+      });
+    }
+  });
+});

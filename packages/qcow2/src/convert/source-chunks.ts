@@ -39,6 +39,7 @@ export async function readChunks(
 ): Promise<void> {
   const free = Array.from({ length: chunksInFlight }, () => new Uint8Array(chunkBytes));
   const running = new Set<Promise<void>>();
+  let furthest = 0;
   let failure: { error: unknown } | undefined;
   let previous: Promise<unknown> = Promise.resolve();
   try {
@@ -53,7 +54,11 @@ export async function readChunks(
       previous = handled;
       const task = handled
         .then(({ done }) => done)
-        .then(() => options.onProgress?.(start + length))
+        .then(() => {
+          // Chunks may be done in another order.
+          furthest = Math.max(furthest, start + length);
+          options.onProgress?.(furthest);
+        })
         .catch((error: unknown) => {
           failure ??= { error };
         })

@@ -161,6 +161,26 @@ describe("convertImage", () => {
     expect(seen.at(-1)).toBe(disk.byteLength);
   });
 
+  it("tells progress that never goes back, whatever is written first", async () => {
+    const target = new MemoryFile();
+    let turn = 0;
+    const slow = {
+      size: () => target.size(),
+      read: (offset: number, length: number) => target.read(offset, length),
+      truncate: (size: number) => target.truncate(size),
+      async write(offset: number, bytes: Uint8Array) {
+        await new Promise((resolve) => setTimeout(resolve, turn++ % 4 === 0 ? 20 : 0));
+        await target.write(offset, bytes);
+      },
+    };
+    const told: number[] = [];
+    const onProgress = ({ doneBytes }: { doneBytes: number }) => told.push(doneBytes);
+    const disk = new MemoryFile(new Uint8Array(32 * 2 ** 20).fill(7));
+    await convertImage(disk, slow, { format: "raw", onProgress });
+    expect(told.length).toBeGreaterThan(10);
+    expect(told).toEqual(told.toSorted((a, b) => a - b));
+  });
+
   it("leaves a file without the magic when it is aborted or a call fails", async () => {
     const abort = new AbortController();
     const file = new MemoryFile();
