@@ -10,6 +10,7 @@ import type { BoxService } from "./box-service.ts";
 import { ServerError } from "./errors.ts";
 import { answerClientErrors } from "./net/client-error.ts";
 import type { Guard } from "./net/guard.ts";
+import { type KnownPaths, watchRoutes } from "./net/known-paths.ts";
 import { namedSchemas } from "./openapi/schemas.ts";
 import { withoutUnusedSchemas } from "./openapi/used-components.ts";
 import type { LiveOperations } from "./operations/live-operations.ts";
@@ -61,14 +62,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
   app.setErrorHandler(sendProblem);
-  app.setNotFoundHandler((request, reply) => {
-    const error = new ServerError({
-      code: "SERVER_ROUTE_NOT_FOUND",
-      message: `there is no ${request.method} ${request.url.split("?")[0]}`,
-      hint: "GET /openapi.json lists what there is",
-    });
-    sendProblem(error, request, reply);
-  });
+  answerUnknownRoutes(app, watchRoutes(app));
   acceptEmptyBodies(app);
   app.addHook("onRequest", async (request) => {
     requireHost(request);
@@ -80,6 +74,30 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   addOperationRoutes(app, options.operations, options.live);
   app.get("/openapi.json", { schema: { hide: true } }, async () => app.swagger());
   return app;
+}
+
+/** 405 with the methods that there are where only the method is wrong, else 404. */
+function answerUnknownRoutes(app: FastifyInstance, paths: KnownPaths): void {
+  app.setNotFoundHandler((request, reply) => {
+    const { method, url } = request;
+    const [path = ""] = url.split("?");
+    const allowed = paths.methodsOf(path);
+    if (allowed.length > 0) reply.header("allow", allowed.join(", "));
+    const error =
+      allowed.length === 0
+        ? new ServerError({
+            code: "SERVER_ROUTE_NOT_FOUND",
+            message: `there is no ${method} ${path}`,
+            hint: "GET /openapi.json lists what there is",
+          })
+        : new ServerError({
+            code: "SERVER_METHOD_NOT_ALLOWED",
+            message: `there is no ${method} of ${path}`,
+            details: { allowed },
+            hint: `what there is: ${allowed.join(", ")}`,
+          });
+    sendProblem(error, request, reply);
+  });
 }
 
 /** HTTP/1.1 wants the header, and Node is told to leave the check to us. */

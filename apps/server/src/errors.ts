@@ -6,6 +6,7 @@ export type ServerErrorCode =
   | "SERVER_MALFORMED_JSON" // usage
   | "SERVER_INVALID_REQUEST" // invalid-argument
   | "SERVER_ROUTE_NOT_FOUND" // not-found
+  | "SERVER_METHOD_NOT_ALLOWED" // unsupported
   | "SERVER_BODY_TOO_LARGE" // limit
   | "SERVER_HEADER_TOO_LARGE" // limit
   | "SERVER_REQUEST_TIMEOUT" // timeout
@@ -28,6 +29,7 @@ export const serverErrorKinds: Readonly<Record<ServerErrorCode, ErrorKind>> = {
   SERVER_MALFORMED_JSON: "usage",
   SERVER_INVALID_REQUEST: "invalid-argument",
   SERVER_ROUTE_NOT_FOUND: "not-found",
+  SERVER_METHOD_NOT_ALLOWED: "unsupported",
   SERVER_BODY_TOO_LARGE: "limit",
   SERVER_HEADER_TOO_LARGE: "limit",
   SERVER_REQUEST_TIMEOUT: "timeout",
@@ -47,6 +49,7 @@ export const serverErrorKinds: Readonly<Record<ServerErrorCode, ErrorKind>> = {
 
 /** Statuses where HTTP itself has a better one than the table of kinds. */
 export const transportStatuses: Readonly<Partial<Record<string, number>>> = {
+  SERVER_METHOD_NOT_ALLOWED: 405,
   SERVER_BODY_TOO_LARGE: 413,
   SERVER_HEADER_TOO_LARGE: 431,
   SERVER_REQUEST_TIMEOUT: 408,

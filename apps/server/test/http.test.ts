@@ -7,7 +7,8 @@ import { startServer } from "./support/server.ts";
 describe("errors of HTTP itself are problems with a code", () => {
   test.each([
     ["an unknown route", "/nope", {}, 404, "SERVER_ROUTE_NOT_FOUND"],
-    ["an unknown method", "/v1/boxes", { method: "PUT" }, 404, "SERVER_ROUTE_NOT_FOUND"],
+    ["an unknown route below a known one", "/v1/boxes/a/b", {}, 404, "SERVER_ROUTE_NOT_FOUND"],
+    ["another method", "/v1/boxes", { method: "PUT" }, 405, "SERVER_METHOD_NOT_ALLOWED"],
     ["malformed JSON", "/v1/boxes", { method: "POST", rawBody: "{" }, 400, "SERVER_MALFORMED_JSON"],
     [
       "a poisoned body",
@@ -115,6 +116,24 @@ test("livez, readyz and the version answer", async () => {
   expect((await send(url, "/livez")).json).toEqual({ status: "ok" });
   expect((await send(url, "/readyz")).json).toEqual({ status: "ok" });
   expect((await send(url, "/v1/version")).json).toEqual({ version: "1.2.3" });
+});
+
+test("every path of the document, and the document's own, answers other methods by 405 and those that it has", async () => {
+  const { url } = await startServer();
+  const { paths } = (await send(url, "/openapi.json")).json;
+  const known = Object.entries<Json>({ ...paths, "/openapi.json": { get: {} } });
+  expect(known.length).toBeGreaterThan(8);
+  for (const [path, routes] of known) {
+    const has = Object.keys(routes).map((method) => method.toUpperCase());
+    const allow = [...has, ...(has.includes("GET") ? ["HEAD"] : [])].sort().join(", ");
+    for (const method of ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]) {
+      if (allow.split(", ").includes(method)) continue;
+      const answer = await send(url, `${path.replace(/\{\w+\}/g, "x")}?a=b`, { method });
+      expect([path, method, answer.status]).toEqual([path, method, 405]);
+      expect(answer.headers["allow"]).toBe(allow);
+      expect(answer.json.code).toBe("SERVER_METHOD_NOT_ALLOWED");
+    }
+  }
 });
 
 describe("openapi.json", () => {

@@ -15,8 +15,12 @@ export const serverPages: CodePages = {
     advice: "The details list the places; GET /openapi.json has the schemas.",
   },
   SERVER_ROUTE_NOT_FOUND: {
-    meaning: "There is nothing at this path, or not with this method.",
+    meaning: "There is nothing at this path.",
     advice: "GET /openapi.json lists what there is.",
+  },
+  SERVER_METHOD_NOT_ALLOWED: {
+    meaning: "The path is right, and does not have this method.",
+    advice: "The header Allow of the answer lists the methods that it has.",
   },
   SERVER_BODY_TOO_LARGE: {
     meaning: "The body of the request is larger than the server reads.",
