@@ -1,18 +1,33 @@
-import type { Image, ImageStore } from "@box/oci-images";
+import type { Image, ImageLayer, ImageStore } from "@box/oci-images";
 import type { GuestImage } from "../guest/guest-rootfs.ts";
 import type { LayerSource } from "../merge/layer-source.ts";
+import type { RootfsWarning } from "../merge/warning.ts";
 
 /** The layers of a stored image, lowest first. Each reading verifies the blob's digest and the diffID. */
 export function layersOfImage(store: Pick<ImageStore, "openLayer">, image: Image): LayerSource[] {
   return image.layers.map((layer) => ({
     diffId: layer.diffId,
-    open: ({ isSecondReading = false, ...options }) =>
+    open: ({ isSecondReading = false, onWarning, ...options }) =>
       store.openLayer(layer, {
         ...options,
         hasTransientChunks: true,
         isVerified: isSecondReading,
+        onMislabelled: (claimed, found) => onWarning?.(mislabelled(layer, claimed, found)),
       }),
   }));
+}
+
+function mislabelled(
+  { diffId, descriptor }: ImageLayer,
+  claimed: string,
+  found: string,
+): RootfsWarning {
+  const [says, is] = [claimed, found].map((name) => (name === "none" ? "not compressed" : name));
+  return {
+    code: "ROOTFS_LAYER_MISLABELLED",
+    message: `layer ${descriptor.digest} is ${is}, its media type ${JSON.stringify(descriptor.mediaType)} says ${says}`,
+    diffId,
+  };
 }
 
 /** A stored image as one that a guest rootfs can be made from. */

@@ -1,9 +1,13 @@
+import type { RootfsWarning } from "./warning.ts";
+
 /** How a {@link LayerSource} is read. */
 export interface OpenLayerSourceOptions {
   /** Stops between two chunks. */
   readonly signal?: AbortSignal;
   /** It was read to its end before, by this process: what surrounds the archive need not be verified again. */
   readonly isSecondReading?: boolean;
+  /** Told what is wrong around the archive and does no harm. */
+  readonly onWarning?: (warning: RootfsWarning) => void;
 }
 
 /** One layer of an image: an uncompressed tar archive that can be read more than once. */

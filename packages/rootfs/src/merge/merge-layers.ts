@@ -50,7 +50,7 @@ export async function mergeLayers(
   const merger = new LayerMerger(tree, limits, mtime);
   for (const [index, layer] of layers.entries()) {
     merger.begin(index);
-    const dropped = await readLayer(layer, merger, options.signal);
+    const dropped = await readLayer(layer, merger, options);
     if (merger.clamped.count > 0) options.onWarning?.(clampedWarning(layer, merger.clamped));
     if (dropped > 0) options.onWarning?.(droppedWarning(layer, dropped));
     options.onLayer?.(index + 1, layers.length);
@@ -65,7 +65,7 @@ const noContents: LayerContents = { entries: new Float64Array(0), nodes: new Uin
 async function readLayer(
   layer: LayerSource,
   merger: LayerMerger,
-  signal: AbortSignal | undefined,
+  { signal, onWarning }: MergeLayersOptions,
 ): Promise<number> {
   let path: Uint8Array | undefined;
   let dropped = 0;
@@ -79,7 +79,11 @@ async function readLayer(
       dropped += 1;
     },
   });
-  for await (const chunk of layer.open(signal === undefined ? {} : { signal })) {
+  const chunks = layer.open({
+    ...(signal === undefined ? {} : { signal }),
+    ...(onWarning === undefined ? {} : { onWarning }),
+  });
+  for await (const chunk of chunks) {
     signal?.throwIfAborted();
     inLayer(
       layer,

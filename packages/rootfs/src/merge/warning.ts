@@ -2,9 +2,14 @@
 export interface RootfsWarning {
   /**
    * Which rule: paths with `..` that would have left the root were clamped there; access control lists in a form that has
-   * no numbers were dropped; times that ext4 cannot hold became the nearest that it can.
+   * no numbers were dropped; times that ext4 cannot hold became the nearest that it can; a layer was compressed otherwise
+   * than its media type says.
    */
-  readonly code: "ROOTFS_PATH_CLAMPED" | "TAR_ACL_DROPPED" | "ROOTFS_TIME_CLAMPED";
+  readonly code:
+    | "ROOTFS_PATH_CLAMPED"
+    | "TAR_ACL_DROPPED"
+    | "ROOTFS_TIME_CLAMPED"
+    | "ROOTFS_LAYER_MISLABELLED";
   /** One sentence for people. */
   readonly message: string;
   /** Digest of the layer, when it is about one. */

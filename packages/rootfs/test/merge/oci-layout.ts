@@ -2,10 +2,15 @@ import { createHash } from "node:crypto";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
-/** Writes an image of uncompressed layers, lowest first, into a new OCI layout, under the tag `latest`. */
+/**
+ * Writes an image of uncompressed layers, lowest first, into a new OCI layout, under the tag `latest`.
+ *
+ * @param layerType - What the layers are called, rightly or not.
+ */
 export async function writeOciLayout(
   folder: string,
   archives: readonly Uint8Array[],
+  layerType = "application/vnd.oci.image.layer.v1.tar",
 ): Promise<void> {
   const blobs = join(folder, "blobs", "sha256");
   await mkdir(blobs, { recursive: true });
@@ -18,7 +23,7 @@ export async function writeOciLayout(
     put(mediaType, Buffer.from(JSON.stringify(value)));
   const layers = [];
   for (const archive of archives) {
-    layers.push(await put("application/vnd.oci.image.layer.v1.tar", archive));
+    layers.push(await put(layerType, archive));
   }
   const config = await putJson("application/vnd.oci.image.config.v1+json", {
     architecture: "amd64",
