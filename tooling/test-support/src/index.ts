@@ -1,3 +1,10 @@
+export {
+  annOnly,
+  certificateFolder,
+  type DockerRegistryOptions,
+  dockerRegistry,
+  dockerRegistryProgram,
+} from "./docker-registry.ts";
 export { drain } from "./drain.ts";
 export { hasTool, run } from "./oracle-tools.ts";
 export {
@@ -7,3 +14,4 @@ export {
   scriptedServer,
 } from "./scripted-server.ts";
 export { type SelfSigned, selfSigned } from "./self-signed.ts";
+export { type TokenServerOptions, tokenServer } from "./token-server.ts";

@@ -4,25 +4,73 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { type Image, ImageStore } from "@box/oci-images";
-import { OciLayout } from "@box/oras";
+import { type Credentials, OciLayout, type RegistryClientOptions } from "@box/oras";
 import { serveRegistry } from "@box/oras/registry-server";
-import { run } from "@box/test-support";
+import {
+  annOnly,
+  certificateFolder,
+  dockerRegistry,
+  run,
+  selfSigned,
+  tokenServer,
+} from "@box/test-support";
 import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { temporaryFolder } from "../temporary-folder.ts";
 import { debianImage } from "./debian-image.ts";
-import { dockerRegistry } from "./docker-registry.ts";
 
 let source: Awaited<ReturnType<typeof debianImage>>;
 beforeAll(async () => {
   source = await debianImage();
 }, 1_200_000);
 
-const registries: Record<string, () => Promise<string>> = {
-  "Debian's registry": dockerRegistry,
+/** A registry that is up, and how to reach it. */
+interface Reached {
+  readonly host: string;
+  readonly registry: RegistryClientOptions;
+  /** The same for skopeo: as the source and as the destination. */
+  readonly from: readonly string[];
+  readonly to: readonly string[];
+}
+
+const ann: Credentials = { type: "password", username: "ann", password: "s3cret" };
+
+function reached(host: string, registry: RegistryClientOptions, certificates?: string): Reached {
+  const words = (side: string): string[] => [
+    certificates === undefined
+      ? `--${side}-tls-verify=false`
+      : `--${side}-cert-dir=${certificates}`,
+    ...(registry.credentials === undefined ? [] : [`--${side}-creds=ann:s3cret`]),
+  ];
+  return { host, registry, from: words("src"), to: words("dest") };
+}
+
+const registries: Record<string, () => Promise<Reached>> = {
+  "Debian's registry": async () => reached(await dockerRegistry(), {}),
+  "Debian's registry with htpasswd": async () => {
+    const host = await dockerRegistry({ auth: await annOnly() });
+    return reached(host, { credentials: async () => ann });
+  },
+  "Debian's registry over TLS": async () => {
+    const tls = selfSigned();
+    const host = await dockerRegistry({ tls });
+    const hosts = { [host]: { scheme: "https", ca: tls.cert } } as const;
+    return reached(host, { hosts }, await certificateFolder(tls));
+  },
+  "Debian's registry with tokens": async () => {
+    const signer = selfSigned();
+    const issuer = "the token server of the tests";
+    const user = { user: "ann", password: "s3cret", knowsForm: true };
+    const tokens = await tokenServer({ signer, issuer, ...user });
+    const rootcertbundle = join(await certificateFolder(signer), "ca.crt");
+    const realm = `${tokens.origin}/token`;
+    const token = { realm, service: "registry.test", issuer, rootcertbundle };
+    const host = await dockerRegistry({ auth: { token } });
+    return reached(host, { credentials: async () => ann });
+  },
   "our registry": async () => {
     const served = await serveRegistry();
     onTestFinished(() => served.close());
-    return served.host;
+    return reached(served.host, {});
   },
 };
 
@@ -48,34 +96,33 @@ async function readLayers(store: ImageStore, image: Image): Promise<number> {
 
 describe.each(Object.entries(registries))("an image of Debian in %s", (_name, start) => {
   test("that we push is pulled by us and by skopeo, the same bytes", async () => {
-    const host = await start();
+    const { host, registry, from } = await start();
     const folder = await temporaryFolder();
-    const first = await ImageStore.open(join(folder, "first"));
+    const first = await ImageStore.open(join(folder, "first"), { registry });
     const image = await first.pull(`oci:${source.layout}:${source.tag}`);
     expect(image.layers.length).toBeGreaterThanOrEqual(4);
     const reference = `${host}/library/debian:v1`;
     await first.push(image.reference, reference);
 
-    const store = await ImageStore.open(join(folder, "ours"));
+    const store = await ImageStore.open(join(folder, "ours"), { registry });
     const pulled = await store.pull(reference);
     expect(pulled.digest).toBe(image.digest);
     expect(await readLayers(store, pulled)).toBeGreaterThan(100_000_000);
     const theirs = `oci:${folder}/theirs:v1`;
-    const from = ["--insecure-policy", "copy", "--src-tls-verify=false", `docker://${reference}`];
-    await run("skopeo", [...from, theirs]);
+    await run("skopeo", ["--insecure-policy", "copy", ...from, `docker://${reference}`, theirs]);
     const ours = await blobsOf(join(folder, "ours"));
     expect([...ours]).toEqual([...(await blobsOf(join(folder, "theirs")))]);
     for (const [name, found] of ours) expect(found).toBe(name);
   });
 
   test("that skopeo pushes is pulled by us", async () => {
-    const host = await start();
+    const { host, registry, to } = await start();
     const folder = await temporaryFolder();
     const reference = `${host}/library/debian:v2`;
-    const from = `oci:${source.layout}:${source.tag}`;
-    const push = ["--insecure-policy", "copy", "--dest-tls-verify=false", from];
-    await run("skopeo", [...push, `docker://${reference}`]);
-    const store = await ImageStore.open(join(folder, "ours"));
+    const layout = `oci:${source.layout}:${source.tag}`;
+    const push = ["--insecure-policy", "copy", ...to, layout, `docker://${reference}`];
+    await run("skopeo", push);
+    const store = await ImageStore.open(join(folder, "ours"), { registry });
     const image = await store.pull(reference);
     const original = await (await OciLayout.open(source.layout)).resolve(source.tag);
     expect(image.digest).toBe(original.digest);

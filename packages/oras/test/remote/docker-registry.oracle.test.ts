@@ -1,4 +1,3 @@
-import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import {
   attach,
@@ -10,15 +9,22 @@ import {
   type RegistryClientOptions,
   RemoteRepository,
 } from "@box/oras";
-import { drain, hasTool, run, type SelfSigned, selfSigned } from "@box/test-support";
+import {
+  annOnly,
+  certificateFolder,
+  dockerRegistry,
+  dockerRegistryProgram,
+  drain,
+  hasTool,
+  run,
+  selfSigned,
+  tokenServer,
+} from "@box/test-support";
 import { describe, expect, test } from "vitest";
 import { collect } from "../collect.ts";
-import { dockerRegistry, dockerRegistryProgram } from "../docker-registry.ts";
 import { expectCode } from "../expect-code.ts";
 import { noise, sampleImage } from "../sample-image.ts";
-import { temporaryFolder } from "../temporary-folder.ts";
 import { testClient } from "../test-client.ts";
-import { tokenServer } from "../token-server.ts";
 
 const hasRegistry = hasTool(dockerRegistryProgram);
 const hasSkopeo = hasTool("skopeo");
@@ -79,7 +85,7 @@ describe.skipIf(!hasRegistry)("Debian's docker-registry", () => {
   });
 
   test("with htpasswd lets in who knows the password", async () => {
-    const host = await dockerRegistry({ auth: await htpasswd() });
+    const host = await dockerRegistry({ auth: await annOnly() });
     await expectOnlyAnn(host, {}, "ORAS_AUTH_REQUIRED");
     const known = { credentials: async () => ann };
     await exchangeImage(host, known, ["--tls-verify=false", "--creds=ann:s3cret"]);
@@ -87,7 +93,7 @@ describe.skipIf(!hasRegistry)("Debian's docker-registry", () => {
 
   test("over TLS is trusted by its own authority only", async () => {
     const tls = selfSigned();
-    const host = await dockerRegistry({ tls, auth: await htpasswd() });
+    const host = await dockerRegistry({ tls, auth: await annOnly() });
     const trusting = (ca?: string) => ({
       hosts: { [host]: { scheme: "https" as const, ...(ca === undefined ? {} : { ca }) } },
       credentials: async () => ann,
@@ -159,21 +165,6 @@ describe.skipIf(!hasRegistry)("Debian's docker-registry", () => {
     expect(tokens.seen).toHaveLength(1);
   });
 });
-
-async function htpasswd(): Promise<unknown> {
-  const path = join(await temporaryFolder(), "htpasswd");
-  // The bcrypt hash of "s3cret", made by crypt(3).
-  await writeFile(path, "ann:$2y$05$abcdefghijklmnopqrstuuLK7U1u6pVRmL7L1BBM2aS35PSZnDXlK\n");
-  return { htpasswd: { realm: "test", path } };
-}
-
-/** A folder of certificates as skopeo wants it. */
-async function certificateFolder({ cert }: SelfSigned): Promise<string> {
-  const folder = join(await temporaryFolder(), "certificates");
-  await mkdir(folder);
-  await writeFile(join(folder, "ca.crt"), cert);
-  return folder;
-}
 
 /** What strangers get: nobody, and one with a wrong password. */
 async function expectOnlyAnn(

@@ -1,11 +1,12 @@
 import { spawn } from "node:child_process";
-import { writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { get as httpGet } from "node:http";
 import { get as httpsGet } from "node:https";
 import { createServer } from "node:net";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
-import { temporaryFolder } from "./temporary-folder.ts";
+import type { SelfSigned } from "./self-signed.ts";
 
 /** The name of Debian's registry. */
 export const dockerRegistryProgram = "docker-registry";
@@ -46,6 +47,28 @@ export async function dockerRegistry(options: DockerRegistryOptions = {}): Promi
     await new Promise((done) => setTimeout(done, 25));
   }
   throw new Error("docker-registry did not start");
+}
+
+/** Lets one user in, as the registry's configuration has it: `ann` with the password `s3cret`. */
+export async function annOnly(): Promise<unknown> {
+  const path = join(await temporaryFolder(), "htpasswd");
+  // The bcrypt hash of the password, made by crypt(3).
+  await writeFile(path, "ann:$2y$05$abcdefghijklmnopqrstuuLK7U1u6pVRmL7L1BBM2aS35PSZnDXlK\n");
+  return { htpasswd: { realm: "test", path } };
+}
+
+/** A folder with one certificate, `ca.crt`, as skopeo and the registry's token access want it. */
+export async function certificateFolder({ cert }: SelfSigned): Promise<string> {
+  const folder = join(await temporaryFolder(), "certificates");
+  await mkdir(folder);
+  await writeFile(join(folder, "ca.crt"), cert);
+  return folder;
+}
+
+async function temporaryFolder(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), "box-registry-"));
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  return folder;
 }
 
 async function freePort(): Promise<number> {

@@ -1,6 +1,7 @@
 import { randomUUID, sign, X509Certificate } from "node:crypto";
 import type { IncomingMessage } from "node:http";
-import { type ScriptedServer, type SelfSigned, scriptedServer } from "@box/test-support";
+import { type ScriptedServer, scriptedServer } from "./scripted-server.ts";
+import type { SelfSigned } from "./self-signed.ts";
 
 /** Options of {@link tokenServer}. */
 export interface TokenServerOptions {
