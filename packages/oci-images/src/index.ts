@@ -46,5 +46,6 @@ export type {
   PushOptions,
   StoredReference,
 } from "./store/image-store-options.ts";
+export type { Leases } from "./store/leases.ts";
 export type { RegistrySettings } from "./store/sources.ts";
 export type { BlobFinding, VerifyBlobsOptions } from "./store/verify-store.ts";

@@ -37,7 +37,11 @@ export interface Image {
   readonly layers: readonly ImageLayer[];
 }
 
-const configTypes: ReadonlySet<string> = new Set([mediaTypes.ociConfig, mediaTypes.dockerConfig]);
+/** The types of configs of images; those of artifacts are others. */
+export const configTypes: ReadonlySet<string> = new Set([
+  mediaTypes.ociConfig,
+  mediaTypes.dockerConfig,
+]);
 
 /** How large an image may be before it is refused. */
 export interface ImageLimits {

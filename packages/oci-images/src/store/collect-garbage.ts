@@ -11,6 +11,7 @@ import {
 } from "@box/oras";
 import type { ImageLimits } from "../image/image.ts";
 import { type ReadNodeOptions, readNode } from "../platform/select.ts";
+import type { Leases } from "./leases.ts";
 
 /** Options of `collectGarbage`. */
 export interface CollectGarbageOptions extends OperationOptions {
@@ -20,6 +21,8 @@ export interface CollectGarbageOptions extends OperationOptions {
   readonly graceMs?: number;
   /** Manifests and blobs that stay besides those that the index names. */
   readonly keep?: Iterable<Digest>;
+  /** What is in use for a while and stays too; the leases of `ImageStore.lease` unless given. */
+  readonly leases?: Pick<Leases, "held">;
   /** Whether blobs are only counted. */
   readonly dryRun?: boolean;
 }
@@ -47,7 +50,8 @@ export async function collectGarbage(
 ): Promise<CollectedGarbage> {
   const { signal } = options;
   return layout.exclusively(async () => {
-    const marked = new Set<Digest>(options.keep ?? []);
+    const leased = (await options.leases?.held()) ?? [];
+    const marked = new Set<Digest>([...(options.keep ?? []), ...leased]);
     const { manifests } = await layout.index();
     const kept = [...marked].map((digest) => resolveKept(layout, digest, signal));
     const roots = [...manifests, ...(await Promise.all(kept)).filter((one) => one !== undefined)];

@@ -10,8 +10,13 @@ import {
   type OperationOptions,
   type Platform,
 } from "@box/oras";
+<<<<<<< HEAD
 import type { ArchiveInput } from "../archive/plain-archive.ts";
 import { type WriteArchiveOptions, writeArchive } from "../archive/write-archive.ts";
+=======
+import type { ArchiveInput } from "../archive/stage.ts";
+import type { WriteArchiveOptions } from "../archive/write-archive.ts";
+>>>>>>> 2f1ba31 (oci-images: lease images, verify deeply, tell how far exports are)
 import { ImageError } from "../errors.ts";
 import {
   defaultImageLimits,
@@ -37,6 +42,7 @@ import {
   collectGarbage,
 } from "./collect-garbage.ts";
 import { openDestination } from "./destinations.ts";
+import { exportImage } from "./export-image.ts";
 import { bareDescriptor, fetchImage, resolveSource, tellCopy } from "./fetch-image.ts";
 import type {
   GetImageOptions,
@@ -49,6 +55,7 @@ import type {
   StoredReference,
 } from "./image-store-options.ts";
 import { importImages } from "./import-images.ts";
+import { leaseIfWritable, leaseImage, leasesOf, requireWhole } from "./lease-image.ts";
 import { pushImage } from "./push-image.ts";
 import { type ImageSource, openSource } from "./sources.ts";
 import { type BlobFinding, type VerifyBlobsOptions, verifyBlobs } from "./verify-store.ts";
@@ -139,7 +146,7 @@ export class ImageStore {
     const root = await this.#resolve(name);
     if (root === undefined) throw notFound(name);
     const image = await this.#load(root, name, options);
-    await this.#requireWhole(image);
+    await requireWhole(this.#layout, image);
     return image;
   }
 
@@ -161,6 +168,7 @@ export class ImageStore {
     options: PushOptions = {},
   ): Promise<PushedImage> {
     const image = await this.get(reference, options);
+    await using _lease = await leaseIfWritable(this.#layout, image, options);
     await using target = await openDestination(parseImageReference(destination), {
       ...this.#options,
       ...options,
@@ -204,7 +212,20 @@ export class ImageStore {
     options: WriteArchiveOptions & GetImageOptions = {},
   ): Promise<AsyncIterable<Uint8Array>> {
     const image = await this.get(reference, options);
-    return writeArchive(this.#layout, image, options);
+    return exportImage(this.#layout, image, options);
+  }
+
+  /**
+   * Keeps an image's content until the lease is disposed of or this process dies, also when the image loses its names
+   * meanwhile.
+   *
+   * @throws {@link ImageError} `OCI_IMAGE_NOT_FOUND`, `OCI_IMAGE_INCOMPLETE`; IoError.
+   */
+  async lease(
+    reference: string | ImageReference,
+    options: GetImageOptions = {},
+  ): Promise<AsyncDisposable> {
+    return leaseImage(this.#layout, await this.get(reference, options), options);
   }
 
   /** Gives an image of the store one more name. */
@@ -224,14 +245,15 @@ export class ImageStore {
     return this.#layout.untag(this.#nameOf(reference), options);
   }
 
-  /** Removes what no name leads to; see `collectGarbage`. */
+  /** Removes what neither a name nor a lease leads to; see `collectGarbage`. */
   async collectGarbage(options: CollectGarbageOptions): Promise<CollectedGarbage> {
-    return collectGarbage(this.#layout, options, this.#limits);
+    const leases = leasesOf(this.#layout);
+    return collectGarbage(this.#layout, { leases, ...options }, this.#limits);
   }
 
-  /** Hashes every blob; see `verifyBlobs`. */
+  /** Hashes every blob and looks whether the named images are whole; see `verifyBlobs`. */
   async verify(options: VerifyBlobsOptions = {}): Promise<readonly BlobFinding[]> {
-    return verifyBlobs(this.#layout, options);
+    return verifyBlobs(this.#layout, options, this.#options);
   }
 
   /** Reads a layer's tar archive, verified at its end; see {@link openLayer}. */
@@ -317,18 +339,6 @@ export class ImageStore {
       platform: config.platform,
       layers: pairLayers(manifest, config),
     };
-  }
-
-  async #requireWhole(image: Image): Promise<void> {
-    for (const { descriptor } of image.layers) {
-      if (await this.#layout.exists(descriptor)) continue;
-      throw new ImageError({
-        code: "OCI_IMAGE_INCOMPLETE",
-        message: `cannot use ${image.reference}: the store lacks layer ${descriptor.digest}`,
-        details: { reference: image.reference, digest: descriptor.digest },
-        hint: "pull the image again",
-      });
-    }
   }
 
   async #resolve(name: string): Promise<Descriptor | undefined> {

@@ -1,7 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { ImageStore } from "@box/oci-images";
-import { copy, MemoryTarget, OciLayout } from "@box/oras";
+import { copy, digestOf, MemoryTarget, mediaTypes, OciLayout } from "@box/oras";
 import { serveRegistry } from "@box/oras/registry-server";
 import { hasTool, run } from "@box/test-support";
 import { describe, expect, test } from "vitest";
@@ -33,6 +33,30 @@ describe.skipIf(!hasSkopeo)("skopeo", () => {
     const inspected = JSON.parse(await run("skopeo", ["inspect", fromStore]));
     expect(inspected.Digest).toBe(root.digest);
     await run("skopeo", [...copyArgs, fromStore, `oci:${folder}/again:v3`]);
+  });
+
+  test("pushes images of Docker's schema 2 that the store pulls, and reads its archives of them", async () => {
+    const folder = await temporaryFolder();
+    const target = new MemoryTarget();
+    const tars = [new Uint8Array(10_240), new Uint8Array(20_480)];
+    await target.tag(await addImage(target, { tars }), "v1");
+    const layout = await OciLayout.ensure(join(folder, "layout"));
+    await copy(target, "v1", layout);
+    await using registry = await serveRegistry();
+    const remote = `${registry.host}/team/app:v1`;
+    const push = ["--insecure-policy", "copy", "--dest-tls-verify=false", "--format", "v2s2"];
+    await run("skopeo", [...push, `oci:${layout.directory}:v1`, `docker://${remote}`]);
+    const store = await ImageStore.open(join(folder, "store"), { platform });
+    const image = await store.pull(remote);
+    expect(image.root.mediaType).toBe(mediaTypes.dockerManifest);
+    expect(image.manifest.config.mediaType).toBe(mediaTypes.dockerConfig);
+    expect(image.config.diffIds).toEqual(tars.map((tar) => digestOf(tar)));
+    for (const layer of image.layers) for await (const _chunk of store.openLayer(layer));
+    // In an image layout skopeo knows only OCI's own types; in an archive it takes these.
+    const path = join(folder, "docker.tar");
+    await writeFile(path, await store.export(remote, { format: "docker-archive" }));
+    const inspected = await run("skopeo", ["inspect", "--config", `docker-archive:${path}`]);
+    expect(JSON.parse(inspected).rootfs.diff_ids).toEqual(image.config.diffIds);
   });
 
   test.each(["oci-archive", "docker-archive", "docker-archive-legacy"] as const)(

@@ -16,8 +16,11 @@ export async function run(
   using _memory = flatMemory();
   const store = await openImages(context);
   const name = nameIn(input.ref);
+  const progress = await context.progress();
   const chunks = await store.export(input.ref, {
     signal,
+    onProgress: (item, done, total) =>
+      progress.event({ type: "progress", task: "export", item, done, total, unit: "bytes" }),
     ...(name === undefined ? {} : { name }),
     ...(input.archiveFormat === undefined ? {} : { format: input.archiveFormat }),
     ...(input.platform === undefined ? {} : { platform: parsePlatform(input.platform) }),
@@ -27,7 +30,6 @@ export async function run(
     return undefined;
   }
   const file = resolve(context.cwd, input.output);
-  const progress = await context.progress();
   const sizeBytes = await createFileDurably(
     file,
     async (target) => {
@@ -35,7 +37,6 @@ export async function run(
       for await (const chunk of chunks) {
         await target.write?.(done, chunk);
         done += chunk.byteLength;
-        progress.event({ type: "progress", task: "export", done, unit: "bytes" });
       }
       return done;
     },

@@ -1,0 +1,105 @@
+import { randomUUID } from "node:crypto";
+import { readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { isBoxError } from "@box/errors";
+import { acquireLock, ensureDirectory, errnoOf, type Lock, toIoError } from "@box/io/node";
+import { type Digest, isDigest, OrasError } from "@box/oras";
+
+/** Who needs content for a while, although no name may lead to it any more. */
+export interface Leases {
+  /** Keeps the content of manifests and indexes until it is disposed of, or until this process dies. */
+  acquire(digests: readonly Digest[]): Promise<AsyncDisposable>;
+  /** What is kept at present, by this and other processes. */
+  held(): Promise<readonly Digest[]>;
+}
+
+/**
+ * Leases as files in a folder, each with a lock that the kernel frees when its process dies. Whoever calls them holds
+ * the layout's lock, so that no lease begins while garbage is collected.
+ */
+export class FileLeases implements Leases {
+  readonly #folder: string;
+
+  /** @param folder - Made when the first lease begins. */
+  constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  /** {@inheritDoc Leases.acquire} */
+  async acquire(digests: readonly Digest[]): Promise<AsyncDisposable> {
+    await ensureDirectory(this.#folder);
+    const path = join(this.#folder, randomUUID());
+    const lock = await acquireLock(`${path}.lock`, { command: "use images", timeoutMs: 0 });
+    try {
+      await writeFile(`${path}.json`, JSON.stringify(digests), { mode: 0o600 });
+    } catch (error) {
+      await end(path, lock);
+      throw toIoError(error, { action: "cannot write", path: `${path}.json` });
+    }
+    return { [Symbol.asyncDispose]: () => end(path, lock) };
+  }
+
+  /** {@inheritDoc Leases.held} */
+  async held(): Promise<readonly Digest[]> {
+    const digests: Digest[] = [];
+    for (const name of await this.#names()) {
+      const path = join(this.#folder, name.slice(0, -".json".length));
+      const lock = await lockOfDead(path);
+      if (lock === undefined) digests.push(...(await readDigests(`${path}.json`)));
+      else await end(path, lock);
+    }
+    return digests;
+  }
+
+  async #names(): Promise<readonly string[]> {
+    try {
+      return (await readdir(this.#folder)).filter((name) => name.endsWith(".json"));
+    } catch (error) {
+      if (errnoOf(error) === "ENOENT") return [];
+      throw toIoError(error, { action: "cannot list", path: this.#folder });
+    }
+  }
+}
+
+/** The lock of a lease whose process is gone; nothing while it lives. */
+async function lockOfDead(path: string): Promise<Lock | undefined> {
+  try {
+    return await acquireLock(`${path}.lock`, { timeoutMs: 0 });
+  } catch (error) {
+    if (isBoxError(error) && error.code === "IO_LOCK_HELD") return undefined;
+    throw error;
+  }
+}
+
+async function readDigests(path: string): Promise<readonly Digest[]> {
+  let text: string;
+  try {
+    text = await readFile(path, "utf8");
+  } catch (error) {
+    // It has ended since.
+    if (errnoOf(error) === "ENOENT") return [];
+    throw toIoError(error, { action: "cannot read", path });
+  }
+  const digests: unknown = parse(text);
+  const isRight = (one: unknown): one is Digest => typeof one === "string" && isDigest(one);
+  if (Array.isArray(digests) && digests.every(isRight)) return digests;
+  throw new OrasError({
+    code: "OCI_LAYOUT_INVALID",
+    message: `cannot tell what is in use: ${path} is malformed`,
+    details: { path },
+  });
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+async function end(path: string, lock: Lock): Promise<void> {
+  await rm(`${path}.json`, { force: true });
+  await lock.release();
+  await rm(`${path}.lock`, { force: true });
+}
