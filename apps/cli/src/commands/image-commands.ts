@@ -82,6 +82,26 @@ export const imageCommands: readonly CommandSpec[] = [
     action: () => import("./rmi/action.ts"),
   }),
   defineCommand({
+    path: ["verify"],
+    summary: "hash every blob of this home's images and look whether each image is whole",
+    args: [],
+    flags: [
+      {
+        name: "deep",
+        summary: "unpack every layer too, and compare it with what the image's config says",
+      },
+      { name: "repair", summary: "take damaged blobs away, so that the next pull brings them" },
+    ],
+    examples: [
+      { command: "box verify", summary: "Everything as it was pulled" },
+      { command: "box verify --deep", summary: "And what the layers unpack to" },
+    ],
+    failures: ["corrupt", "io"],
+    mutates: true,
+    schemas: () => import("./verify/schemas.ts"),
+    action: () => import("./verify/action.ts"),
+  }),
+  defineCommand({
     path: ["tag"],
     summary: "give an image of this home one more name",
     args: [

@@ -17,8 +17,8 @@ const complete = async (...words: string[]) => {
 };
 
 test("offers commands that start with what is typed", async () => {
-  expect(await complete("ver")).toEqual(["version"]);
-  expect(await complete("--home", "/h", "ver")).toEqual(["version"]);
+  expect(await complete("ver")).toEqual(["verify", "version"]);
+  expect(await complete("--home", "/h", "ver")).toEqual(["verify", "version"]);
 });
 
 test("never offers a hidden command", async () => {

@@ -10,13 +10,8 @@ import {
   type OperationOptions,
   type Platform,
 } from "@box/oras";
-<<<<<<< HEAD
 import type { ArchiveInput } from "../archive/plain-archive.ts";
-import { type WriteArchiveOptions, writeArchive } from "../archive/write-archive.ts";
-=======
-import type { ArchiveInput } from "../archive/stage.ts";
 import type { WriteArchiveOptions } from "../archive/write-archive.ts";
->>>>>>> 2f1ba31 (oci-images: lease images, verify deeply, tell how far exports are)
 import { ImageError } from "../errors.ts";
 import {
   defaultImageLimits,

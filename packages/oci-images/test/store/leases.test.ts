@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { acquireLock } from "@box/io/node";
 import { type Image, ImageStore } from "@box/oci-images";
 import { copy, MemoryTarget, OciLayout } from "@box/oras";
@@ -48,7 +49,7 @@ describe("an image without a name stays while it is leased", () => {
 
   test("by another process, until that is killed", { timeout: 30_000 }, async () => {
     const made = await storeWithImage();
-    const script = join(import.meta.dirname, "lease-child.ts");
+    const script = fileURLToPath(new URL("./lease-child.ts", import.meta.url));
     const folder = made.store.layout.directory;
     const args = ["--conditions=@box/source", script, folder, made.image.reference];
     const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });

@@ -4,6 +4,7 @@ import { readdir, readFile, stat } from "node:fs/promises";
 import type { ServerResponse } from "node:http";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
+import { fileURLToPath } from "node:url";
 import { ImageStore } from "@box/oci-images";
 import { type Descriptor, MemoryTarget } from "@box/oras";
 import { drain, type ScriptedServer, scriptedServer } from "@box/test-support";
@@ -12,7 +13,7 @@ import { addImage, noise } from "../sample-image.ts";
 import { temporaryFolder } from "../temporary-folder.ts";
 
 const platform = { os: "linux", architecture: "amd64" };
-const script = join(import.meta.dirname, "pull-child.ts");
+const script = fileURLToPath(new URL("./pull-child.ts", import.meta.url));
 const processes = 4;
 
 interface Child {
