@@ -43,11 +43,21 @@ export async function runBox(host: Host, { commands, version }: RunOptions): Pro
     await host.stdout.flush();
     return exitCode;
   } catch (error) {
-    const { cause, exitCode } = error instanceof ExitCodeError ? error : { cause: error };
+    const first = firstFailure(error);
+    const { cause, exitCode } = first instanceof ExitCodeError ? first : { cause: first };
     const shown = host.signal.aborted && kindOf(cause) === "aborted" ? host.signal.reason : cause;
     host.stderr.write(await describeError(host, shown, globals));
     return exitCode ?? exitCodeOf(shown);
   }
+}
+
+/** Where closing failed as well, what failed before it. */
+function firstFailure(error: unknown): unknown {
+  let first = error;
+  while (first instanceof Error && first.name === "SuppressedError" && "suppressed" in first) {
+    first = first.suppressed;
+  }
+  return first;
 }
 
 interface CommandRun {
@@ -97,7 +107,9 @@ async function runCommand(
       },
     });
   } catch (error) {
-    if (timeout.signal.aborted && kindOf(error) === "aborted") throw timeout.signal.reason;
+    if (timeout.signal.aborted && kindOf(firstFailure(error)) === "aborted") {
+      throw timeout.signal.reason;
+    }
     throw error;
   } finally {
     timeout.stop();

@@ -53,6 +53,24 @@ describe("a new disk file", () => {
     expect(readdirSync(path)).toEqual(["a.raw"]);
   });
 
+  test("keeps its size when making it larger was interrupted, and tells how far that was", async () => {
+    const { path, box } = await diskFolder();
+    expect((await box("disk", "create", "a.qcow2", "1MiB")).exitCode).toBe(0);
+    const controller = new AbortController();
+    const argv = ["disk", "resize", "--preallocation", "full", "a.qcow2", "3GiB"];
+    const words = [...argv, "--progress", "json"];
+    const running = runBoxHere(words, { cwd: path, signal: controller.signal });
+    while (statSync(join(path, "a.qcow2")).size < 2 ** 24) await setImmediate();
+    controller.abort(new CliError({ code: "CLI_INTERRUPTED", message: "stopped by SIGINT" }));
+    const run = await running;
+    expect(run).toMatchObject({ exitCode: 130, stdout: "" });
+    expect(run.stderr).toContain('"task":"preallocate"');
+    expect(statSync(join(path, "a.qcow2")).size).toBeLessThan(2 ** 20);
+    const { stdout } = await box("disk", "info", "--format", "json", "a.qcow2");
+    expect(JSON.parse(stdout)).toMatchObject({ virtualSizeBytes: 2 ** 20 });
+    expect((await box("disk", "check", "a.qcow2")).exitCode).toBe(0);
+  });
+
   test("replaces the leftover of a run that was killed", async () => {
     const { path, box } = await diskFolder();
     writeFileSync(join(path, ".tmp-4194000-1-0123456789abcdef"), "half");

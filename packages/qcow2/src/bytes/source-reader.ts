@@ -76,7 +76,7 @@ export function throwIfAborted(signal: AbortSignal | undefined): void {
 export class SourceReader {
   /** The file behind the image. */
   readonly source: RandomAccess;
-  readonly #signal: AbortSignal | undefined;
+  #signal: AbortSignal | undefined;
   #sizeBytes: number;
 
   private constructor(source: RandomAccess, sizeBytes: number, signal: AbortSignal | undefined) {
@@ -104,6 +104,17 @@ export class SourceReader {
   /** The file's size in bytes, as last known. */
   get sizeBytes(): number {
     return this.#sizeBytes;
+  }
+
+  /** Does work that has to be done also when the caller has given up: it ends what was begun. */
+  async regardless<Value>(work: () => Promise<Value>): Promise<Value> {
+    const signal = this.#signal;
+    this.#signal = undefined;
+    try {
+      return await work();
+    } finally {
+      this.#signal = signal;
+    }
   }
 
   /** Told after a write: the file reaches at least this far. */

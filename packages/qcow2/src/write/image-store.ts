@@ -121,7 +121,7 @@ export class ImageStore {
     return range;
   }
 
-  /** {@link allocateTogether} from what is free already, where such a run is soon found. */
+  /** Takes exactly this many free clusters that lie together; behind everything else where no such run is soon found. */
   async allocateRun(clusters: number): Promise<HostRange> {
     const tooShort: HostRange[] = [];
     let found: HostRange | undefined;
@@ -134,19 +134,13 @@ export class ImageStore {
     for (const { offset, clusters: length } of tooShort) {
       await this.refcounts.lower(offset, length * clusterSize);
     }
-    return found ?? this.allocateTogether(clusters);
+    return found ?? this.refcounts.allocateTogether(clusters);
   }
 
   /** Says that a range holds a structure, unless that is known. */
   async claimOnce(offset: number, length: number, structure: Qcow2Structure): Promise<void> {
     if (this.metadata.holds(offset, length, structure)) return;
     await this.host.guarded(() => this.metadata.claim(offset, length, structure));
-  }
-
-  /** Takes exactly this many free clusters that lie together. */
-  async allocateTogether(clusters: number): Promise<HostRange> {
-    this.#hasAllocated = true;
-    return this.refcounts.allocateTogether(clusters);
   }
 
   /** Writes a table that nothing names yet to clusters that are free. */

@@ -17,23 +17,17 @@ import {
   type SnapshotChange,
   type SnapshotParts,
 } from "../snapshots/snapshot-changes.ts";
+import { changeSize } from "./change-size.ts";
 import { ClusterWriter } from "./cluster-writer.ts";
 import { ClusterZeroer, type ZeroMode } from "./cluster-zeroer.ts";
-import { cutData, growData, isDataLonger, requireSizableData } from "./data-file-size.ts";
+import { isDataLonger, requireSizableData } from "./data-file-size.ts";
 import { dropClusters, dropTables } from "./empty-disk.ts";
 import { HostFile } from "./host-file.ts";
 import { ImageStore, type ImageStoreParts } from "./image-store.ts";
 import { L2Finder } from "./l2-cursor.ts";
 import { OperationQueue } from "./operation-queue.ts";
-import { preallocateRange } from "./preallocate.ts";
-import {
-  growDisk,
-  l1EntriesFor,
-  type ResizeOptions,
-  requireResizable,
-  writeSize,
-} from "./resize.ts";
-import { dropPast, finishCut, type ShrinkParts, shrinkDisk } from "./shrink.ts";
+import { type ResizeOptions, requireResizable, writeSize } from "./resize.ts";
+import { dropPast, finishCut, type ShrinkParts } from "./shrink.ts";
 
 /** Everything that {@link ImageWriter} writes with. */
 export interface ImageWriterParts extends Omit<ImageStoreParts, "queue"> {
@@ -63,6 +57,7 @@ export class ImageWriter {
   #open: OpenWriter | undefined;
   #failure: Qcow2Error | undefined;
   #bitmapChanges = 0;
+  #isClosing = false;
 
   constructor(parts: ImageWriterParts) {
     this.#parts = parts;
@@ -246,42 +241,25 @@ export class ImageWriter {
   async #resize(
     open: OpenWriter,
     sizeBytes: number,
-    { preallocation = "off" }: ResizeOptions,
+    options: ResizeOptions,
     bitmaps: SizeChange | undefined,
   ): Promise<void> {
-    const { layer, header } = this.#parts;
-    const { store, data } = open;
+    const { header, signal } = this.#parts;
+    const { store } = open;
     const setSize = async (): Promise<void> => {
       if (bitmaps === undefined) return writeSize({ store, header }, sizeBytes);
       this.#bitmapChanges++;
       await bitmaps({ ...this.#parts, store });
     };
-    await commitAll(open);
-    const shrinking = this.#shrinkParts(open);
-    if (sizeBytes < layer.sizeBytes) {
-      await shrinkDisk(shrinking, sizeBytes, l1EntriesFor(header.info, sizeBytes), setSize);
-      if (data !== store.host) await cutData(data, sizeBytes);
-      return;
-    }
-    // A crash may have ended a shrink before it was done.
-    await dropPast(shrinking);
-    if (data !== store.host) {
-      await commitAll(open);
-      await growData(data, layer.sizeBytes, sizeBytes);
-    }
-    // A raw data file is read without the tables, which must not say less than it.
-    const isRawData = header.info.dataFile?.isRaw === true;
-    const amount = preallocation === "off" && isRawData ? "metadata" : preallocation;
-    const zero = async (start: number, length: number): Promise<void> => {
-      await this.#zeroRange(open, start, length, "zero");
-      await commitAll(open);
-    };
-    const preallocate = async (start: number, end: number): Promise<void> => {
-      const parts = { ...open, isRawData };
-      if (amount !== "off") await preallocateRange(parts, start, end, amount);
-      await commitAll(open);
-    };
-    await growDisk({ store, layer, header, zero, preallocate, setSize }, sizeBytes);
+    const zero = (start: number, length: number) => this.#zeroRange(open, start, length, "zero");
+    const regardless = (work: () => Promise<void>) => this.#regardless(work);
+    const parts = { ...this.#shrinkParts(open), signal, setSize, zero, regardless };
+    await changeSize(parts, sizeBytes, options);
+  }
+
+  async #regardless<Value>(work: () => Promise<Value>): Promise<Value> {
+    const { reader, layer } = this.#parts;
+    return reader.regardless(() => layer.parts.dataReader.regardless(work));
   }
 
   async #zeroRange(
@@ -291,6 +269,7 @@ export class ImageWriter {
     mode: ZeroMode,
   ): Promise<void> {
     for (let done = 0; done < length; ) {
+      throwIfAborted(this.#parts.signal);
       const step = Math.min(length - done, zeroStepBytes);
       await this.#requireSound(start + done, step);
       for (let part = 0; part < step; ) {
@@ -312,12 +291,15 @@ export class ImageWriter {
     await this.#change(run, async () => {});
   }
 
-  /** Flushes, unless a failure that was told already has ended all writing. */
+  /** Flushes, also when the caller has given up, unless a failure that was told already has ended all writing. */
   async close(): Promise<void> {
     await this.#queue.run(async () => {});
     if (this.#failure !== undefined) return;
-    await this.flush();
-    await this.settleBitmaps();
+    this.#isClosing = true;
+    await this.#regardless(async () => {
+      await this.flush();
+      await this.settleBitmaps();
+    });
   }
 
   /** Whether what is in memory must never reach the file: an overlap was found, or the storage lost what it had. */
@@ -345,7 +327,7 @@ export class ImageWriter {
     judge: () => Promise<Judged>,
   ): Promise<Value> {
     return this.#queue.run(async () => {
-      throwIfAborted(this.#parts.signal);
+      if (!this.#isClosing) throwIfAborted(this.#parts.signal);
       if (this.#failure) throw this.#failure;
       const judged = await judge();
       let open = this.#open;

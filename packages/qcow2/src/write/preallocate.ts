@@ -1,3 +1,4 @@
+import { throwIfAborted } from "../bytes/source-reader.ts";
 import type { HostRange } from "../refcount/refcounts.ts";
 import { type ClusterEntry, unitMask, unitsPerCluster } from "./cluster-entry.ts";
 import type { ClusterWriter } from "./cluster-writer.ts";
@@ -19,6 +20,10 @@ export interface PreallocateParts {
   readonly finder: L2Finder;
   /** Puts what is waiting into the file. */
   readonly commit: () => Promise<void>;
+  /** Ends it between two steps. */
+  readonly signal: AbortSignal | undefined;
+  /** Told how far it is, in bytes of the disk. */
+  readonly onProgress: ((doneBytes: number) => void) | undefined;
 }
 
 const zeroBytes = 2 ** 21;
@@ -33,9 +38,9 @@ export async function preallocateRange(
   end: number,
   amount: "metadata" | "full",
 ): Promise<void> {
-  const { store, data, writer, finder, commit } = parts;
+  const { store, writer, finder, commit, signal, onProgress } = parts;
   const { clusterSize, format } = finder;
-  if (amount === "full" && format.hasDataFile) await writeZeros(data, start, end);
+  if (amount === "full" && format.hasDataFile) await writeZeros(parts, start, end);
   const isWritten = amount === "full" && !format.hasDataFile;
   const units = placedUnits(parts, amount);
   for (let at = Math.ceil(start / clusterSize) * clusterSize; at < end; ) {
@@ -44,6 +49,8 @@ export async function preallocateRange(
       : (await placeSome(parts, at / clusterSize, Math.ceil(end / clusterSize), units)) *
         clusterSize;
     if (store.isFull) await commit();
+    throwIfAborted(signal);
+    onProgress?.(Math.min(at, end));
   }
 }
 
@@ -98,8 +105,14 @@ async function takePlaces(
   return range;
 }
 
-async function writeZeros(data: HostFile, start: number, end: number): Promise<void> {
+async function writeZeros(
+  { data, signal, onProgress }: PreallocateParts,
+  start: number,
+  end: number,
+): Promise<void> {
   for (let at = start; at < end; at += zeroBytes) {
+    throwIfAborted(signal);
+    onProgress?.(at);
     await data.write(at, new Uint8Array(Math.min(zeroBytes, end - at)), "data cluster");
   }
 }

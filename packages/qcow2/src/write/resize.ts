@@ -16,6 +16,11 @@ export interface ResizeOptions {
    * `full` also writes zeros. `off` unless given.
    */
   readonly preallocation?: "off" | "metadata" | "full";
+  /** Told how far preallocating is, in bytes of the disk. */
+  readonly onProgress?: (progress: {
+    readonly doneBytes: number;
+    readonly totalBytes: number;
+  }) => void;
 }
 
 /** What growing a disk needs. */
@@ -32,6 +37,8 @@ export interface GrowParts {
   readonly preallocate: (start: number, end: number) => Promise<void>;
   /** Writes the new size to the header, and bitmaps of that size. */
   readonly setSize: () => Promise<void>;
+  /** Gives back what was made behind the end of the disk. */
+  readonly undo: () => Promise<void>;
 }
 
 /**
@@ -107,6 +114,8 @@ export async function growDisk(parts: GrowParts, sizeBytes: number): Promise<voi
     await parts.setSize();
   } catch (error) {
     layer.moveTo(old);
+    // Otherwise it stays behind the end until the disk grows the next time.
+    await parts.undo().catch(() => {});
     throw error;
   }
   await store.host.flush();
@@ -128,7 +137,7 @@ async function moveL1({ store, layer, header }: GrowParts, entries: number): Pro
   const clusterSize = header.info.clusterSizeBytes;
   const { cache, reader } = layer.parts;
   const clusters = Math.ceil((entries * 8) / clusterSize);
-  const { offset } = await store.allocateTogether(clusters);
+  const { offset } = await store.allocateRun(clusters);
   await store.host.guarded(() => store.metadata.claim(offset, clusters * clusterSize, "L1 table"));
   const table = new Uint8Array(clusters * clusterSize);
   await reader.readExactly(l1Offset, l1Entries * 8, "L1 table", table);

@@ -3,6 +3,7 @@ import type { CommandContext } from "../../command/define-command.ts";
 import { aboutFile } from "../../disks/about-file.ts";
 import { type OpenDisk, openDisk } from "../../disks/open-disk.ts";
 import { parseNewSize } from "../../disks/parse-disk-size.ts";
+import { showProgress } from "../../disks/show-progress.ts";
 import { CliError } from "../../errors.ts";
 import { formatFields, formatSize } from "../../output/table.ts";
 import type { DiskResizeInput, DiskResizeOutput } from "./schemas.ts";
@@ -25,7 +26,11 @@ export async function run(
   const virtualSizeBytes = parseNewSize(size, oldSizeBytes);
   if (virtualSizeBytes < oldSizeBytes && !shrink)
     throw wouldCut(file, oldSizeBytes, virtualSizeBytes);
-  await aboutFile(file, () => resize(disk, virtualSizeBytes, { shrink, preallocation }));
+  const tell = await showProgress(context, "preallocate", file);
+  const onProgress: ResizeOptions["onProgress"] = ({ doneBytes, totalBytes }) =>
+    tell(doneBytes, totalBytes);
+  const options = { shrink, preallocation, onProgress };
+  await aboutFile(file, () => resize(disk, virtualSizeBytes, options));
   return { file, format, oldSizeBytes, virtualSizeBytes };
 }
 
