@@ -20,8 +20,17 @@ export interface DockerRegistryOptions {
 
 /** Starts Debian's registry on loopback and waits until it answers; it ends with the test. @returns `127.0.0.1:PORT`. */
 export async function dockerRegistry(options: DockerRegistryOptions = {}): Promise<string> {
+  const { host, stop } = await startDockerRegistry(await temporaryFolder(), options);
+  onTestFinished(stop);
+  return host;
+}
+
+/** The same in a folder, until it is stopped. */
+export async function startDockerRegistry(
+  folder: string,
+  options: DockerRegistryOptions = {},
+): Promise<{ readonly host: string; readonly stop: () => void }> {
   const { auth, tls } = options;
-  const folder = await temporaryFolder();
   const host = `127.0.0.1:${await freePort()}`;
   const certificate = join(folder, "registry.crt");
   const key = join(folder, "registry.key");
@@ -39,13 +48,12 @@ export async function dockerRegistry(options: DockerRegistryOptions = {}): Promi
   const path = join(folder, "config.yml");
   await writeFile(path, JSON.stringify(config));
   const child = spawn(dockerRegistryProgram, ["serve", path], { stdio: "ignore" });
-  onTestFinished(() => {
-    child.kill("SIGKILL");
-  });
+  const stop = (): void => void child.kill("SIGKILL");
   for (let attempt = 0; attempt < 400; attempt++) {
-    if (await answers(host, tls?.cert)) return host;
+    if (await answers(host, tls?.cert)) return { host, stop };
     await new Promise((done) => setTimeout(done, 25));
   }
+  stop();
   throw new Error("docker-registry did not start");
 }
 

@@ -4,6 +4,7 @@ export {
   type DockerRegistryOptions,
   dockerRegistry,
   dockerRegistryProgram,
+  startDockerRegistry,
 } from "./docker-registry.ts";
 export { drain } from "./drain.ts";
 export { hasTool, run } from "./oracle-tools.ts";

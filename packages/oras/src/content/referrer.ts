@@ -12,26 +12,32 @@ export function describeReferrer(
     // Whoever read them has limited them.
     maxBytes: bytes.byteLength,
   });
-  const { subject, annotations } = contentOf(document);
-  if (subject === undefined) return undefined;
-  const { mediaType, digest, size } = descriptor;
+  const { subject } = contentOf(document);
+  return subject === undefined
+    ? undefined
+    : { subject, entry: describeListed(document, descriptor) };
+}
+
+/** The entry of a list of referrers for a document, by the distribution specification, "Listing Referrers". */
+export function describeListed(
+  document: ManifestDocument,
+  { mediaType, digest, size }: Descriptor,
+): Descriptor {
+  const { annotations } = contentOf(document);
   const artifactType = artifactTypeOf(document);
   return {
-    subject,
-    entry: {
-      mediaType,
-      digest,
-      size,
-      ...(artifactType === undefined ? {} : { artifactType }),
-      ...(annotations === undefined ? {} : { annotations }),
-    },
+    mediaType,
+    digest,
+    size,
+    ...(artifactType === undefined ? {} : { artifactType }),
+    ...(annotations === undefined ? {} : { annotations }),
   };
 }
 
-/** What a document says it is: its artifact type, else its config's type. */
+/** What a document says it is: its artifact type, else its config's type. An empty type is none. */
 function artifactTypeOf(document: ManifestDocument): string | undefined {
   const config = document.type === "manifest" ? document.manifest.config.mediaType : undefined;
-  return contentOf(document).artifactType ?? config;
+  return contentOf(document).artifactType || config;
 }
 
 function contentOf(document: ManifestDocument): {

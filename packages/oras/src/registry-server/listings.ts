@@ -1,3 +1,4 @@
+import type { Descriptor } from "../content/descriptor.ts";
 import { mediaTypes } from "../content/media-types.ts";
 import { type RegistryCall, requireDigest, requireMethod } from "./blobs.ts";
 import { RegistryFailure, sendJson } from "./reply.ts";
@@ -32,9 +33,9 @@ export async function handleReferrers(
   const fitting = all.filter((one) => artifactType === null || one.artifactType === artifactType);
   const last = call.query.get("last");
   const start = last === null ? 0 : fitting.findIndex(({ digest }) => digest === last) + 1;
-  const manifests = fitting.slice(start, start + maxReferrers);
+  const manifests = referrersPage(fitting.slice(start, start + maxReferrers));
   const end = manifests.at(-1);
-  const isMore = end !== undefined && start + maxReferrers < fitting.length;
+  const isMore = end !== undefined && start + manifests.length < fitting.length;
   const filter = artifactType === null ? {} : { artifactType };
   const headers: Record<string, string> = {
     ...(artifactType === null ? {} : { "oci-filters-applied": "artifactType" }),
@@ -49,8 +50,18 @@ export async function handleReferrers(
   sendJson(call.response, 200, index, headers, mediaTypes.ociIndex);
 }
 
-/** Entries of one page of referrers: far below the 4 MiB that clients take. */
+/** Entries of one page of referrers, and their bytes, one entry aside: below the 4 MiB that clients take. */
 const maxReferrers = 100;
+const maxReferrersBytes = 1024 * 1024;
+
+/** As many entries as a page holds; they repeat their manifests' annotations, which may be long. */
+function referrersPage(entries: readonly Descriptor[]): readonly Descriptor[] {
+  let bytes = 0;
+  return entries.filter((entry, index) => {
+    bytes += Buffer.byteLength(JSON.stringify(entry));
+    return index === 0 || bytes <= maxReferrersBytes;
+  });
+}
 
 interface Page {
   readonly items: readonly string[];
@@ -61,12 +72,23 @@ interface Page {
 function pageOf(all: readonly string[], query: URLSearchParams): Page {
   const last = query.get("last");
   const n = query.get("n");
-  const rest = last === null ? all : all.filter((name) => name > last);
+  const sorted = all.toSorted(compareNames);
+  const rest = last === null ? sorted : sorted.filter((name) => compareNames(name, last) > 0);
   if (n === null || !/^\d{1,6}$/.test(n)) return { items: rest };
   const items = rest.slice(0, Number(n));
   const end = items.at(-1);
   if (end === undefined || items.length === rest.length) return { items };
   return { items, next: new URLSearchParams({ n, last: end }) };
+}
+
+/** The order of the specification: whatever the case; what differs in nothing else by its characters. */
+function compareNames(a: string, b: string): number {
+  return compare(a.toLowerCase(), b.toLowerCase()) || compare(a, b);
+}
+
+function compare(a: string, b: string): number {
+  if (a === b) return 0;
+  return a < b ? -1 : 1;
 }
 
 function linkTo(path: string, query: URLSearchParams): Record<string, string> {

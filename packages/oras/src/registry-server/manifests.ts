@@ -1,8 +1,8 @@
-import type { Descriptor } from "../content/descriptor.ts";
 import { digestAlgorithm, digestOf, isDigest } from "../content/digest.ts";
 import { type ManifestDocument, maxManifestBytes, parseManifest } from "../content/manifest.ts";
 import { bareMediaType } from "../content/media-types.ts";
 import { isTag } from "../content/reference.ts";
+import { describeListed } from "../content/referrer.ts";
 import { readAll } from "../content/verify.ts";
 import { OrasError } from "../errors.ts";
 import { type RegistryCall, requireMethod } from "./blobs.ts";
@@ -15,10 +15,11 @@ export async function handleManifest(
   repository: string,
   reference: string,
 ): Promise<void> {
-  if (!isDigest(reference) && !isTag(reference)) {
-    throw new RegistryFailure(400, "TAG_INVALID", "neither a tag nor a digest");
-  }
   requireMethod(call.request, ["GET", "HEAD", "PUT", "DELETE"]);
+  if (!isDigest(reference) && !isTag(reference)) {
+    if (call.request.method !== "PUT") throw unknownManifest();
+    throw new RegistryFailure(400, "MANIFEST_INVALID", "neither a tag nor a digest");
+  }
   if (call.request.method === "PUT") await putManifest(call, repository, reference);
   else if (call.request.method === "DELETE") await deleteManifest(call, repository, reference);
   else await getManifest(call, repository, reference);
@@ -78,17 +79,8 @@ function describeStored(
   document: ManifestDocument,
   stored: Pick<StoredManifest, "mediaType" | "digest" | "bytes">,
 ): StoredManifest {
-  const content = document.type === "manifest" ? document.manifest : document.index;
-  const config = document.type === "manifest" ? document.manifest.config.mediaType : undefined;
-  const artifactType = content.artifactType ?? config;
-  const listed: Descriptor = {
-    mediaType: stored.mediaType,
-    digest: stored.digest,
-    size: stored.bytes.byteLength,
-    ...(artifactType === undefined ? {} : { artifactType }),
-    ...(content.annotations === undefined ? {} : { annotations: content.annotations }),
-  };
-  const { subject } = content;
+  const { subject } = document.type === "manifest" ? document.manifest : document.index;
+  const listed = describeListed(document, { ...stored, size: stored.bytes.byteLength });
   return { ...stored, listed, ...(subject === undefined ? {} : { subject: subject.digest }) };
 }
 

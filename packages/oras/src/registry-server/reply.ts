@@ -13,7 +13,6 @@ export type RegistryErrorCode =
   | "NAME_INVALID"
   | "NAME_UNKNOWN"
   | "SIZE_INVALID"
-  | "TAG_INVALID"
   | "UNAUTHORIZED"
   | "UNSUPPORTED";
 

@@ -1,4 +1,4 @@
-import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
+import { createHmac, randomBytes, randomUUID, timingSafeEqual } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import { isRepository } from "../content/reference.ts";
 import { readAll } from "../content/verify.ts";
@@ -16,7 +16,7 @@ const tokenLifeS = 300;
 const maxFormBytes = 64 * 1024;
 const maxScopes = 20;
 
-/** What a token says. */
+/** What a token says. No two tokens are alike: each has a number of its own. */
 interface Claims {
   /** The user; empty for nobody. */
   readonly user: string;
@@ -89,7 +89,8 @@ class Tokens {
   }
 
   sign(claims: Claims): string {
-    const body = Buffer.from(JSON.stringify(claims)).toString("base64url");
+    const unique = { ...claims, jti: randomUUID() };
+    const body = Buffer.from(JSON.stringify(unique)).toString("base64url");
     return `${body}.${this.#mac(body).toString("base64url")}`;
   }
 

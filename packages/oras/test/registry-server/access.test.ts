@@ -139,6 +139,18 @@ describe("tokens", () => {
     }
   });
 
+  test("are never given twice, not even within one moment", async () => {
+    const served = await registry({ scheme: "token" }, { now: () => Date.UTC(2026, 0, 1) });
+    const tokens = new Set<unknown>();
+    for (let count = 0; count < 5; count++) {
+      const { token } = (await (await ask(served.origin, "?scope=repository:a:pull")).json()) as {
+        token: string;
+      };
+      tokens.add(token);
+    }
+    expect(tokens.size).toBe(5);
+  });
+
   test("that only buy others do that, as identity tokens of a login", async () => {
     const served = await registry({ scheme: "token" });
     const login = { grant_type: "password", username: "ann", password: "s3cret" };

@@ -245,7 +245,8 @@ describe.each(Object.entries(storages))("the registry in %s", (_name, createStor
     ["GET", "/v2/A/tags/list", "400 NAME_INVALID"],
     ["GET", "/v2/nothing/tags/list", "404 NAME_UNKNOWN"],
     ["GET", "/v2/a/manifests/v1", "404 MANIFEST_UNKNOWN"],
-    ["GET", "/v2/a/manifests/.v1", "400 TAG_INVALID"],
+    ["GET", "/v2/a/manifests/.v1", "404 MANIFEST_UNKNOWN"],
+    ["PUT", "/v2/a/manifests/.v1", "400 MANIFEST_INVALID"],
     ["POST", "/v2/a/manifests/v1", "405 UNSUPPORTED"],
     ["GET", `/v2/a/blobs/${digest}`, "404 BLOB_UNKNOWN"],
     ["GET", "/v2/a/blobs/sha256:x", "400 DIGEST_INVALID"],
@@ -323,7 +324,7 @@ describe("a registry in a folder", () => {
     expect(begun.status).toBe(202);
     await first.close();
     expect(await readdir(join(folder, "uploads"))).toHaveLength(1);
-    await FolderRegistryStorage.open(folder, now + 3_600_000);
+    await (await FolderRegistryStorage.open(folder, now + 3_600_000)).close();
     expect(await readdir(join(folder, "uploads"))).toHaveLength(1);
     const storage = await FolderRegistryStorage.open(folder, now + 25 * 3_600_000);
     expect(await readdir(join(folder, "uploads"))).toEqual([]);
