@@ -152,6 +152,11 @@ export const registryCommands: readonly CommandSpec[] = [
         complete: "directories",
       },
       {
+        name: "gc-every",
+        value: "DURATION",
+        summary: "collect garbage so often, as box registry gc does (default: never)",
+      },
+      {
         name: "users",
         value: "FILE",
         summary: "lines of NAME:PASSWORD, readable by you alone (default: everybody may do all)",
@@ -180,9 +185,38 @@ export const registryCommands: readonly CommandSpec[] = [
         summary: "For a network",
       },
     ],
-    failures: ["invalid-argument", "io"],
+    failures: ["invalid-argument", "in-use", "io"],
     mutates: true,
     schemas: () => import("./registry-serve/schemas.ts"),
     action: () => import("./registry-serve/action.ts"),
+  }),
+  defineCommand({
+    path: ["registry", "gc"],
+    summary: "free the space of what nothing names in a registry's folder",
+    description:
+      "Deleting a manifest or a tag frees no space by itself. This removes blobs that no manifest of their repository\nnames. What came, was mounted or was asked for within the grace time stays, because a push may be about to name it.\n\nA manifest without a tag can be pulled by its digest and stays. With --untagged it goes, unless an index that stays\nlists it or it is attached to a manifest that stays. Nothing is taken from a repository with a manifest that cannot\nbe read.\n\nThe folder must not be served meanwhile: box registry serve --gc-every collects while it serves.",
+    args: [],
+    flags: [
+      {
+        name: "dir",
+        value: "DIR",
+        summary: "the registry's folder; must be given",
+        complete: "directories",
+      },
+      { name: "grace", value: "AGE", summary: "the grace time (default: 1h)" },
+      { name: "untagged", summary: "also remove manifests without a tag" },
+      { name: "dry-run", short: "n", summary: "remove nothing, show what would go" },
+    ],
+    examples: [
+      { command: "box registry gc --dir ./registry --dry-run", summary: "What would go" },
+      {
+        command: "box registry gc --dir ./registry --untagged --grace 1d",
+        summary: "What has had no tag for a day, too",
+      },
+    ],
+    failures: ["invalid-argument", "in-use", "io"],
+    mutates: true,
+    schemas: () => import("./registry-gc/schemas.ts"),
+    action: () => import("./registry-gc/action.ts"),
   }),
 ];

@@ -1,9 +1,11 @@
-import { chmod, mkdir, readFile, writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { chmod, mkdir, readdir, readFile, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { serveRegistry } from "@box/oras/registry-server";
+import { FolderRegistryStorage, serveRegistry } from "@box/oras/registry-server";
 import { describe, expect, test } from "vitest";
 import { output as discoverOutput } from "../../src/commands/artifact-discover/schemas.ts";
 import { output as artifactPullOutput } from "../../src/commands/artifact-pull/schemas.ts";
+import { output as gcOutput } from "../../src/commands/registry-gc/schemas.ts";
 import { output as serveOutput } from "../../src/commands/registry-serve/schemas.ts";
 import { proxyOptions, registriesFile } from "../../src/registries/registry-options.ts";
 import { createTestHome } from "../support/boxed-home.ts";
@@ -178,6 +180,27 @@ describe("box registry serve", () => {
     );
   });
 
+  test("collects garbage as often as it is told to, and tells what it freed", async () => {
+    const made = await home();
+    const { folder } = made;
+    await mkdir(join(folder, "content/blobs/sha256"), { recursive: true });
+    const left = join(folder, "content/blobs/sha256", "0".repeat(64));
+    await writeFile(left, "nothing names this");
+    await utimes(left, 0, 0);
+    const ended = await serving(
+      ["--dir", "content", "--gc-every", "50ms"],
+      async () => {
+        for (let attempt = 0; attempt < 500 && existsSync(left); attempt++) {
+          await new Promise((done) => setTimeout(done, 20));
+        }
+      },
+      made,
+    );
+    expect(ended).toMatchObject({ exitCode: 0 });
+    expect(existsSync(left)).toBe(false);
+    expect(ended.stderr).toContain("collected 1 blob, 18 B");
+  });
+
   test("refuses what does not fit together, before it listens", async () => {
     const { box, folder } = await home();
     await writeFile(join(folder, "open"), "ann:x\n");
@@ -192,6 +215,8 @@ describe("box registry serve", () => {
       [["--tls-key", "open"], "--tls-cert"],
       [["--tls-cert", "none", "--tls-key", "none"], "cannot read"],
       [["--auth", "basic"], "needs --users"],
+      [["--gc-every", "1h"], "needs --dir"],
+      [["--dir", "x", "--gc-every", "often"], "not a duration"],
       [["--anonymous-pull"], "needs --users"],
       [["--users", "none"], "cannot read"],
       [["--users", "open"], "chmod 600"],
@@ -205,6 +230,71 @@ describe("box registry serve", () => {
     }
     const warned = await box(["registry", "serve", "--listen", "203.0.113.1:1"]);
     expect(warned.stderr).toContain("everybody who reaches it may write");
+  });
+});
+
+describe("box registry gc", () => {
+  test("frees what was deleted, once the registry is not served any more", async () => {
+    const made = await home();
+    const { box, image, folder } = made;
+    const storage = await FolderRegistryStorage.open(join(folder, "content"), Date.now());
+    const served = await serveRegistry({ storage });
+    const { host, origin } = served;
+    expect((await box(["pull", image])).exitCode).toBe(0);
+    expect((await box(["push", image, `${host}/app:v1`])).exitCode).toBe(0);
+    expect((await box(["push", image, `${host}/app:v2`])).exitCode).toBe(0);
+    const gc = ["registry", "gc", "--dir", "content", "--grace", "0s"];
+    const held = await box(gc);
+    expect(held).toMatchObject({ exitCode: 4, stdout: "" });
+    expect(held.stderr).toContain("IO_LOCK_HELD");
+    for (const tag of ["v1", "v2"]) {
+      await fetch(`${origin}/v2/app/manifests/${tag}`, { method: "DELETE" });
+    }
+    await served.close();
+    const json = [...gc, "--format", "json"];
+    const kept = gcOutput.parse(JSON.parse((await box(json)).stdout));
+    expect(kept).toEqual({ dryRun: false, manifests: [], blobs: [], freedBytes: 0, damaged: [] });
+    const dry = JSON.parse((await box([...json, "--untagged", "--dry-run"])).stdout);
+    const run = JSON.parse((await box([...json, "--untagged"])).stdout);
+    expect(gcOutput.parse(run)).toEqual(run);
+    expect(dry).toEqual({ ...run, dryRun: true });
+    expect(run.manifests).toMatchObject([{ repository: "app" }]);
+    expect(run.blobs.length).toBeGreaterThan(2);
+    expect(await readdir(join(folder, "content/blobs/sha256"))).toEqual([]);
+  });
+
+  test("shows what went, and what stays because a manifest rotted", async () => {
+    const { box, image, folder } = await home();
+    const storage = await FolderRegistryStorage.open(join(folder, "content"), Date.now());
+    const served = await serveRegistry({ storage });
+    await box(["pull", image]);
+    await box(["push", image, `${served.host}/app:v1`]);
+    await served.close();
+    const blobs = join(folder, "content/blobs/sha256");
+    const rest = join(blobs, "0".repeat(64));
+    await writeFile(rest, "nothing names this");
+    const gc = ["registry", "gc", "--dir", "content", "--grace", "0s"];
+    const shown = await box(gc);
+    expect(shown.stdout).toMatch(/removed +blob +18 B +sha256:0{64}\nfreed 18 B/);
+    expect((await box(gc)).stdout.trim()).toBe("freed 0 B");
+    const [manifest = ""] = await readdir(join(folder, "content/repositories/app/_manifests"));
+    await writeFile(join(blobs, manifest.replace("sha256-", "")), "rotten");
+    const damaged = await box(gc);
+    expect(damaged.exitCode).toBe(0);
+    expect(damaged.stderr).toContain("nothing is taken from app");
+  });
+
+  test.each([
+    [[], "--dir: say which folder"],
+    [["--dir", "none"], "not the folder of a registry"],
+    [["--dir", ".", "--grace", "soon"], "not the folder of a registry"],
+  ])("%j is refused, and makes nothing", async (argv, message) => {
+    const { box, folder } = await home();
+    const before = await readdir(folder);
+    const run = await box(["registry", "gc", ...argv]);
+    expect(run).toMatchObject({ exitCode: 2, stdout: "" });
+    expect(run.stderr).toContain(message);
+    expect(await readdir(folder)).toEqual(before);
   });
 });
 

@@ -1,5 +1,11 @@
 export type { RegistryAuth } from "./access.ts";
-export { FolderRegistryStorage } from "./folder-storage.ts";
+export type {
+  CollectedRegistry,
+  CollectRegistryOptions,
+  DamagedManifest,
+  RepositoryManifest,
+} from "./folder-garbage.ts";
+export { FolderRegistryStorage, type OpenFolderOptions } from "./folder-storage.ts";
 export { MemoryRegistryStorage } from "./memory-storage.ts";
 export {
   type ServedRegistry,

@@ -1,5 +1,6 @@
 import { readFile, stat } from "node:fs/promises";
 import { resolve } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import {
   FolderRegistryStorage,
   type RegistryAuth,
@@ -7,7 +8,9 @@ import {
   serveRegistry,
 } from "@box/oras/registry-server";
 import type { CommandContext } from "../../command/define-command.ts";
+import { parseDuration } from "../../command/duration.ts";
 import { CliError } from "../../errors.ts";
+import { formatSize } from "../../output/table.ts";
 import type { RegistryServeInput, RegistryServeOutput } from "./schemas.ts";
 
 const defaultListen = "127.0.0.1:5000";
@@ -18,6 +21,7 @@ export async function run(input: RegistryServeInput, context: CommandContext): P
   const { host, port } = parseListen(input.listen ?? defaultListen);
   const tls = await readTls(input, cwd);
   const auth = await readAuth(input, cwd);
+  const gcEveryMs = readInterval(input);
   const isLocal = host === "localhost" || host === "::1" || host.startsWith("127.");
   const progress = await context.progress();
   if (!isLocal && (auth === undefined || tls === undefined)) {
@@ -31,12 +35,14 @@ export async function run(input: RegistryServeInput, context: CommandContext): P
   }
   const storage =
     input.dir === undefined
-      ? {}
-      : { storage: await FolderRegistryStorage.open(resolve(cwd, input.dir), Date.now()) };
+      ? undefined
+      : await FolderRegistryStorage.open(resolve(cwd, input.dir), Date.now(), {
+          command: "box registry serve",
+        });
   const options: ServeRegistryOptions = {
     host,
     port,
-    ...storage,
+    ...(storage === undefined ? {} : { storage }),
     ...(auth === undefined ? {} : { auth }),
     ...(tls === undefined ? {} : { tls }),
     onError: (error) => void context.reportError(error),
@@ -52,7 +58,9 @@ export async function run(input: RegistryServeInput, context: CommandContext): P
     host: served.host,
     pid: process.pid,
   } satisfies RegistryServeOutput);
-  await aborted(signal);
+  await (storage === undefined || gcEveryMs === undefined
+    ? aborted(signal)
+    : collectUntilAborted(storage, gcEveryMs, context));
 }
 
 /** The URL. */
@@ -128,6 +136,38 @@ async function readText(label: string, path: string): Promise<string> {
     return await readFile(path, "utf8");
   } catch (cause) {
     throw invalid(label, `cannot read ${path}`, cause);
+  }
+}
+
+function readInterval({ dir, gcEvery }: RegistryServeInput): number | undefined {
+  if (gcEvery === undefined) return undefined;
+  if (dir === undefined) throw invalid("--gc-every", "it needs --dir");
+  return parseDuration(gcEvery, "--gc-every");
+}
+
+/** Collects garbage time and again. A failure is told about and tried again the next time. */
+async function collectUntilAborted(
+  storage: FolderRegistryStorage,
+  everyMs: number,
+  context: CommandContext,
+): Promise<void> {
+  const { signal } = context;
+  const progress = await context.progress();
+  const tell = (type: "info" | "warning", message: string): void =>
+    progress.event({ type, task: "registry", message });
+  for (;;) {
+    await sleep(everyMs, undefined, { signal }).catch(() => {});
+    if (signal.aborted) return;
+    try {
+      const found = await storage.collectGarbage({ nowMs: Date.now(), signal });
+      const { blobs, freedBytes, damaged } = found;
+      for (const { repository, message } of damaged) tell("warning", `${repository}: ${message}`);
+      const size = formatSize(freedBytes);
+      const what = blobs.length === 1 ? "1 blob" : `${blobs.length} blobs`;
+      if (blobs.length > 0) tell("info", `collected ${what}, ${size}`);
+    } catch (error) {
+      if (!signal.aborted) void context.reportError(error);
+    }
   }
 }
 

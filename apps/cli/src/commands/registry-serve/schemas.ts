@@ -6,6 +6,8 @@ export interface RegistryServeInput {
   readonly listen?: string | undefined;
   /** Where content is kept. */
   readonly dir?: string | undefined;
+  /** How often garbage is collected. */
+  readonly gcEvery?: string | undefined;
   /** A file of `NAME:PASSWORD` lines. */
   readonly users?: string | undefined;
   /** How users prove who they are. */
@@ -22,6 +24,7 @@ export interface RegistryServeInput {
 export const input: z.ZodType<RegistryServeInput> = z.strictObject({
   listen: z.string().min(1).optional(),
   dir: z.string().min(1).optional(),
+  gcEvery: z.string().min(1).optional(),
   users: z.string().min(1).optional(),
   auth: z.enum(["basic", "token"]).optional(),
   anonymousPull: z.boolean().optional(),
