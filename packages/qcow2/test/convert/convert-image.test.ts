@@ -161,6 +161,28 @@ describe("convertImage", () => {
     expect(seen.at(-1)).toBe(disk.byteLength);
   });
 
+  it("reads no more once it is aborted", async () => {
+    const abort = new AbortController();
+    const reads: number[] = [];
+    const source = {
+      size: async () => 2 ** 30,
+      async read(offset: number, length: number) {
+        reads.push(offset);
+        if (reads.length === 2) abort.abort();
+        return new Uint8Array(length).fill(7);
+      },
+    };
+    const target = {
+      size: async () => 0,
+      read: async () => new Uint8Array(0),
+      write: async () => {},
+    };
+    const { signal } = abort;
+    const converting = convertImage(source, target, { format: "raw", signal });
+    await expect(converting).rejects.toMatchObject({ code: "QCOW2_ABORTED" });
+    expect(Math.max(...reads)).toBeLessThan(2 ** 25);
+  });
+
   it("tells progress that never goes back, whatever is written first", async () => {
     const target = new MemoryFile();
     let turn = 0;

@@ -1,6 +1,7 @@
 import { constants, deflateRawSync, inflateRawSync, zstdDecompressSync } from "node:zlib";
-import { blockingNodeCodec } from "@box/qcow2/node";
+import { blockingNodeCodec, nodeCodec } from "@box/qcow2/node";
 import { describe, expect, it } from "vitest";
+import { zstdRepeat } from "../../fixtures/streams.ts";
 import { codecOf, type ZlibCalls } from "../../src/node/node-codec.ts";
 
 const plain = new Uint8Array(65536).map((_byte, at) => at >> 7);
@@ -69,3 +70,16 @@ function callsThrowing(failure: unknown): ZlibCalls {
   };
   return { inflate: fail, deflate: fail, zstdDecompress: fail, zstdCompress: fail };
 }
+
+describe("a zstd stream with a window of more than 8 MiB", () => {
+  it.each([
+    ["8 MiB", 13 << 3, true],
+    ["9 MiB", (13 << 3) | 1, false],
+    ["16 MiB", 14 << 3, false],
+  ])("of %s: %#", async (_, window, isRead) => {
+    const stream = zstdRepeat(65536, 9, window);
+    const reading = nodeCodec.decompress("zstd", stream, whole);
+    if (isRead) expect(await reading).toEqual(new Uint8Array(65536).fill(9));
+    else await expect(reading).rejects.toThrow("window is too large");
+  });
+});
