@@ -54,7 +54,7 @@ export async function preallocateRange(
   }
 }
 
-/** Places clusters whose entries lie in one slice, and says how many that were. None of them has a place yet. */
+/** Places clusters whose entries lie in one slice, but those that have a place, and says how many entries that were. */
 async function placeSome(
   parts: PreallocateParts,
   cluster: number,
@@ -66,7 +66,12 @@ async function placeSome(
   const cursor = await finder.open(cluster, store);
   const count = Math.min(cursor.count, endCluster - cluster);
   for (let index = 0; index < count; ) {
-    const { offset, clusters } = await takePlaces(parts, cluster + index, count - index);
+    let wanted = 0;
+    while (index + wanted < count && cursor.get(index + wanted).host < 0) wanted++;
+    // Zeros were stored where the backing file ends inside a cluster.
+    if (wanted === 0) index++;
+    if (wanted === 0) continue;
+    const { offset, clusters } = await takePlaces(parts, cluster + index, wanted);
     for (let step = 0; step < clusters; step++) {
       const host = offset + step * clusterSize;
       cursor.set(index + step, { host, isCopied: true, ...units });

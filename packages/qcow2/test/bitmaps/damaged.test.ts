@@ -123,3 +123,19 @@ describe("addBitmap", () => {
     expect(Buffer.compare(file.toBytes(), before)).toBe(0);
   });
 });
+
+describe("a bitmap that is in use", () => {
+  it.each(["enableBitmap", "disableBitmap"] as const)(
+    "is refused by %s, and stays so",
+    async (change) => {
+      const bytes = bitmapImage((view, directory) => {
+        view.setUint32(directory + flagsAt, view.getUint32(directory + flagsAt) | 1);
+      });
+      const file = new MemoryFile(bytes);
+      const image = await openImage(file, { mode: "rw", ...below });
+      await expect(image[change]("bits")).rejects.toMatchObject({ code: "QCOW2_BITMAP_IN_USE" });
+      await image.close();
+      expect(file.toBytes()).toEqual(bytes);
+    },
+  );
+});

@@ -1,5 +1,6 @@
 import { MemoryFile } from "@box/io";
-import { checkImage, createImage, openImage } from "@box/qcow2";
+import { checkImage, convertImage, createImage, openImage } from "@box/qcow2";
+import { nodeCodec } from "@box/qcow2/node";
 import { describe, expect, it } from "vitest";
 import { edit } from "../../fixtures/build.ts";
 
@@ -54,5 +55,28 @@ describe("a repair", () => {
     const { counters, findings } = await checkImage(file, { repair: "all" });
     expect(counters).toMatchObject({ leaks: 0, leaksFixed: 1 });
     expect(findings.map(({ code }) => code)).toEqual(["QCOW2_SUBCLUSTERS_INVALID"]);
+  });
+});
+
+describe("a compressed entry with subclusters", () => {
+  it.each([
+    ["allocated", 12],
+    ["zero", 8],
+  ])("is wrong when its bitmap says that one is %s", async (_, at) => {
+    const packed = new MemoryFile();
+    const source = new MemoryFile(new Uint8Array(65536).fill(7));
+    await convertImage(source, packed, {
+      format: "qcow2",
+      hasExtendedL2: true,
+      compressed: "zlib",
+      codec: nodeCodec,
+    });
+    expect((await checkImage(packed)).findings).toEqual([]);
+    const damaged = packed.toBytes();
+    const view = edit(damaged);
+    const l2 = Number(view.getBigUint64(Number(view.getBigUint64(40))) & 0x00ff_ffff_ffff_fe00n);
+    view.setUint32(l2 + at, 1);
+    const { findings } = await checkImage(new MemoryFile(damaged));
+    expect(findings.map(({ code }) => code)).toContain("QCOW2_COMPRESSED_ENTRY_INVALID");
   });
 });

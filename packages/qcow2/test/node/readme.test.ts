@@ -23,10 +23,10 @@ test("the README's examples on whole files run with this package alone", async (
   writeFileSync(at("old.ext4"), Buffer.alloc(65536, 1));
   writeFileSync(at("new.ext4"), Buffer.alloc(65536, 2));
   writeFileSync(at("top.qcow2"), overlay("old.ext4", "raw"));
-  await using disk = await node.openFile(at("disk.qcow2"), { mode: "create" });
-  await core.createImage(disk, { virtualSizeBytes: 65536 });
-  await using moved = await node.openFile(at("moved.qcow2"), { mode: "create" });
-  await core.createImage(moved, { virtualSizeBytes: 65536 });
+  for (const name of ["disk.qcow2", "moved.qcow2"]) {
+    await using image = await node.openFile(at(name), { mode: "create" });
+    await core.createImage(image, { virtualSizeBytes: 65536 });
+  }
 
   const code = examplesBetween("What works on whole files", "Refused with `QCOW2_UNSUPPORTED");
   const body = code.replace(/^import .*\n/gm, "").replaceAll("/images", folder.path);
