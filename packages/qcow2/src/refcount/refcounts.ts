@@ -125,16 +125,19 @@ export class Refcounts {
   async lower(offset: number, lengthBytes: number): Promise<number[]> {
     const freed: number[] = [];
     const last = Math.floor((offset + lengthBytes - 1) / this.#clusterSize);
-    for (let cluster = Math.floor(offset / this.#clusterSize); cluster <= last; cluster++) {
-      const before = await this.get(cluster);
-      // Above 2^53 the exact number is not known; a leak is the harmless side to err on.
-      if (before === 0 || !Number.isSafeInteger(before)) continue;
+    for (let cluster = Math.floor(offset / this.#clusterSize); cluster <= last; ) {
       const index = Math.floor(cluster / this.#perBlock);
-      const block = await this.#blocks.load(this.#table[index] as number);
-      block.set(cluster % this.#perBlock, before - 1);
-      if (before > 1) continue;
-      freed.push(cluster * this.#clusterSize);
-      this.#firstFree = Math.min(this.#firstFree, cluster);
+      const end = Math.min(last + 1, (index + 1) * this.#perBlock);
+      const block = await this.block(index);
+      for (; cluster < end; cluster++) {
+        const before = block?.get(cluster % this.#perBlock) ?? 0;
+        // Above 2^53 the exact number is not known; a leak is the harmless side to err on.
+        if (before === 0 || !Number.isSafeInteger(before)) continue;
+        block?.set(cluster % this.#perBlock, before - 1);
+        if (before > 1) continue;
+        freed.push(cluster * this.#clusterSize);
+        this.#firstFree = Math.min(this.#firstFree, cluster);
+      }
     }
     return freed;
   }

@@ -32,6 +32,9 @@ export class ClusterZeroer {
     const skipped = mode === "hide" ? 0 : await this.#skipEmptyTable(start, length);
     if (skipped > 0) return skipped;
     const from = start % this.#clusterSize;
+    if (from === 0 && length >= this.#clusterSize && this.#hasZeroFlag) {
+      return this.#zeroClusters(start, length);
+    }
     const part = Math.min(length, this.#clusterSize - from);
     const isToEnd = start + part === this.#parts.layer().sizeBytes;
     const end = isToEnd ? this.#clusterSize : from + part;
@@ -47,6 +50,32 @@ export class ClusterZeroer {
     const covered = (last + 1) * this.#unitSize;
     if (covered < end && !isHint) await this.#writeZeros(start - from + covered, end - covered);
     return part;
+  }
+
+  /** Whether a whole cluster is zeroed by its entry alone. */
+  get #hasZeroFlag(): boolean {
+    return this.#parts.format.version !== 2 && !this.#isRawDataFile;
+  }
+
+  /** Zeroes whole clusters whose entries lie in one slice, and says how many bytes that was. */
+  async #zeroClusters(start: number, length: number): Promise<number> {
+    const { finder, store, format } = this.#parts;
+    const cursor = await finder.open(start / this.#clusterSize, store);
+    const count = Math.min(cursor.count, Math.floor(length / this.#clusterSize));
+    const zero = unitMask(0, unitsPerCluster(format) - 1);
+    for (let index = 0; index < count; index++) {
+      const entry = cursor.get(index);
+      if (format.hasDataFile) {
+        if (entry.zero !== zero || entry.allocated !== 0) {
+          cursor.set(index, { ...entry, allocated: 0, zero });
+        }
+        continue;
+      }
+      if (entry.host < 0 && !entry.compressed && entry.zero === zero) continue;
+      this.#writer.releaseEntry(entry);
+      cursor.set(index, { host: -1, isCopied: false, allocated: 0, zero });
+    }
+    return count * this.#clusterSize;
   }
 
   /** A range without L2 table and without anything below reads as zeros already. */

@@ -169,6 +169,13 @@ export class ImageStore {
    * a damaged image alone, stops all writing: the next one to get it would destroy that.
    */
   free(offset: number, lengthBytes: number): void {
+    const last = this.#freed.at(-1);
+    const clusterSize = 2 ** this.#parts.header.header.clusterBits;
+    // Only whole clusters: the parts of one are counted one by one.
+    if (last && last.offset + last.lengthBytes === offset && offset % clusterSize === 0) {
+      last.lengthBytes += lengthBytes;
+      return;
+    }
     this.#freed.push({ offset, lengthBytes });
   }
 

@@ -58,6 +58,7 @@ export class ImageWriter {
   #failure: Qcow2Error | undefined;
   #bitmapChanges = 0;
   #isClosing = false;
+  #told: Qcow2Error | undefined;
 
   constructor(parts: ImageWriterParts) {
     this.#parts = parts;
@@ -233,6 +234,11 @@ export class ImageWriter {
     await this.#bitmaps.settle(open.store);
   }
 
+  /** Why the last change failed, if it did: who made it knows. */
+  get told(): Qcow2Error | undefined {
+    return this.#told;
+  }
+
   /** How often the stored bitmaps have changed. */
   get bitmapChanges(): number {
     return this.#bitmapChanges;
@@ -334,8 +340,11 @@ export class ImageWriter {
       try {
         open ??= await this.#start();
         this.#open = open;
-        return await run(open, judged);
+        const result = await run(open, judged);
+        this.#told = undefined;
+        return result;
       } catch (error) {
+        if (error instanceof Qcow2Error) this.#told = error;
         if (error instanceof Qcow2Error && this.#isFinal(error, open)) this.#failure = error;
         throw error;
       }
