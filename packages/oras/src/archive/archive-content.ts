@@ -14,8 +14,6 @@ import { throwIfAborted } from "../transport/pacing.ts";
 import { corruptArchive } from "./archive-error.ts";
 import type { ArchiveRange } from "./archive-index.ts";
 
-const stepBytes = 1024 * 1024;
-
 /** The content of an archive by digest: ranges of its file, and documents made from it. */
 export class ArchiveContent implements ReadonlyStorage {
   /** What the archive is called in messages. */
@@ -74,15 +72,21 @@ export class ArchiveContent implements ReadonlyStorage {
     return { mediaType: parseManifest(bytes, { what: digest, maxBytes }).mediaType, digest, size };
   }
 
-  /** Reads a part of the archive piece by piece. */
+  /**
+   * Reads a part of the archive piece by piece.
+   *
+   * @param into - The memory of all pieces, which are each of use until the next one; new memory for each unless given.
+   */
   async *read(
     { offset, size }: ArchiveRange,
-    options: OperationOptions = {},
+    { signal }: OperationOptions = {},
+    into?: Uint8Array,
   ): AsyncGenerator<Uint8Array, void, undefined> {
+    const stepBytes = into?.byteLength ?? 1024 * 1024;
     for (let done = 0; done < size; done += stepBytes) {
-      throwIfAborted(options.signal);
+      throwIfAborted(signal);
       const wanted = Math.min(stepBytes, size - done);
-      const bytes = await this.#file.read(offset + done, wanted);
+      const bytes = await this.#file.read(offset + done, wanted, into);
       if (bytes.byteLength < wanted) throw corruptArchive(this.what, "it was cut meanwhile");
       yield bytes;
     }

@@ -4,6 +4,8 @@ import type { OpenFile } from "@box/io";
 export interface ArchiveSink {
   /** Takes the next bytes; they may be used for others once it is done. */
   append(bytes: Uint8Array): Promise<void>;
+  /** Whether bytes are of no use to it once it has taken them; false unless given. */
+  readonly keepsNothing?: boolean;
   /** Takes back all bytes from a position on; absent where what is out is out. */
   rewind?(position: number): Promise<void>;
 }
@@ -12,6 +14,7 @@ export interface ArchiveSink {
 export function fileSink(file: OpenFile): ArchiveSink {
   let position = 0;
   return {
+    keepsNothing: true,
     append: async (bytes) => {
       await file.write?.(position, bytes);
       position += bytes.byteLength;

@@ -4,6 +4,7 @@ import type { Descriptor } from "../content/descriptor.ts";
 import { type Digest, digestAlgorithm, digestHex } from "../content/digest.ts";
 import { maxManifestBytes } from "../content/manifest.ts";
 import { hasSuccessors, isIndexType, mediaTypes } from "../content/media-types.ts";
+import { releaseChunk } from "../content/release-chunk.ts";
 import {
   type BlobSource,
   bytesSource,
@@ -160,6 +161,7 @@ export class ArchiveWriter implements CopyDestination {
       for await (const chunk of chunks) {
         throwIfAborted(signal);
         await this.#append(chunk);
+        if (source.ownsNoChunks && this.#sink.keepsNothing) releaseChunk(chunk);
       }
       await this.#append(tarPadding(descriptor.size));
     } catch (error) {

@@ -76,6 +76,7 @@ class NamedFiles {
   readonly #index: ArchiveIndex;
   readonly #content: ArchiveContent;
   readonly #options: OperationOptions;
+  readonly #buffer: Uint8Array = new Uint8Array(1024 * 1024);
   readonly #hashed: Map<number, HashedFile> = new Map();
 
   constructor(index: ArchiveIndex, content: ArchiveContent, options: OperationOptions) {
@@ -95,7 +96,7 @@ class NamedFiles {
   async #hash(range: ArchiveRange): Promise<HashedFile> {
     const digester = new Digester();
     let start: Uint8Array | undefined;
-    for await (const chunk of this.#content.read(range, this.#options)) {
+    for await (const chunk of this.#content.read(range, this.#options, this.#buffer)) {
       start ??= chunk.slice(0, magicBytes);
       digester.update(chunk);
     }

@@ -4,6 +4,7 @@ import type { OpenFile } from "@box/io";
 import { type FileSystem, openFile, removeFileDurably, renameDurably } from "@box/io/node";
 import type { Descriptor } from "../content/descriptor.ts";
 import { Digester, digestAlgorithm, digestHex } from "../content/digest.ts";
+import { releaseChunk } from "../content/release-chunk.ts";
 import type { BlobSource } from "../content/target.ts";
 import { wrongDigest, wrongSize } from "../content/verify.ts";
 import { throwIfAborted } from "../transport/pacing.ts";
@@ -108,20 +109,12 @@ async function append(
       await file.write?.(position, chunk);
       digester.update(chunk);
       position += chunk.byteLength;
-      if (source.ownsNoChunks) release(chunk);
+      if (source.ownsNoChunks) releaseChunk(chunk);
     }
   }
   if (position !== descriptor.size) return wrongSize(descriptor, String(position));
   const found = digester.digest();
   return found === descriptor.digest ? undefined : wrongDigest(descriptor.digest, found);
-}
-
-/**
- * Gives the memory of a chunk back. Left to the garbage collector, tens of megabytes pile up before it looks. A part of a
- * buffer stays: others may be in use.
- */
-function release({ buffer, byteLength }: Uint8Array): void {
-  if (buffer instanceof ArrayBuffer && buffer.byteLength === byteLength) buffer.transfer(0);
 }
 
 async function rehash(

@@ -81,6 +81,8 @@ const lockStripes = 64;
 export class OciLayout implements Target, GraphTarget {
   /** The layout's folder, absolute. */
   readonly directory: string;
+  /** Chunks are read for whoever asked. */
+  readonly ownsNoChunks = true;
   readonly #options: OciLayoutOptions;
   readonly #io: { fs?: FileSystem };
 

@@ -223,6 +223,33 @@ describe("an archive", () => {
     await copied("artifact", "docker-archive", "bare");
   });
 
+  test("gives back the memory of chunks that were made for it, and no other", async () => {
+    const bytes = noise(3_000_000);
+    const descriptor = { mediaType: "x/y", digest: digestOf(bytes), size: bytes.byteLength };
+    for (const ownsNoChunks of [true, false]) {
+      const chunks: Uint8Array[] = [];
+      for await (const chunk of chunksOf(bytes)) chunks.push(chunk);
+      const open = async () =>
+        (async function* () {
+          yield* chunks;
+        })();
+      await createArchive(await archivePath(), (archive) =>
+        archive.push(descriptor, { open, ownsNoChunks }),
+      );
+      const left = chunks.reduce((sum, { byteLength }) => sum + byteLength, 0);
+      expect(left).toBe(ownsNoChunks ? 0 : bytes.byteLength);
+      const streamed = [bytes.slice()];
+      const once = async () =>
+        (async function* () {
+          yield* streamed;
+        })();
+      await drain(
+        streamArchive((archive) => archive.push(descriptor, { open: once, ownsNoChunks })),
+      );
+      expect(streamed[0]).toEqual(bytes);
+    }
+  });
+
   test("fetches wrong content once more, and goes on without it when it stays wrong", async () => {
     const bytes = noise(2_000_000);
     const descriptor = {
