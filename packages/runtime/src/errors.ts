@@ -34,6 +34,10 @@ export type RuntimeErrorCode =
   | "BOX_IMAGE_CHANGED" // conflict
   | "BOX_BASE_CHANGED" // conflict
   | "BOX_BASE_FOREIGN" // unsupported
+  | "BOX_SETTING_INVALID" // invalid-argument
+  | "BOX_ENGINE_MISSING" // unsupported
+  | "BOX_NOT_RUNNING" // conflict
+  | "BOX_MACHINE_ORPHANED" // in-use
   | "OPERATION_EXISTS" // conflict
   | "OPERATION_NOT_FOUND" // not-found
   | "OPERATION_INTERRUPTED"; // interrupted
@@ -72,6 +76,10 @@ export const runtimeErrorKinds: Readonly<Record<RuntimeErrorCode, ErrorKind>> = 
   BOX_IMAGE_CHANGED: "conflict",
   BOX_BASE_CHANGED: "conflict",
   BOX_BASE_FOREIGN: "unsupported",
+  BOX_SETTING_INVALID: "invalid-argument",
+  BOX_ENGINE_MISSING: "unsupported",
+  BOX_NOT_RUNNING: "conflict",
+  BOX_MACHINE_ORPHANED: "in-use",
   OPERATION_EXISTS: "conflict",
   OPERATION_NOT_FOUND: "not-found",
   OPERATION_INTERRUPTED: "interrupted",

@@ -18,7 +18,10 @@ export type BoxChangeName =
   | "box.imported"
   | "snapshot.created"
   | "snapshot.restored"
-  | "snapshot.removed";
+  | "snapshot.removed"
+  | "box.started"
+  | "box.stopped"
+  | "box.exited";
 
 /** Something that was done to a box as a whole. Plain data. */
 export interface BoxChangeEvent {

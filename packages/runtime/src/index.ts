@@ -31,6 +31,12 @@ export { Boxes, type ChangedSnapshot } from "./boxes/boxes.ts";
 export type { ClonedBox } from "./boxes/clone-box.ts";
 export type { LabelFilter, Labels } from "./boxes/labels.ts";
 export { checkBoxName } from "./boxes/name.ts";
+export {
+  formatRestartPolicy,
+  parseRestartPolicy,
+  type RestartPolicy,
+  type RunSettings,
+} from "./boxes/run-settings.ts";
 export { type BoxState, boxStates, legalMoves } from "./boxes/states.ts";
 export type { DiskSizes } from "./disks/resize-disk.ts";
 export type { BoxSnapshot } from "./disks/snapshots.ts";
@@ -57,6 +63,17 @@ export {
   type PreparedGuestRootfs,
   policyKey,
 } from "./init/keys.ts";
+export { BoxMachines } from "./machines/box-machines.ts";
+export type {
+  BoxExecRequest,
+  EndedBox,
+  RestartBoxOptions,
+  StartBoxOptions,
+  StartedBox,
+  StopBoxOptions,
+  StoppedBox,
+} from "./machines/machine-options.ts";
+export type { OrphanMachine } from "./machines/settle-stale.ts";
 export {
   type OperationKind,
   type OperationState,

@@ -2,15 +2,20 @@ import { randomBytes } from "node:crypto";
 import type { ImageStore } from "@box/oci-images";
 import { type Clock, systemClock } from "@box/pipeline";
 import { BaseCache } from "@box/rootfs";
+import type { Engine } from "@box/vm";
 import { Boxes } from "./boxes/boxes.ts";
 import { recoverHome } from "./boxes/recover.ts";
 import type { HomeLayout } from "./home/layout.ts";
 import { type OpenHomeOptions, openHome } from "./home/open-home.ts";
 import { type InitTasks, initTasks } from "./init/init-plan.ts";
+import { MachineHandles } from "./machines/machine-handles.ts";
+import { findOrphans, type OrphanMachine, settleStale } from "./machines/settle-stale.ts";
+import type { StartServices } from "./machines/start-plan.ts";
 import { Operations } from "./operations/operations.ts";
 import { Bootstraps } from "./source/bootstraps.ts";
 import type { ImageSource } from "./source/image-source.ts";
 import { type ImageOptions, StoreImages } from "./source/store-images.ts";
+import { listBoxesInUse } from "./state/boxes-table.ts";
 import { StateStore } from "./state/state-store.ts";
 import { Storage } from "./storage/storage.ts";
 
@@ -20,6 +25,8 @@ export interface OpenRuntimeOptions extends OpenHomeOptions, ImageOptions {
   readonly images?: ImageSource;
   /** Where time comes from; the machine's clock unless given. */
   readonly clock?: Clock;
+  /** What runs the machines of boxes; without it they cannot be started. */
+  readonly engine?: Engine;
   /** Makes ids of 32 hex digits; random unless given. */
   readonly newId?: () => string;
 }
@@ -45,6 +52,9 @@ export class Runtime implements AsyncDisposable {
   /** Opens the home's image store. */
   readonly imageStore: () => Promise<ImageStore>;
   readonly #state: StateStore;
+  readonly #services: StartServices;
+  readonly #handles = new MachineHandles();
+  #orphans: readonly OrphanMachine[] = [];
 
   private constructor(home: HomeLayout, state: StateStore, options: OpenRuntimeOptions) {
     const { clock = systemClock, newId = randomId } = options;
@@ -61,7 +71,9 @@ export class Runtime implements AsyncDisposable {
     this.tasks = initTasks(services);
     this.operations = new Operations(state);
     const notify = () => this.operations.notify();
-    this.boxes = new Boxes({ ...services, tasks: this.tasks, notify });
+    const { engine } = options;
+    this.#services = { ...services, tasks: this.tasks, notify, engine, handles: this.#handles };
+    this.boxes = new Boxes(this.#services);
   }
 
   /**
@@ -75,15 +87,27 @@ export class Runtime implements AsyncDisposable {
     const state = await StateStore.open(home, clock);
     try {
       await recoverHome(home, state, clock);
-      return new Runtime(home, state, options);
+      const runtime = new Runtime(home, state, options);
+      await settleStale(runtime.#services, listBoxesInUse(state.database));
+      runtime.#orphans = await findOrphans(runtime.#services);
+      return runtime;
     } catch (error) {
       state[Symbol.dispose]();
       throw error;
     }
   }
 
-  /** Stores what waits to be stored and closes the state. Operations that run must have ended. */
+  /**
+   * Machines that ran when the home was opened although their boxes are not recorded as running. Nobody takes them over:
+   * such a box cannot be started until its machine has ended.
+   */
+  get orphans(): readonly OrphanMachine[] {
+    return this.#orphans;
+  }
+
+  /** Stores what waits to be stored and closes the state. Boxes go on running. Operations that run must have ended. */
   async close(): Promise<void> {
+    await this.#handles.close();
     this.#state[Symbol.dispose]();
   }
 

@@ -7,6 +7,7 @@ import { describe, expect, test } from "vitest";
 import { migrations } from "../src/state/migrations.ts";
 import { factsOf } from "./disk-facts.ts";
 import { FakeImages } from "./fake-images.ts";
+import { giveMachine } from "./live-machine.ts";
 import { openTestRuntime } from "./test-home.ts";
 
 const mebibyte = 1024 * 1024;
@@ -62,15 +63,31 @@ describe("labels and auto-remove", () => {
     await runtime.close();
     const database = new DatabaseSync(join(home, "state.db"));
     database.exec(
-      "ALTER TABLE boxes DROP COLUMN labels; ALTER TABLE boxes DROP COLUMN auto_remove",
+      `DROP TABLE machines; ${[
+        "labels",
+        "auto_remove",
+        "run_settings",
+        "restarts",
+        "stop_requested",
+        "last_exit",
+      ]
+        .map((column) => `ALTER TABLE boxes DROP COLUMN ${column};`)
+        .join("")}`,
     );
     database.exec("PRAGMA user_version = 1");
     database.close();
     await using again = await Runtime.open({ home, images: new FakeImages() });
     expect(await again.boxes.list()).toMatchObject([
-      { name: "web", labels: {}, autoRemove: false },
+      {
+        name: "web",
+        labels: {},
+        autoRemove: false,
+        run: { memoryMiB: 256, cpus: 1, restart: { type: "no" } },
+        restarts: 0,
+        stopRequested: false,
+      },
     ]);
-    expect(migrations).toHaveLength(2);
+    expect(migrations).toHaveLength(3);
   });
 });
 
@@ -279,7 +296,7 @@ test("a change is refused while a box is being removed", async () => {
   await expect(runtime.boxes.resize("web", mebibyte)).rejects.toMatchObject({
     code: "BOX_STATE_ILLEGAL",
   });
-  database.exec("UPDATE boxes SET state = 'running'");
+  database.exec(`UPDATE boxes SET state = 'running'; ${giveMachine()}`);
   await expect(runtime.boxes.clone("web")).rejects.toMatchObject({ code: "BOX_IN_USE" });
   database.close();
 });

@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { toErrorReport } from "@box/errors";
 import { Runtime } from "@box/runtime";
+import { type EngineStep, InProcessEngine } from "@box/vm/testing";
 import { FakeImages } from "./fake-images.ts";
 
 /** What a child process is told to do with a home. */
@@ -16,6 +17,12 @@ export interface ChildTask {
   readonly prepare?: readonly string[];
   /** Boxes to remove, after that. */
   readonly remove?: readonly string[];
+  /** Boxes to start, after that. */
+  readonly start?: readonly string[];
+  /** Boxes to stop, after that. */
+  readonly stop?: readonly string[];
+  /** With an engine, which may hang at one of its steps. */
+  readonly engine?: { readonly hangAt?: EngineStep };
   /** Prunes again and again, after that, until this file is there. */
   readonly pruneUntil?: string;
   /** Creates a box of an image of its own and removes it again, this often, before anything else. */
@@ -27,7 +34,8 @@ export interface ChildTask {
 /** What a child process prints, one line of JSON each. */
 export type ChildLine =
   | { readonly type: "event"; readonly task: string; readonly event: string }
-  | { readonly type: "done"; readonly pruned?: number }
+  | { readonly type: "done"; readonly pruned?: number; readonly outcome?: string }
+  | { readonly type: "step"; readonly step: EngineStep }
   | {
       readonly type: "error";
       readonly code: string;
@@ -43,7 +51,8 @@ if (task.user !== undefined) becomeUser(task.user);
 const images = new FakeImages();
 if (task.hang) images.gate = new Promise(() => setInterval(() => {}, 1000));
 try {
-  await using runtime = await Runtime.open({ home: task.home, images });
+  const engine = task.engine === undefined ? {} : { engine: new InProcessEngine({ onStep }) };
+  await using runtime = await Runtime.open({ home: task.home, images, ...engine });
   const onEvent = (event: { readonly task: string; readonly type: string }) =>
     tell({ type: "event", task: event.task, event: event.type });
   for (let count = 0; count < (task.cycles ?? 0); count += 1) {
@@ -56,14 +65,28 @@ try {
   for (const name of task.create ?? []) await runtime.boxes.create({ image: "app", name, onEvent });
   for (const name of task.prepare ?? []) await runtime.boxes.prepare(name, { onEvent });
   for (const name of task.remove ?? []) await runtime.boxes.remove(name, { onEvent });
+  let outcome: string | undefined;
+  for (const name of task.start ?? []) {
+    outcome = (await runtime.boxes.start(name)).outcome;
+    if (task.engine?.hangAt === "exec") await runtime.boxes.exec(name, { command: ["exit"] });
+  }
+  for (const name of task.stop ?? []) await runtime.boxes.stop(name);
   let pruned = 0;
   while (task.pruneUntil !== undefined && !existsSync(task.pruneUntil)) {
     pruned += (await runtime.storage.prune()).removed.length;
   }
-  tell(task.pruneUntil === undefined ? { type: "done" } : { type: "done", pruned });
+  const pruning = task.pruneUntil === undefined ? {} : { pruned };
+  tell({ type: "done", ...pruning, ...(outcome === undefined ? {} : { outcome }) });
 } catch (error) {
   const { code, kind, message } = toErrorReport(error);
   tell({ type: "error", code, kind, message });
+}
+
+/** Tells that it is there, and stays. */
+async function onStep(step: EngineStep): Promise<void> {
+  if (step !== task.engine?.hangAt) return;
+  tell({ type: "step", step });
+  await new Promise(() => setInterval(() => {}, 1000));
 }
 
 function becomeUser(user: number): void {

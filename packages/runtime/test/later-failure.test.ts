@@ -6,6 +6,7 @@ import { initPlan, layoutKey, Runtime } from "@box/runtime";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { factsOf } from "./disk-facts.ts";
 import { FakeImages } from "./fake-images.ts";
+import { giveMachine } from "./live-machine.ts";
 import { openTestRuntime } from "./test-home.ts";
 
 const later = defineTask({
@@ -95,22 +96,24 @@ describe("a disk that was made but not recorded", () => {
 });
 
 describe("a box that a virtual machine may be using", () => {
-  test.each(["starting", "running", "stopping"])(
-    "(%s) is neither prepared nor removed",
-    async (state) => {
-      const first = await createdBox();
-      const { runtime } = await withChangedState(
-        first.home,
-        first.runtime,
-        `UPDATE boxes SET state = '${state}'`,
-      );
-      for (const call of ["prepare", "remove"] as const) {
-        await expect(runtime.boxes[call]("web")).rejects.toMatchObject({
-          code: "BOX_IN_USE",
-          message: `box web is ${state}`,
-        });
-      }
-      expect(await readdir(dirname(first.guest))).toHaveLength(2);
-    },
-  );
+  test.each([
+    ["starting", "starting"],
+    ["running", "running"],
+    // Who was stopping it is dead, and it runs.
+    ["stopping", "running"],
+  ])("(%s) is neither prepared nor removed", async (state, told) => {
+    const first = await createdBox();
+    const { runtime } = await withChangedState(
+      first.home,
+      first.runtime,
+      `UPDATE boxes SET state = '${state}'; ${giveMachine()}`,
+    );
+    for (const call of ["prepare", "remove"] as const) {
+      await expect(runtime.boxes[call]("web")).rejects.toMatchObject({
+        code: "BOX_IN_USE",
+        message: `box web is ${told}`,
+      });
+    }
+    expect(await readdir(dirname(first.guest))).toHaveLength(2);
+  });
 });

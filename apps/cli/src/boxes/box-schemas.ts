@@ -25,6 +25,7 @@ export const boxDetails: z.ZodType<BoxDetails> = z.lazy(() => {
       })
       .optional(),
     disks: z.strictObject({ user: optionalDisk, guest: optionalDisk }),
+    machine: z.looseObject({ id: z.string(), engine: z.string() }).optional(),
     operations: z.array(z.looseObject({ id: z.string(), kind: z.string(), state: z.string() })),
     history: z.array(z.looseObject({ type: z.string(), sequence: z.int() })),
   });
@@ -48,6 +49,18 @@ function summaryShape() {
     ]),
     labels: z.record(z.string(), z.string()),
     autoRemove: z.boolean(),
+    run: z.strictObject({
+      memoryMiB: z.int(),
+      cpus: z.int(),
+      command: z.array(z.string()).optional(),
+      restart: z.strictObject({
+        type: z.enum(["no", "on-failure", "always"]),
+        maxRetries: z.int().optional(),
+      }),
+    }),
+    restarts: z.int(),
+    stopRequested: z.boolean(),
+    exit: z.looseObject({ reason: z.string(), exitCode: z.int().optional() }).optional(),
     createdAt: time,
     updatedAt: time,
     error: z.looseObject({ code: z.string(), kind: z.string(), message: z.string() }).optional(),

@@ -23,10 +23,27 @@ export function describeBox(box: BoxDetails): string {
     ),
     ...optional("labels", formatLabels(box.labels) || undefined),
     ...(box.autoRemove ? [["auto-remove", "when it has stopped"] as [string, string]] : []),
+    ["memory", `${box.run.memoryMiB} MiB, ${box.run.cpus} processors`],
+    ...optional("program", words(box.run.command)),
+    ...(box.run.restart.type === "no"
+      ? []
+      : [["restart", describeRestart(box)] as [string, string]]),
+    ...optional("machine", box.machine && `process ${box.machine.process.pid}`),
+    ...optional("last end", box.exit && describeExit(box.exit)),
     ["created", box.createdAt],
     ...optional("error", box.error && `${box.error.code}: ${box.error.message}`),
   ];
   return formatFields(fields);
+}
+
+function describeRestart({ run: { restart }, restarts }: BoxDetails): string {
+  const most = restart.type === "on-failure" ? restart.maxRetries : undefined;
+  const limit = most === undefined ? "" : `, at most ${most} times in a row`;
+  return `${restart.type}${limit}${restarts === 0 ? "" : ` (${restarts} by now)`}`;
+}
+
+function describeExit({ reason, exitCode }: NonNullable<BoxDetails["exit"]>): string {
+  return exitCode === undefined ? reason : `${reason}, exit code ${exitCode}`;
 }
 
 function describeGuest(guest: BoxDetails["guestRootfs"]): string {

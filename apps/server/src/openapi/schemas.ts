@@ -35,6 +35,30 @@ export const problem: z.ZodType<Problem> = z.strictObject({
   cause: z.array(z.string()),
 }) as z.ZodType<Problem>;
 
+const restart = z.discriminatedUnion("type", [
+  z.strictObject({ type: z.literal("no") }),
+  z.strictObject({
+    type: z.literal("on-failure"),
+    maxRetries: z.int().min(1).max(1_000_000).optional(),
+  }),
+  z.strictObject({ type: z.literal("always") }),
+]);
+
+const runSettings = z.strictObject({
+  memoryMiB: z.int(),
+  cpus: z.int(),
+  command: z.array(z.string()).optional(),
+  restart,
+});
+
+const machineExit = z.looseObject({
+  reason: z.string(),
+  exitCode: z.int().optional(),
+  signal: z.string().optional(),
+  message: z.string().optional(),
+  atMs: z.number().optional(),
+});
+
 const summaryShape = {
   id: z.string(),
   name: z.string(),
@@ -43,6 +67,10 @@ const summaryShape = {
   guestRootfs: z.looseObject({ type: z.enum(["disk", "initramfs"]) }),
   labels: z.record(z.string(), z.string()),
   autoRemove: z.boolean(),
+  run: runSettings,
+  restarts: z.int(),
+  stopRequested: z.boolean(),
+  exit: machineExit.optional(),
   createdAt: time,
   updatedAt: time,
   error: errorReport.optional(),
@@ -68,6 +96,7 @@ export const boxDetails: z.ZodType<BoxDetails> = z.looseObject({
   ...summaryShape,
   directory: z.string(),
   disks: z.strictObject({ user: disk.optional(), guest: disk.optional() }),
+  machine: z.looseObject({ id: z.string(), engine: z.string(), startedMs: z.number() }).optional(),
   operations: z.array(z.looseObject({ id: z.string(), kind: z.string(), state: z.string() })),
   history: z.array(z.looseObject({ type: z.string(), sequence: z.int() })),
 }) as unknown as z.ZodType<BoxDetails>;

@@ -5,6 +5,7 @@ import type { RestoredBase } from "../restore/restore-bases.ts";
 import type { PullPolicy } from "../source/image-source.ts";
 import type { BoxDetails, GuestRootfsChoice } from "./box.ts";
 import type { LabelFilter, Labels } from "./labels.ts";
+import type { RunSettings } from "./run-settings.ts";
 
 /** What waiting for another process that works on the same box may cost. */
 export interface LockOptions {
@@ -26,8 +27,10 @@ export interface CreateBoxOptions extends OperationOptions {
   readonly pull?: PullPolicy;
   /** Labels to find it by. */
   readonly labels?: Labels;
-  /** Whether it goes away when it has stopped; recorded for whoever runs it. No unless given. */
+  /** Whether it goes away when it has stopped. No unless given. */
   readonly autoRemove?: boolean;
+  /** How it runs: 256 MiB of memory, one processor, no program of its own and no restart unless given. */
+  readonly run?: Partial<RunSettings>;
 }
 
 /** What `boxes.list` takes. */

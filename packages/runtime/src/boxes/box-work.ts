@@ -1,50 +1,17 @@
 import type { Lock } from "@box/io/node";
-import {
-  definePlan,
-  defineTask,
-  ownEvents,
-  randomIds,
-  settlePlan,
-  type TaskContext,
-  type TraceContext,
-} from "@box/pipeline";
+import type { TaskContext } from "@box/pipeline";
 import { RuntimeError } from "../errors.ts";
 import type { BoxOwnEvent } from "../events.ts";
 import type { InitServices } from "../init/services.ts";
-import {
-  type OperationOptions,
-  type OperationServices,
-  type OperationWork,
-  runOperation,
-} from "../operations/run-operation.ts";
+import { settleBox } from "../machines/settle-box.ts";
+import type { OperationOptions } from "../operations/run-operation.ts";
 import { requireBox } from "../state/boxes-table.ts";
-import type { StateDatabase } from "../state/database.ts";
 import type { BoxRecord } from "./box.ts";
 import { lockBox } from "./box-lock.ts";
 import type { LockOptions } from "./box-options.ts";
+import { type BoxServices, type RecordedWork, runChange } from "./recorded-work.ts";
 import { checkDisksUnused } from "./removal-plan.ts";
 import { checkMove, isInUse } from "./states.ts";
-
-/** What operations on boxes work with. */
-export interface BoxServices extends InitServices, OperationServices {}
-
-type Ends = OperationWork<never>;
-
-/** Work that is recorded as an operation of a box. */
-export interface RecordedWork<Result> {
-  /** Names the operation and its plan. */
-  readonly kind: Ends["kind"];
-  /** Stored with the operation's beginning; what it throws leaves nothing behind. */
-  readonly begin?: Ends["begin"];
-  /** Does the work. */
-  run(context: TaskContext<BoxOwnEvent>): Promise<Result>;
-  /** Stored with the operation's success. */
-  readonly succeed?: (database: StateDatabase, result: Result) => void;
-  /** Puts right what can be when it failed. */
-  readonly recover?: (error: unknown) => Promise<void>;
-  /** Stored with the operation's failure. */
-  readonly fail?: Ends["fail"];
-}
 
 /** A change of one box that is there. */
 export interface BoxChange<Result> extends Omit<RecordedWork<Result>, "run"> {
@@ -57,8 +24,6 @@ export interface BoxChange<Result> extends Omit<RecordedWork<Result>, "run"> {
 }
 
 const defaultLockTimeoutMs = 30_000;
-/** A change that is told to stop may have to finish a sync first. */
-const changeGraceMs = 30_000;
 
 /**
  * Carries out a change of a box as an operation, under the box's lock.
@@ -73,67 +38,13 @@ export async function changeBox<Result>(
 ): Promise<{ readonly box: BoxRecord; readonly operation: string; readonly result: Result }> {
   const found = requireBox(services.state.database, nameOrId);
   await using _lock = await lockFor(services, found, change.doing, options);
-  const box = requireIdle(services, found);
+  const box = await requireIdle(services, found);
   // Refuses a box that is being created or removed.
   checkMove(box.name, box.state, "failed");
   if (change.usesDisks) await checkDisksUnused(services.home, box);
   const run = (context: TaskContext<BoxOwnEvent>) => change.run(box, context);
   const { operation, result } = await runChange(services, box, { ...change, run }, options);
   return { box, operation, result };
-}
-
-/** Carries out a change as an operation of a box whose lock the caller holds. */
-export async function runChange<Result>(
-  services: BoxServices,
-  box: { readonly id: string; readonly name: string },
-  change: RecordedWork<Result>,
-  options: OperationOptions,
-): Promise<{ readonly operation: string; readonly result: Result }> {
-  const work = workOf(services, change.kind, box, options);
-  const results: Result[] = [];
-  const task = defineTask({
-    name: `box_${change.kind}`,
-    label: change.kind,
-    graceMs: changeGraceMs,
-    events: ownEvents<BoxOwnEvent>(),
-    run: async (_, context) => {
-      results.push(await change.run(context));
-    },
-  });
-  const plan = definePlan({ name: change.kind }).stage([task]);
-  const { clock } = services;
-  await runOperation(services, {
-    ...work,
-    begin: change.begin ?? (() => {}),
-    run: (onEvent) => settlePlan(plan, { ...settingsOf(work, options), clock, onEvent }),
-    succeed: (database) => change.succeed?.(database, results[0] as Result),
-    ...(change.recover === undefined ? {} : { recover: change.recover }),
-    fail: change.fail ?? (() => {}),
-  });
-  return { operation: work.id, result: results[0] as Result };
-}
-
-/** What names and traces an operation. */
-export function workOf(
-  services: Pick<InitServices, "newId">,
-  kind: Ends["kind"],
-  { id, name }: { readonly id: string; readonly name: string },
-  options: OperationOptions,
-): Pick<Ends, "id" | "kind" | "box" | "trace" | "onEvent"> {
-  const trace: TraceContext = options.trace ?? {
-    traceId: randomIds.traceId(),
-    spanId: randomIds.spanId(),
-  };
-  const operation = options.operation ?? services.newId();
-  return { id: operation, kind, box: { id, name }, trace, onEvent: options.onEvent };
-}
-
-/** What a plan of an operation runs with. */
-export function settingsOf(
-  work: { readonly trace: TraceContext },
-  { signal }: OperationOptions,
-): { readonly trace: TraceContext; readonly signal?: AbortSignal } {
-  return { trace: work.trace, ...(signal === undefined ? {} : { signal }) };
 }
 
 /** Takes the lock of a box. @throws RuntimeError `BOX_IN_USE`. */
@@ -150,9 +61,14 @@ export function lockFor(
   });
 }
 
-/** The box as it is now that its lock is held. @throws RuntimeError `BOX_NOT_FOUND`, `BOX_IN_USE`. */
-export function requireIdle({ state }: Pick<InitServices, "state">, found: BoxRecord): BoxRecord {
-  const box = requireBox(state.database, found.id);
+/**
+ * The box as it is now that its lock is held, and its machine, if it had one that has ended, is put on record.
+ *
+ * @throws RuntimeError `BOX_NOT_FOUND`, `BOX_IN_USE`.
+ */
+export async function requireIdle(services: BoxServices, found: BoxRecord): Promise<BoxRecord> {
+  await settleBox(services, found.id);
+  const box = requireBox(services.state.database, found.id);
   if (!isInUse(box.state)) return box;
   throw new RuntimeError({
     code: "BOX_IN_USE",

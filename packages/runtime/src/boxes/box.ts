@@ -1,8 +1,10 @@
 import type { ErrorReport } from "@box/errors";
 import type { DiskRole, EnvironmentEntry } from "@box/rootfs";
+import type { MachineExit, MachineRecord } from "@box/vm";
 import type { BoxEvent } from "../events.ts";
 import type { OperationSummary } from "../operations/operation.ts";
 import type { Labels } from "./labels.ts";
+import type { RunSettings } from "./run-settings.ts";
 import type { BoxState } from "./states.ts";
 
 /** What an image says about running its programs. */
@@ -59,6 +61,14 @@ export interface BoxRecord {
   readonly labels: Labels;
   /** Whether it goes away when it has stopped. */
   readonly autoRemove: boolean;
+  /** How it runs. */
+  readonly run: RunSettings;
+  /** How often in a row it was started again by its restart policy. */
+  readonly restarts: number;
+  /** Whether somebody stopped it, so that no restart policy starts it again. */
+  readonly stopRequested: boolean;
+  /** How its machine last ended. */
+  readonly exit?: MachineExit;
   /** When it was created, in milliseconds since 1970. */
   readonly createdMs: number;
   /** When its record last changed, in milliseconds since 1970. */
@@ -115,6 +125,14 @@ export interface BoxSummary {
   readonly labels: Labels;
   /** Whether it goes away when it has stopped. */
   readonly autoRemove: boolean;
+  /** How it runs. */
+  readonly run: RunSettings;
+  /** How often in a row it was started again by its restart policy. */
+  readonly restarts: number;
+  /** Whether somebody stopped it, so that no restart policy starts it again. */
+  readonly stopRequested: boolean;
+  /** How its machine last ended. */
+  readonly exit?: MachineExit;
   /** When it was created: ISO 8601, UTC. */
   readonly createdAt: string;
   /** When its record last changed: ISO 8601, UTC. */
@@ -131,6 +149,8 @@ export interface BoxDetails extends BoxSummary {
   readonly imageConfig?: ImageConfig;
   /** Its disks that were made. */
   readonly disks: { readonly user?: DiskDetails; readonly guest?: DiskDetails };
+  /** The machine that it runs in, while it has one. */
+  readonly machine?: MachineRecord;
   /** Its newest operations, newest first. */
   readonly operations: readonly OperationSummary[];
   /** What happened to it and its disks, and what warned or failed; oldest first. */

@@ -11,8 +11,11 @@ import {
   restoreSnapshotChange,
 } from "../disks/snapshots.ts";
 import { withUserImage } from "../disks/user-image.ts";
-import { type InitTasks, type InitValues, initPlan } from "../init/init-plan.ts";
+import { type InitValues, initPlan } from "../init/init-plan.ts";
 import type { InitPolicy } from "../init/keys.ts";
+import { BoxMachines } from "../machines/box-machines.ts";
+import { settleStale } from "../machines/settle-stale.ts";
+import type { StartServices } from "../machines/start-plan.ts";
 import {
   type OperationOptions,
   type OperationWork,
@@ -44,31 +47,19 @@ import type {
   RestoreBoxOptions,
   RestoredBox,
 } from "./box-options.ts";
-import {
-  type BoxChange,
-  type BoxServices,
-  changeBox,
-  lockFor,
-  requireIdle,
-  settingsOf,
-  workOf,
-} from "./box-work.ts";
+import { type BoxChange, changeBox, lockFor, requireIdle } from "./box-work.ts";
 import { type ClonedBox, cloneBox } from "./clone-box.ts";
 import { describeBox, summarizeBox } from "./describe-box.ts";
 import { hasLabels } from "./labels.ts";
 import { checkBoxName, nameTaken } from "./name.ts";
 import { newBoxFrom } from "./new-box.ts";
+import { settingsOf, workOf } from "./recorded-work.ts";
 import { clearAbandonedBoxes } from "./recover.ts";
-import { checkDisksUnused, removalPlan } from "./removal-plan.ts";
+import { checkDisksUnused } from "./removal-plan.ts";
+import { removeIdleBox } from "./remove-box.ts";
 import { removeBoxFiles, removeBoxLock } from "./remove-files.ts";
 import { renameChange } from "./rename-box.ts";
 import { checkMove } from "./states.ts";
-
-/** What {@link Boxes} works with. */
-export interface BoxesServices extends BoxServices {
-  /** The tasks of the init pipeline. */
-  readonly tasks: InitTasks;
-}
 
 /** What a change of a snapshot gives. */
 export interface ChangedSnapshot extends ChangedBox {
@@ -77,10 +68,11 @@ export interface ChangedSnapshot extends ChangedBox {
 }
 
 /** The boxes of a home. Made by `Runtime.open`. */
-export class Boxes {
-  readonly #services: BoxesServices;
+export class Boxes extends BoxMachines {
+  readonly #services: StartServices;
 
-  constructor(services: BoxesServices) {
+  constructor(services: StartServices) {
+    super(services);
     this.#services = services;
   }
 
@@ -119,7 +111,7 @@ export class Boxes {
   async prepare(nameOrId: string, options: PrepareBoxOptions = {}): Promise<PreparedBox> {
     const found = requireBox(this.#services.state.database, nameOrId);
     await using _lock = await lockFor(this.#services, found, "preparing", options);
-    const box = requireIdle(this.#services, found);
+    const box = await requireIdle(this.#services, found);
     // Refuses a box that is being created or removed before anything is done to it.
     checkMove(box.name, box.state, "failed");
     const policy: InitPolicy = { recreateDisk: options.recreateDisk ?? false, pull: "missing" };
@@ -149,7 +141,7 @@ export class Boxes {
     const { home, state, clock } = this.#services;
     const found = requireBox(state.database, nameOrId);
     await using _lock = await lockFor(this.#services, found, "restoring", options);
-    const box = requireIdle(this.#services, found);
+    const box = await requireIdle(this.#services, found);
     // Refuses a box that is being created or removed.
     checkMove(box.name, box.state, "failed");
     await checkDisksUnused(home, box);
@@ -168,7 +160,10 @@ export class Boxes {
 
   /** All boxes, by name; those with certain labels when asked for. */
   async list({ labels = [] }: ListBoxesOptions = {}): Promise<readonly BoxSummary[]> {
-    const boxes = listBoxes(this.#services.state.database);
+    const { database } = this.#services.state;
+    const found = listBoxes(database);
+    // What is told is true: a machine may have ended while nobody looked.
+    const boxes = (await settleStale(this.#services, found)) ? listBoxes(database) : found;
     return boxes.filter((box) => hasLabels(box.labels, labels)).map(summarizeBox);
   }
 
@@ -292,6 +287,7 @@ export class Boxes {
   /** Everything about a box. @throws RuntimeError `BOX_NOT_FOUND`. */
   async inspect(nameOrId: string): Promise<BoxDetails> {
     const { home, state } = this.#services;
+    await settleStale(this.#services, [requireBox(state.database, nameOrId)]);
     return describeBox(home, state.database, requireBox(state.database, nameOrId));
   }
 
@@ -301,26 +297,13 @@ export class Boxes {
    * @throws RuntimeError `BOX_NOT_FOUND`, `BOX_IN_USE`.
    */
   async remove(nameOrId: string, options: RemoveBoxOptions = {}): Promise<RemovedBox> {
-    const { home, state, clock } = this.#services;
-    const found = requireBox(state.database, nameOrId);
+    const found = requireBox(this.#services.state.database, nameOrId);
     await using _lock = await lockFor(this.#services, found, "removing", {
       lockTimeoutMs: 0,
       ...options,
     });
-    const box = requireIdle(this.#services, found);
-    await checkDisksUnused(home, box);
-    const { id, name } = box;
-    const plan = removalPlan(home, box);
-    const work = workOf(this.#services, "remove", box, options);
-    await runOperation(this.#services, {
-      ...work,
-      begin: (database) => moveBox(database, id, "removing", { nowMs: this.#now() }),
-      run: (onEvent) => settlePlan(plan, { ...settingsOf(work, options), clock, onEvent }),
-      succeed: (database) => deleteBox(database, id),
-      fail: () => {},
-    });
-    await removeBoxLock(home, id);
-    return { id, name, operation: work.id };
+    const box = await requireIdle(this.#services, found);
+    return await removeIdleBox(this.#services, box, options);
   }
 
   async #snapshot(

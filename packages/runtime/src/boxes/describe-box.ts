@@ -1,6 +1,7 @@
 import { boxLayout, type HomeLayout } from "../home/layout.ts";
 import type { StateDatabase } from "../state/database.ts";
 import { getDisk } from "../state/disks-table.ts";
+import { getMachine } from "../state/machines-table.ts";
 import { listHistory, listOperations } from "../state/operations-table.ts";
 import type { BoxDetails, BoxRecord, BoxSummary } from "./box.ts";
 
@@ -17,6 +18,10 @@ export function summarizeBox(box: BoxRecord): BoxSummary {
     guestRootfs: box.guestRootfs,
     labels: box.labels,
     autoRemove: box.autoRemove,
+    run: box.run,
+    restarts: box.restarts,
+    stopRequested: box.stopRequested,
+    ...(box.exit === undefined ? {} : { exit: box.exit }),
     createdAt: new Date(box.createdMs).toISOString(),
     updatedAt: new Date(box.updatedMs).toISOString(),
     ...(box.error === undefined ? {} : { error: box.error }),
@@ -28,6 +33,7 @@ export function describeBox(home: HomeLayout, database: StateDatabase, box: BoxR
   const layout = boxLayout(home, box.id);
   const user = getDisk(database, box.id, "user");
   const guest = getDisk(database, box.id, "guest");
+  const machine = getMachine(database, box.id)?.record;
   return {
     ...summarizeBox(box),
     directory: layout.root,
@@ -36,6 +42,7 @@ export function describeBox(home: HomeLayout, database: StateDatabase, box: BoxR
       ...(user === undefined ? {} : { user: { ...user, path: layout.userDisk } }),
       ...(guest === undefined ? {} : { guest: { ...guest, path: layout.guestDisk } }),
     },
+    ...(machine === undefined ? {} : { machine }),
     operations: listOperations(database, { boxId: box.id, limit: operationsShown }),
     history: listHistory(database, box.id, historyShown),
   };

@@ -3,11 +3,12 @@ import type { NewBox } from "../state/boxes-table.ts";
 import type { CreateBoxOptions } from "./box-options.ts";
 import { checkLabels } from "./labels.ts";
 import { checkBoxName } from "./name.ts";
+import { checkRunSettings } from "./run-settings.ts";
 
 /**
  * The record of a box that is about to be created.
  *
- * @throws RuntimeError `BOX_NAME_INVALID`, `BOX_LABEL_INVALID`; what is wrong with a reference.
+ * @throws RuntimeError `BOX_NAME_INVALID`, `BOX_LABEL_INVALID`, `BOX_SETTING_INVALID`; what is wrong with a reference.
  */
 export async function newBoxFrom(
   { source, clock, newId }: Pick<InitServices, "source" | "clock" | "newId">,
@@ -21,6 +22,7 @@ export async function newBoxFrom(
     diskSizeBytes,
     labels = {},
     autoRemove = false,
+    run = {},
   } = options;
   checkLabels(labels);
   const guestReference = guestRootfs.type === "disk" ? guestRootfs.reference : undefined;
@@ -35,6 +37,7 @@ export async function newBoxFrom(
     ...(diskSizeBytes === undefined ? {} : { diskSizeBytes }),
     labels,
     autoRemove,
+    run: checkRunSettings(run),
     nowMs: clock.now(),
   };
 }

@@ -27,9 +27,9 @@ export const boxStates: readonly BoxState[] = [
 export const legalMoves: Readonly<Record<BoxState, readonly BoxState[]>> = {
   creating: ["created", "removing"],
   created: ["starting", "failed", "removing"],
-  starting: ["running", "stopped", "failed"],
+  starting: ["running", "created", "stopped", "failed"],
   running: ["stopping", "stopped", "failed"],
-  stopping: ["stopped", "failed"],
+  stopping: ["stopped", "running", "failed"],
   stopped: ["starting", "failed", "removing"],
   failed: ["created", "starting", "stopped", "removing"],
   removing: [],

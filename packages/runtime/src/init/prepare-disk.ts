@@ -13,6 +13,7 @@ import { putBase } from "../state/bases-table.ts";
 import { learnImages } from "../state/boxes-table.ts";
 import type { StateDatabase } from "../state/database.ts";
 import { forgetDisk, getDisk, putDisk, setDiskSize } from "../state/disks-table.ts";
+import { getMachine } from "../state/machines-table.ts";
 import { BaseChoice, type FreshBase } from "./base-choice.ts";
 import type { PreparedDisk } from "./keys.ts";
 import type { InitServices } from "./services.ts";
@@ -90,6 +91,8 @@ function undoMaking(
 ): void {
   if (made === undefined) return;
   context.undo(async () => {
+    // A machine has opened it: what the guest may have written is not ours to remove.
+    if (getMachine(state.database, box.id)?.record !== undefined) return;
     if (!(await removeMadeOverlay(made))) return;
     state.transaction((database) => forgetDisk(database, box.id, role));
   });

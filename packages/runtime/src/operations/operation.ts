@@ -14,7 +14,11 @@ export type OperationKind =
   | "import"
   | "snapshot-create"
   | "snapshot-restore"
-  | "snapshot-remove";
+  | "snapshot-remove"
+  | "start"
+  | "stop"
+  | "restart"
+  | "settle";
 
 /** How far an operation is. */
 export type OperationState = "running" | "succeeded" | "failed" | "cancelled" | "interrupted";
@@ -42,6 +46,10 @@ export const operationKinds: readonly OperationKind[] = [
   "snapshot-create",
   "snapshot-restore",
   "snapshot-remove",
+  "start",
+  "stop",
+  "restart",
+  "settle",
 ];
 
 /** An operation on a box. */

@@ -1,6 +1,8 @@
 import type { ErrorReport } from "@box/errors";
+import type { MachineExit } from "@box/vm";
 import type { BoxRecord, GuestRootfsRecord, ImageConfig } from "../boxes/box.ts";
 import type { Labels } from "../boxes/labels.ts";
+import { defaultRunSettings, type RunSettings } from "../boxes/run-settings.ts";
 import { type BoxState, boxStates, checkMove } from "../boxes/states.ts";
 import { RuntimeError } from "../errors.ts";
 import { Columns } from "./columns.ts";
@@ -22,6 +24,8 @@ export interface NewBox {
   readonly labels: Labels;
   /** Whether it goes away when it has stopped. */
   readonly autoRemove: boolean;
+  /** How it runs; as boxes do about which nothing else was said, unless given. */
+  readonly run?: RunSettings;
   /** Now, in milliseconds since 1970. */
   readonly nowMs: number;
 }
@@ -40,8 +44,9 @@ export interface LearnedImages {
 export function insertBox(database: StateDatabase, box: NewBox): void {
   database.run(
     `INSERT INTO boxes (id, name, state, image_reference, guest_rootfs, disk_size_bytes, labels, auto_remove,
-       created_ms, updated_ms)
-     VALUES (:id, :name, 'creating', :reference, :guest, :diskSize, :labels, :autoRemove, :now, :now)`,
+       run_settings, created_ms, updated_ms)
+     VALUES (:id, :name, 'creating', :reference, :guest, :diskSize, :labels, :autoRemove,
+       :run, :now, :now)`,
     {
       id: box.id,
       name: box.name,
@@ -50,6 +55,7 @@ export function insertBox(database: StateDatabase, box: NewBox): void {
       diskSize: box.diskSizeBytes ?? null,
       labels: JSON.stringify(box.labels),
       autoRemove: box.autoRemove ? 1 : 0,
+      run: JSON.stringify(box.run ?? defaultRunSettings),
       now: box.nowMs,
     },
   );
@@ -63,9 +69,9 @@ export function cloneRow(
 ): void {
   database.run(
     `INSERT INTO boxes (id, name, state, image_reference, image_digest, image_config, guest_rootfs, disk_size_bytes,
-       labels, auto_remove, created_ms, updated_ms)
+       labels, auto_remove, run_settings, created_ms, updated_ms)
      SELECT :id, :name, 'creating', image_reference, image_digest, image_config, guest_rootfs, disk_size_bytes,
-       labels, auto_remove, :now, :now FROM boxes WHERE id = :sourceId`,
+       labels, auto_remove, run_settings, :now, :now FROM boxes WHERE id = :sourceId`,
     { id: copy.id, name: copy.name, now: copy.nowMs, sourceId },
   );
 }
@@ -102,6 +108,28 @@ export function requireBox(database: StateDatabase, nameOrId: string): BoxRecord
 /** All boxes by name. */
 export function listBoxes(database: StateDatabase): readonly BoxRecord[] {
   return database.all("SELECT * FROM boxes ORDER BY name").map(readBox);
+}
+
+/** Boxes whose state says that a machine may have their disks open. */
+export function listBoxesInUse(database: StateDatabase): readonly BoxRecord[] {
+  return database
+    .all("SELECT * FROM boxes WHERE state IN ('starting', 'running', 'stopping') ORDER BY name")
+    .map(readBox);
+}
+
+/** Boxes whose state says that no machine has their disks open. */
+export function listIdleBoxes(
+  database: StateDatabase,
+): readonly Pick<BoxRecord, "id" | "name" | "state">[] {
+  return database
+    .all(
+      "SELECT id, name, state FROM boxes WHERE state NOT IN ('starting', 'running', 'stopping') ORDER BY name",
+    )
+    .map((row) => {
+      const columns = new Columns("boxes", row);
+      const state = columns.oneOf("state", boxStates);
+      return { id: columns.text("id"), name: columns.text("name"), state };
+    });
 }
 
 /** Boxes that are being created or removed, or were left so. */
@@ -164,6 +192,7 @@ function readBox(row: Row): BoxRecord {
   const imageConfig = columns.optionalJson<ImageConfig>("image_config");
   const diskSizeBytes = columns.optionalNumber("disk_size_bytes");
   const error = columns.optionalJson<ErrorReport>("error");
+  const exit = columns.optionalJson<MachineExit>("last_exit");
   return {
     id: columns.text("id"),
     name: columns.text("name"),
@@ -177,6 +206,10 @@ function readBox(row: Row): BoxRecord {
     ...(diskSizeBytes === undefined ? {} : { diskSizeBytes }),
     labels: columns.json<Labels>("labels"),
     autoRemove: columns.number("auto_remove") !== 0,
+    run: columns.json<RunSettings>("run_settings"),
+    restarts: columns.number("restarts"),
+    stopRequested: columns.number("stop_requested") !== 0,
+    ...(exit === undefined ? {} : { exit }),
     createdMs: columns.number("created_ms"),
     updatedMs: columns.number("updated_ms"),
     ...(error === undefined ? {} : { error }),

@@ -72,4 +72,16 @@ export const migrations: readonly string[] = [
   ALTER TABLE boxes ADD COLUMN labels TEXT NOT NULL DEFAULT '{}';
   ALTER TABLE boxes ADD COLUMN auto_remove INTEGER NOT NULL DEFAULT 0;
   `,
+  `
+  ALTER TABLE boxes ADD COLUMN run_settings TEXT NOT NULL
+    DEFAULT '{"memoryMiB":256,"cpus":1,"restart":{"type":"no"}}';
+  ALTER TABLE boxes ADD COLUMN restarts INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE boxes ADD COLUMN stop_requested INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE boxes ADD COLUMN last_exit TEXT;
+  CREATE TABLE machines (
+    box_id TEXT PRIMARY KEY REFERENCES boxes (id) ON DELETE CASCADE,
+    starter TEXT NOT NULL,
+    record TEXT
+  ) STRICT;
+  `,
 ];

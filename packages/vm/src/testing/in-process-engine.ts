@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync, renameSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { errnoOf, identityOfProcess, toIoError } from "@box/io/node";
 import type { Engine, EngineCallOptions, EngineReport, MachineStatus } from "../engine.ts";
@@ -129,7 +129,8 @@ export class InProcessEngine implements Engine {
       step: (step, signal) => this.#step(step, signal),
       readExit: () => exitOf(record),
       writeExit: (exit) => {
-        if (exitOf(record) === undefined) {
+        // Without its folder there is nobody to leave word for; it ends all the same.
+        if (existsSync(record.directory) && exitOf(record) === undefined) {
           writeJson(join(record.directory, exitFile), { ...exit, machine: record.id, atMs: now() });
         }
       },

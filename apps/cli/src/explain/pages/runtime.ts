@@ -151,4 +151,21 @@ export const runtimePages: CodePages = {
       "The box's base is needed again, and its image's reference names another image by now. Another base would not fit the box's disk.",
     advice: "Bring the old image back under that reference, or create a new box.",
   },
+  BOX_SETTING_INVALID: {
+    meaning: "Memory, processors, program or restart policy cannot be as they were asked for.",
+    advice: "The message names the setting and what it may be.",
+  },
+  BOX_ENGINE_MISSING: {
+    meaning: "What runs virtual machines is not there, so nothing can be started or run.",
+    advice: "Do it where there is an engine. Disks can be made and looked at without one.",
+  },
+  BOX_NOT_RUNNING: {
+    meaning: "This wants a box that runs, and it does not.",
+    advice: "Start it first.",
+  },
+  BOX_MACHINE_ORPHANED: {
+    meaning:
+      "A virtual machine of this box runs, but nothing on record says so; the state may come from a backup. Starting another one would damage its disks.",
+    advice: "End the process that the message names when nobody needs it, then start it again.",
+  },
 };

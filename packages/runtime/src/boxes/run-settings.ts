@@ -1,0 +1,81 @@
+import { RuntimeError } from "../errors.ts";
+
+/** What becomes of a box whose machine has ended by itself; honoured by the server. */
+export type RestartPolicy =
+  /** It stays stopped. */
+  | { readonly type: "no" }
+  /** It is started again when it failed, at most `maxRetries` times in a row; for ever unless given. */
+  | { readonly type: "on-failure"; readonly maxRetries?: number | undefined }
+  /** It is started again, unless somebody stopped it. */
+  | { readonly type: "always" };
+
+/** How a box runs. */
+export interface RunSettings {
+  /** Memory of its machine in MiB. */
+  readonly memoryMiB: number;
+  /** Processors of its machine. */
+  readonly cpus: number;
+  /** The program that it runs for, with its arguments; without one it runs until it is stopped. */
+  readonly command?: readonly string[] | undefined;
+  /** What becomes of it when its machine has ended by itself. */
+  readonly restart: RestartPolicy;
+}
+
+/** How a box runs about which nothing else was said. */
+export const defaultRunSettings: RunSettings = {
+  memoryMiB: 256,
+  cpus: 1,
+  restart: { type: "no" },
+};
+
+const maxRetriesLimit = 1_000_000;
+const maxCommandBytes = 128 * 1024;
+
+/** Fills in what was not said. @throws RuntimeError `BOX_SETTING_INVALID`. */
+export function checkRunSettings(given: Partial<RunSettings>): RunSettings {
+  const { memoryMiB = 256, cpus = 1, command, restart = { type: "no" } } = given;
+  requireThat(isWithin(memoryMiB, 64, 1_048_576), "memoryMiB", "64 to 1048576");
+  requireThat(isWithin(cpus, 1, 256), "cpus", "1 to 256");
+  if (command !== undefined) {
+    const bytes = command.reduce((sum, word) => sum + Buffer.byteLength(word) + 1, 0);
+    const isCommand = command.length > 0 && command[0] !== "" && !command.join("").includes("\0");
+    requireThat(isCommand, "command", "a program and its arguments, without NUL");
+    requireThat(bytes <= maxCommandBytes, "command", `at most ${maxCommandBytes} bytes`);
+  }
+  if (restart.type === "on-failure" && restart.maxRetries !== undefined) {
+    const { maxRetries } = restart;
+    requireThat(isWithin(maxRetries, 1, maxRetriesLimit), "restart.maxRetries", "1 to 1000000");
+  }
+  return { memoryMiB, cpus, ...(command === undefined ? {} : { command }), restart };
+}
+
+/** A policy as people write it: `no`, `always`, `on-failure` or `on-failure:N`. @throws RuntimeError `BOX_SETTING_INVALID`. */
+export function parseRestartPolicy(text: string): RestartPolicy {
+  const [, type, count] = /^(no|always|on-failure)(?::(\d{1,9}))?$/.exec(text) ?? [];
+  const isPolicy = type !== undefined && (count === undefined || type === "on-failure");
+  requireThat(isPolicy, "restart", "no, always, on-failure or on-failure:N");
+  if (type !== "on-failure") return { type: type === "always" ? "always" : "no" };
+  const policy: RestartPolicy =
+    count === undefined ? { type } : { type, maxRetries: Number(count) };
+  return checkRunSettings({ restart: policy }).restart;
+}
+
+/** A policy as people write it. */
+export function formatRestartPolicy(policy: RestartPolicy): string {
+  if (policy.type !== "on-failure" || policy.maxRetries === undefined) return policy.type;
+  return `${policy.type}:${policy.maxRetries}`;
+}
+
+function isWithin(value: number, least: number, most: number): boolean {
+  return Number.isInteger(value) && value >= least && value <= most;
+}
+
+function requireThat(isTrue: boolean, field: string, wanted: string): void {
+  if (isTrue) return;
+  throw new RuntimeError({
+    code: "BOX_SETTING_INVALID",
+    message: `a box cannot run like that: ${field} must be ${wanted}`,
+    details: { field, wanted },
+    hint: `give for ${field}: ${wanted}`,
+  });
+}

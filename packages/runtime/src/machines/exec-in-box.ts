@@ -1,0 +1,36 @@
+import type { ExecProcess, Machine } from "@box/vm";
+import type { BoxRecord } from "../boxes/box.ts";
+import type { BoxServices } from "../boxes/recorded-work.ts";
+import { requireBox } from "../state/boxes-table.ts";
+import { getMachine } from "../state/machines-table.ts";
+import { completeRequest } from "./exec-request.ts";
+import type { BoxExecRequest } from "./machine-options.ts";
+import { notRunning, requireEngine } from "./require-engine.ts";
+
+/**
+ * Runs a command in a box that runs. No lock is taken: commands of any number of processes run side by side.
+ *
+ * @throws RuntimeError `BOX_ENGINE_MISSING`, `BOX_NOT_FOUND`, `BOX_NOT_RUNNING`; VmError `VM_*`.
+ */
+export async function execInBox(
+  services: BoxServices,
+  nameOrId: string,
+  request: BoxExecRequest,
+  options: { readonly signal?: AbortSignal },
+): Promise<ExecProcess> {
+  requireEngine(services.engine);
+  const box = requireBox(services.state.database, nameOrId);
+  const machine = await reachMachine(services, box);
+  await machine.connect(options);
+  return machine.exec(completeRequest(box, request), options);
+}
+
+/** A handle on the machine of a box that runs. @throws RuntimeError `BOX_NOT_RUNNING`; VmError `VM_MACHINE_GONE`. */
+export async function reachMachine(
+  { engine, handles, state }: BoxServices,
+  box: BoxRecord,
+): Promise<Machine> {
+  const record = box.state === "running" ? getMachine(state.database, box.id)?.record : undefined;
+  if (record === undefined) throw notRunning(box);
+  return handles.get(requireEngine(engine), record);
+}

@@ -1,0 +1,64 @@
+import type { PlanMetrics } from "@box/pipeline";
+import type { ExecRequest, MachineExit, MachineRecord, StopStep } from "@box/vm";
+import type { BoxDetails, BoxSummary } from "../boxes/box.ts";
+import type { LockOptions } from "../boxes/box-options.ts";
+import type { OperationOptions } from "../operations/run-operation.ts";
+
+/** What `boxes.start` takes. */
+export interface StartBoxOptions extends OperationOptions, LockOptions {
+  /** Allows a new, empty user disk where the old one is absent or corrupt. A corrupt one is kept in quarantine. */
+  readonly recreateDisk?: boolean;
+  /** How often in a row its restart policy has started it, this time included; 0, a start by somebody, unless given. */
+  readonly restarts?: number;
+}
+
+/** What `boxes.stop` takes. */
+export interface StopBoxOptions extends OperationOptions, LockOptions {
+  /** How long the guest may take before its machine is ended by force; 10 seconds unless given, 0 asks nobody. */
+  readonly graceMs?: number;
+}
+
+/** What `boxes.restart` takes. */
+export interface RestartBoxOptions extends StartBoxOptions, StopBoxOptions {}
+
+/** What starting a box gives. */
+export interface StartedBox {
+  /** The box as it is now. */
+  readonly box: BoxDetails;
+  /** Id of the operation. */
+  readonly operation: string;
+  /** Whether it was started, or ran already and was reached. */
+  readonly outcome: "started" | "attached";
+  /** The machine that it runs in. */
+  readonly machine: MachineRecord;
+  /** How long everything took. */
+  readonly metrics: PlanMetrics;
+}
+
+/** What stopping a box gives. */
+export interface StoppedBox {
+  /** The box; it may have gone away, as it was to when it has stopped. */
+  readonly box: BoxSummary;
+  /** Id of the operation. */
+  readonly operation: string;
+  /** By which step its machine ended; `already` when it had none. */
+  readonly step: StopStep;
+  /** How its machine ended, when it ever had one. */
+  readonly exit?: MachineExit;
+}
+
+/** What waiting for a box gives. */
+export interface EndedBox {
+  /** The box. */
+  readonly id: string;
+  /** Its name. */
+  readonly name: string;
+  /** How its machine ended. */
+  readonly exit: MachineExit;
+}
+
+/**
+ * A command to run in a box. What is not given comes from the image: its environment, to which the given one is added, its
+ * working folder and its user.
+ */
+export interface BoxExecRequest extends ExecRequest {}

@@ -1,0 +1,108 @@
+import { ensureDirectory } from "@box/io/node";
+import { defineTask, ownEvents, type Task, type TaskContext } from "@box/pipeline";
+import {
+  diskSerials,
+  type Engine,
+  type MachineDisk,
+  type MachineEvent,
+  type MachineSpec,
+} from "@box/vm";
+import type { BoxRecord } from "../boxes/box.ts";
+import { type BoxServices, changeGraceMs } from "../boxes/recorded-work.ts";
+import type { BoxOwnEvent } from "../events.ts";
+import type { BoxLayout } from "../home/layout.ts";
+import {
+  boxKey,
+  containerRootfsKey,
+  guestRootfsKey,
+  layoutKey,
+  type PreparedContainerRootfs,
+  type PreparedGuestRootfs,
+} from "../init/keys.ts";
+import { putMachine } from "../state/machines-table.ts";
+import { machineKey } from "./machine-keys.ts";
+import { clearRunFolder } from "./run-folder.ts";
+
+/** What the task needs. */
+export type SpawnInputs =
+  | typeof boxKey
+  | typeof layoutKey
+  | typeof containerRootfsKey
+  | typeof guestRootfsKey;
+
+/** Starts the process of a box's machine and stores how to find it. When a later task fails the machine is ended. */
+export function vmmSpawn(
+  services: BoxServices,
+  engine: Engine,
+): Task<SpawnInputs, typeof machineKey, BoxOwnEvent> {
+  return defineTask({
+    name: "vmm_spawn",
+    label: "vmm",
+    needs: [boxKey, layoutKey, containerRootfsKey, guestRootfsKey],
+    provides: [machineKey],
+    events: ownEvents<BoxOwnEvent>(),
+    graceMs: changeGraceMs,
+    run: async ({ box, layout, container_rootfs, guest_rootfs }, context) => {
+      const { signal } = context;
+      await clearRunFolder(services.home, box.id);
+      for (const folder of [layout.run, layout.logs]) await ensureDirectory(folder);
+      signal.throwIfAborted();
+      const id = services.newId();
+      const spec = specOf({ id, box, layout, user: container_rootfs, guest: guest_rootfs });
+      const machine = await engine.spawn(spec, { signal, onEvent: relay(context) });
+      context.defer(() => machine.close());
+      context.undo(async () => {
+        await machine.stop({ graceMs: 0 });
+      });
+      const { record } = machine;
+      services.state.transaction((database) => putMachine(database, box.id, record));
+      // An engine that did not listen may come back late.
+      signal.throwIfAborted();
+      return { machine };
+    },
+  });
+}
+
+interface SpecParts {
+  readonly id: string;
+  readonly box: BoxRecord;
+  readonly layout: BoxLayout;
+  readonly user: PreparedContainerRootfs;
+  readonly guest: PreparedGuestRootfs;
+}
+
+function specOf({ id, box, layout, user, guest }: SpecParts): MachineSpec {
+  const { memoryMiB, cpus } = box.run;
+  return {
+    id,
+    boxId: box.id,
+    name: box.name,
+    directory: layout.run,
+    logDirectory: layout.logs,
+    disks: [
+      diskOf("user", user.disk.path),
+      ...(guest.type === "disk" ? [diskOf("guest", guest.disk.path)] : []),
+    ],
+    guestRootfs: guest.type,
+    memoryMiB,
+    cpus,
+    environment: guest.type === "disk" ? guest.environment : [],
+    labels: box.labels,
+    lifetime: "detached",
+  };
+}
+
+function diskOf(role: MachineDisk["role"], path: string): MachineDisk {
+  return { role, path, format: "qcow2", readOnly: false, serial: diskSerials[role] };
+}
+
+/** What the engine tells while the box is started, as events of the task. */
+function relay(context: TaskContext<BoxOwnEvent>): (event: MachineEvent) => void {
+  return (event) => {
+    if (event.type === "warning") context.warn(event);
+    if (event.type === "stage") {
+      const { stage, elapsedMs } = event;
+      context.info(`the guest has come to: ${stage}`, { stage, elapsedMs });
+    }
+  };
+}

@@ -1,0 +1,115 @@
+import { Runtime } from "@box/runtime";
+import { isMachineAlive } from "@box/vm";
+import { InProcessEngine } from "@box/vm/testing";
+import { describe, expect, test } from "vitest";
+import { openWithEngine, textOf } from "./engine-home.ts";
+import { FakeImages } from "./fake-images.ts";
+
+describe("exec", () => {
+  test("runs a command with the image's environment, folder and user, unless told otherwise", async () => {
+    const { boxes } = await openWithEngine();
+    await boxes.start("web");
+    const environment = [
+      ["PATH", "/usr/bin"],
+      ["A", "b"],
+    ] as const;
+    const run = async (request: Parameters<typeof boxes.exec>[1]) => {
+      await using command = await boxes.exec("web", request);
+      return [await textOf(command.stdout), (await command.wait()).exitCode];
+    };
+    expect(await run({ command: ["env"] })).toEqual(["PATH=/bin\n", 0]);
+    expect(await run({ command: ["env"], environment })).toEqual(["PATH=/usr/bin\nA=b\n", 0]);
+    expect(await run({ command: ["env"], environment: [["A", "b"]], target: "guest" })).toEqual([
+      "PATH=/bin\nA=b\n",
+      0,
+    ]);
+    expect(await run({ command: ["pwd"] })).toEqual(["/\n", 0]);
+    expect(await run({ command: ["pwd"], workingDirectory: "/tmp" })).toEqual(["/tmp\n", 0]);
+    expect(await run({ command: ["whoami"] })).toEqual(["root\n", 0]);
+    expect(await run({ command: ["whoami"], user: "nobody" })).toEqual(["nobody\n", 0]);
+    expect(await run({ command: ["exit", "9"] })).toEqual(["", 9]);
+    await expect(boxes.exec("web", { command: ["nothing"] })).rejects.toMatchObject({
+      code: "VM_EXEC_NOT_FOUND",
+    });
+  });
+
+  test("takes no lock: it runs beside a process that works on the box, and from another one", async () => {
+    const { boxes, home } = await openWithEngine();
+    await boxes.start("web");
+    await using other = await Runtime.open({
+      home,
+      images: new FakeImages(),
+      engine: new InProcessEngine(),
+    });
+    const commands = await Promise.all(
+      [boxes, other.boxes].map((each) => each.exec("web", { command: ["print", "out"] })),
+    );
+    for (const command of commands) expect(await textOf(command.stdout)).toBe("out");
+  });
+
+  test("is refused in a box that does not run, and ends with its signal", async () => {
+    const { boxes } = await openWithEngine();
+    await expect(boxes.exec("web", { command: ["exit"] })).rejects.toMatchObject({
+      code: "BOX_NOT_RUNNING",
+      kind: "conflict",
+    });
+    await boxes.start("web");
+    const controller = new AbortController();
+    const { signal } = controller;
+    const command = await boxes.exec("web", { command: ["sleep"] }, { signal });
+    controller.abort(new Error("enough"));
+    await expect(command.wait()).rejects.toThrow("enough");
+  });
+});
+
+describe("wait", () => {
+  test("tells how the box ended, puts it on record, and again at once", async () => {
+    const { boxes } = await openWithEngine({ run: { command: ["sleep"] } });
+    await boxes.start("web");
+    const waiting = boxes.wait("web");
+    await boxes.stop("web");
+    expect(await waiting).toMatchObject({ name: "web", exit: { reason: "stopped" } });
+    expect(await boxes.wait("web")).toMatchObject({ exit: { reason: "stopped" } });
+  });
+
+  test("sees a machine die, and removes a box that is to go away", async () => {
+    const { boxes } = await openWithEngine({ autoRemove: true });
+    const { machine } = await boxes.start("web");
+    const waiting = boxes.wait("web");
+    process.kill(machine.process.pid, "SIGKILL");
+    expect((await waiting).exit.reason).toBe("lost");
+    expect(await boxes.list()).toEqual([]);
+  });
+
+  test("tells how a machine ended that was gone before it was reached", async () => {
+    const { boxes } = await openWithEngine({ autoRemove: true });
+    const { machine } = await boxes.start("web");
+    process.kill(machine.process.pid, "SIGKILL");
+    await expect.poll(() => isMachineAlive(machine)).toBe(false);
+    expect((await boxes.wait("web")).exit.reason).toBe("lost");
+    expect(await boxes.list()).toEqual([]);
+  });
+
+  test("waits through the start of another process", async () => {
+    const { boxes, onStep } = await openWithEngine({ run: { command: ["exit", "4"] } });
+    const gate = Promise.withResolvers<void>();
+    onStep.connect = () => gate.promise;
+    const starting = boxes.start("web");
+    await expect.poll(async () => (await boxes.inspect("web")).state).toBe("starting");
+    const waiting = boxes.wait("web");
+    gate.resolve();
+    await starting;
+    expect((await waiting).exit).toMatchObject({ exitCode: 4 });
+  });
+
+  test("is refused for a box that never ran, and stops when it is told to", async () => {
+    const { boxes } = await openWithEngine();
+    await expect(boxes.wait("web")).rejects.toMatchObject({ code: "BOX_NOT_RUNNING" });
+    await boxes.start("web");
+    const controller = new AbortController();
+    const waiting = boxes.wait("web", { signal: controller.signal });
+    controller.abort(new Error("enough"));
+    await expect(waiting).rejects.toThrow("enough");
+    expect((await boxes.inspect("web")).state).toBe("running");
+  });
+});
