@@ -17,9 +17,11 @@ import type { LiveOperations } from "./operations/live-operations.ts";
 import type { OperationLauncher } from "./operations/operation-launcher.ts";
 import type { Operations } from "./operations/operations.ts";
 import { sendProblem } from "./problem.ts";
+import { addBoxVerbRoutes } from "./routes/box-verbs.ts";
 import { addBoxRoutes } from "./routes/boxes.ts";
 import { addHealthRoutes } from "./routes/health.ts";
 import { addOperationRoutes } from "./routes/operations.ts";
+import { addStorageRoutes } from "./routes/storage.ts";
 
 /** What {@link buildApp} is made from. */
 export interface AppOptions {
@@ -71,6 +73,8 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   await addDocument(app, options);
   addHealthRoutes(app, { isReady: () => launcher.isReady, version });
   addBoxRoutes(app, options.boxes, launcher);
+  addBoxVerbRoutes(app, options.boxes, launcher);
+  addStorageRoutes(app, options.boxes.storage);
   addOperationRoutes(app, options.operations, options.live);
   app.get("/openapi.json", { schema: { hide: true } }, async () => app.swagger());
   return app;
@@ -135,7 +139,7 @@ async function addDocument(
         license: { name: "Apache-2.0", identifier: "Apache-2.0" },
       },
       servers: [{ url: "/" }],
-      tags: [{ name: "boxes" }, { name: "operations" }, { name: "health" }],
+      tags: [{ name: "boxes" }, { name: "storage" }, { name: "operations" }, { name: "health" }],
       components: { securitySchemes: { key: { type: "http", scheme: "bearer" } } },
       security: hasApiKey ? [{ key: [] }] : [],
     },

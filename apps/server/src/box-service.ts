@@ -1,5 +1,13 @@
 import type { ErrorReport } from "@box/errors";
-import type { BoxDetails, BoxSummary } from "@box/runtime";
+import type {
+  BoxDetails,
+  BoxSnapshot,
+  BoxSummary,
+  PruneOptions,
+  PruneReport,
+  RunSettings,
+  StorageUsage,
+} from "@box/runtime";
 
 /** An event of an operation, as the library told it. */
 export interface ServiceEvent {
@@ -66,6 +74,10 @@ export interface CreateRequest {
   readonly labels?: Readonly<Record<string, string>> | undefined;
   /** Whether the box goes away when it has stopped. */
   readonly autoRemove?: boolean | undefined;
+  /** How it runs; as boxes do about which nothing else was said without it. */
+  readonly run?:
+    | { readonly [Name in keyof RunSettings]?: RunSettings[Name] | undefined }
+    | undefined;
   /** When the image is fetched. */
   readonly pull?: "missing" | "always" | "never" | undefined;
 }
@@ -76,8 +88,85 @@ export interface PrepareRequest {
   readonly recreateDisk?: boolean | undefined;
 }
 
+/** How a box is started. */
+export interface StartRequest {
+  /** Makes the user's disk again where the rules would refuse. */
+  readonly recreateDisk?: boolean | undefined;
+}
+
+/** How a box is stopped. */
+export interface StopRequest {
+  /** How long the guest may take. */
+  readonly graceMs?: number | undefined;
+}
+
+/** What a copy of a box is like. */
+export interface CloneRequest {
+  /** Its name. */
+  readonly name: string;
+}
+
+/** How large a disk is to be. */
+export interface ResizeRequest {
+  /** Its size. */
+  readonly sizeBytes: number;
+}
+
+/** Which snapshot. */
+export interface SnapshotRequest {
+  /** Its name. */
+  readonly snapshot: string;
+}
+
+/** Where an archive goes. */
+export interface ExportRequest {
+  /** Absolute path of the file on the server's machine. */
+  readonly path: string;
+  /** Whether the contents of the bases go along; yes unless said otherwise. */
+  readonly withBases?: boolean | undefined;
+}
+
+/** What a prune takes. */
+export type PruneRequest = {
+  readonly [Name in Exclude<keyof PruneOptions, "signal">]?: PruneOptions[Name] | undefined;
+};
+
+/** The space of a home: the part of the runtime that the server offers. */
+export interface StorageService {
+  /** Where it goes. */
+  usage(): Promise<StorageUsage>;
+  /** Removes what nothing uses. */
+  prune(request: PruneRequest, signal: AbortSignal): Promise<PruneReport>;
+}
+
 /** The boxes of a home: the part of the runtime that the server offers. */
 export interface BoxService {
+  /** Starts a box. */
+  start(name: string, request: StartRequest, context: WorkContext): Promise<unknown>;
+  /** Stops a box. */
+  stop(name: string, request: StopRequest, context: WorkContext): Promise<unknown>;
+  /** Stops a box when it runs, and starts it. */
+  restart(
+    name: string,
+    request: StartRequest & StopRequest,
+    context: WorkContext,
+  ): Promise<unknown>;
+  /** Copies a box. */
+  clone(name: string, request: CloneRequest, context: WorkContext): Promise<unknown>;
+  /** Grows the user's disk. */
+  resize(name: string, request: ResizeRequest, context: WorkContext): Promise<unknown>;
+  /** Writes an archive. */
+  export(name: string, request: ExportRequest, context: WorkContext): Promise<unknown>;
+  /** The snapshots of the user's disk. */
+  listSnapshots(name: string): Promise<readonly BoxSnapshot[]>;
+  /** Takes one. */
+  createSnapshot(name: string, request: SnapshotRequest, context: WorkContext): Promise<unknown>;
+  /** Makes the disk what it was. */
+  restoreSnapshot(name: string, request: SnapshotRequest, context: WorkContext): Promise<unknown>;
+  /** Removes one. */
+  removeSnapshot(name: string, snapshot: string): Promise<void>;
+  /** The space of the home. */
+  readonly storage: StorageService;
   /** Every box. */
   list(): Promise<readonly BoxSummary[]>;
   /** One box. */

@@ -9,11 +9,14 @@ import { bindSocket } from "./net/unix-socket.ts";
 import { LiveOperations } from "./operations/live-operations.ts";
 import { OperationLauncher } from "./operations/operation-launcher.ts";
 import { Operations } from "./operations/operations.ts";
+import { type SupervisedBoxes, Supervisor } from "./supervision/supervisor.ts";
 
 /** What {@link serve} takes. */
 export interface ServeOptions {
   /** The boxes. */
   readonly boxes: BoxService;
+  /** Boxes whose restart policies are honoured as long as the server runs; none unless given. */
+  readonly supervised?: SupervisedBoxes | undefined;
   /** Where to listen. */
   readonly listen: ListenAddress;
   /** What callers on TCP must send as a bearer token; needed off loopback. */
@@ -73,9 +76,11 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
   const bound = await bind(app, listen, (host, port) => {
     guard = createGuard({ host, port, apiKey });
   });
+  const supervisor = superviseBoxes(app, options.supervised);
   let stopped: Promise<void> | undefined;
   const stop = async (graceMs: number) => {
     launcher.stop();
+    await supervisor?.stop();
     await live.settle(graceMs);
     await app.close();
     await bound.remove();
@@ -87,6 +92,22 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
       return stopped;
     },
   };
+}
+
+function superviseBoxes(
+  app: FastifyInstance,
+  boxes: SupervisedBoxes | undefined,
+): Supervisor | undefined {
+  if (boxes === undefined) return undefined;
+  const supervisor = new Supervisor({
+    boxes,
+    onNote: ({ type, message, error, box }) => {
+      if (type === "failed") app.log.error({ err: error, box }, message);
+      else app.log.info({ box }, message);
+    },
+  });
+  supervisor.start();
+  return supervisor;
 }
 
 interface Bound {

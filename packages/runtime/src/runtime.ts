@@ -41,6 +41,8 @@ export class Runtime implements AsyncDisposable {
   readonly home: HomeLayout;
   /** The boxes. */
   readonly boxes: Boxes;
+  /** What runs the machines of boxes, when there is something. */
+  readonly engine: Engine | undefined;
   /** What was done to them, and what is being done. */
   readonly operations: Operations;
   /** The base disks of the home. */
@@ -72,6 +74,7 @@ export class Runtime implements AsyncDisposable {
     this.operations = new Operations(state);
     const notify = () => this.operations.notify();
     const { engine } = options;
+    this.engine = engine;
     this.#services = { ...services, tasks: this.tasks, notify, engine, handles: this.#handles };
     this.boxes = new Boxes(this.#services);
   }

@@ -35,7 +35,13 @@ export const boxCommands: readonly CommandSpec[] = [
         summary: "a label to find the box by (repeatable)",
         many: true,
       },
-      { name: "rm", summary: "record that the box goes away when it has stopped" },
+      { name: "rm", summary: "the box goes away when it has stopped" },
+      {
+        name: "restart",
+        value: "POLICY",
+        summary:
+          "what the server does when the box ends by itself: no, on-failure[:N] or always (default: no)",
+      },
       pullFlag,
     ],
     examples: [

@@ -51,6 +51,32 @@ describe("labels", () => {
   });
 });
 
+describe("a restart policy", () => {
+  test.each([
+    ["always", "always", { type: "always" }],
+    ["on-failure", "on-failure", { type: "on-failure" }],
+    ["on-failure:3", "on-failure, at most 3 times in a row", { type: "on-failure", maxRetries: 3 }],
+  ])("%s is recorded and shown", async (policy, shown, recorded) => {
+    const home = await createTestHome();
+    await ok(home, "create", home.image, "--name", "web", "--restart", policy);
+    expect((await ok(home, "inspect", "web")).replaceAll(/ +/g, " ")).toContain(
+      `\nrestart ${shown}\n`,
+    );
+    const { run } = JSON.parse(await ok(home, "inspect", "web", "--format", "json"));
+    expect(run).toEqual({ memoryMiB: 256, cpus: 1, restart: recorded });
+  });
+
+  test.each(["never", "on-failure:0", "always:3", "on-failure:-1", "ON-FAILURE", ""])(
+    "%j is refused before anything is made",
+    async (policy) => {
+      const home = await createTestHome();
+      const bad = await here(home, "create", home.image, "--name", "web", "--restart", policy);
+      expect(bad.exitCode).toBe(2);
+      expect(await ok(home, "ls", "-q")).toBe("");
+    },
+  );
+});
+
 describe("box rename, clone and resize", () => {
   test("change what they say", async () => {
     const home = await withBox();

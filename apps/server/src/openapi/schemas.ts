@@ -124,6 +124,7 @@ export const createRequest: z.ZodType<CreateRequest> = z.strictObject({
   diskSizeBytes: z.int().positive().optional(),
   labels: z.record(z.string(), z.string()).optional(),
   autoRemove: z.boolean().optional(),
+  run: runSettings.partial().optional(),
   pull: z.enum(["missing", "always", "never"]).optional(),
 });
 

@@ -1,4 +1,4 @@
-import type { FastifyInstance, FastifyReply } from "fastify";
+import type { FastifyInstance } from "fastify";
 import * as z from "zod";
 import type { BoxService, CreateRequest, PrepareRequest } from "../box-service.ts";
 import { responses } from "../openapi/responses.ts";
@@ -8,22 +8,10 @@ import {
   boxSummary,
   createRequest,
   idempotencyHeaders,
-  operation,
   prepareRequest,
 } from "../openapi/schemas.ts";
-import type { Launched, OperationLauncher } from "../operations/operation-launcher.ts";
-
-interface NameParams {
-  readonly name: string;
-}
-
-interface IdempotencyHeaders {
-  readonly "idempotency-key"?: string;
-}
-
-const accepted = {
-  202: { description: "Begun; Location names the operation to follow", schema: operation },
-};
+import type { OperationLauncher } from "../operations/operation-launcher.ts";
+import { accept, accepted, type IdempotencyHeaders, type NameParams } from "./accept.ts";
 
 /** Adds the routes of boxes. */
 export function addBoxRoutes(
@@ -128,9 +116,4 @@ function addReadingRoutes(app: FastifyInstance, boxes: BoxService): void {
     },
     async ({ params: { name } }) => boxes.inspect(name),
   );
-}
-
-function accept(reply: FastifyReply, { record, isReplay }: Launched): FastifyReply {
-  if (isReplay) reply.header("idempotent-replayed", "true");
-  return reply.code(202).header("location", `/v1/operations/${record.id}`).send(record);
 }

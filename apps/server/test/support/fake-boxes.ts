@@ -1,9 +1,10 @@
 import { BoxError } from "@box/errors";
-import type { BoxDetails } from "@box/runtime";
+import type { BoxDetails, BoxSnapshot, StorageUsage } from "@box/runtime";
 import type {
   BoxService,
   CreateRequest,
   OperationRecord,
+  PruneRequest,
   ServiceEvent,
   WorkContext,
 } from "@box/server";
@@ -15,6 +16,8 @@ export interface Gate {
   /** Makes the work fail. */
   fail(error: unknown): void;
 }
+
+type Verb = (name: string, request: object, context: WorkContext) => Promise<void>;
 
 /** Boxes without disks: work tells events and waits for the test. */
 export class FakeBoxes implements BoxService {
@@ -74,6 +77,45 @@ export class FakeBoxes implements BoxService {
     this.known.delete(name);
   }
 
+  /** Every verb that was begun, with its body. */
+  readonly called: (readonly [verb: string, name: string, request: object])[] = [];
+  readonly snapshots: BoxSnapshot[] = [];
+  readonly pruned: PruneRequest[] = [];
+
+  readonly start: Verb = this.#verb("start");
+  readonly stop: Verb = this.#verb("stop");
+  readonly restart: Verb = this.#verb("restart");
+  readonly clone: Verb = this.#verb("clone");
+  readonly resize: Verb = this.#verb("resize");
+  readonly export: Verb = this.#verb("export");
+  readonly createSnapshot: Verb = this.#verb("createSnapshot");
+  readonly restoreSnapshot: Verb = this.#verb("restoreSnapshot");
+
+  async listSnapshots(name: string): Promise<readonly BoxSnapshot[]> {
+    await this.inspect(name);
+    return this.snapshots;
+  }
+
+  async removeSnapshot(name: string, snapshot: string): Promise<void> {
+    await this.inspect(name);
+    this.called.push(["removeSnapshot", name, { snapshot }]);
+  }
+
+  readonly storage: BoxService["storage"] = {
+    usage: async () => emptyUsage,
+    prune: async (request) => {
+      this.pruned.push(request);
+      return { dryRun: request.dryRun ?? false, removed: [], kept: [], freedBytes: 0 };
+    },
+  };
+
+  #verb(verb: string): Verb {
+    return async (name: string, request: object, context: WorkContext): Promise<void> => {
+      this.called.push([verb, name, request]);
+      await this.#work(context);
+    };
+  }
+
   async #work({ signal, onEvent }: WorkContext): Promise<void> {
     if (this.firstFailure !== undefined) throw this.firstFailure;
     onEvent(event("started", 1));
@@ -84,6 +126,25 @@ export class FakeBoxes implements BoxService {
     onEvent(event("finished", 3));
   }
 }
+
+const nothing = {
+  logicalBytes: 0,
+  allocatedBytes: 0,
+  sharedBytes: 0,
+  uniqueBytes: 0,
+  reclaimableBytes: 0,
+};
+const none = { ...nothing, items: [] };
+
+/** A home without anything in it. */
+export const emptyUsage: StorageUsage = {
+  total: nothing,
+  images: none,
+  bases: none,
+  boxes: { ...nothing, items: [{ ...nothing, name: "web", usedBy: [] }] },
+  quarantine: none,
+  temporary: none,
+};
 
 function event(type: string, sequence: number): ServiceEvent & { task: string } {
   return { type, sequence, task: "t" };

@@ -3,7 +3,6 @@ import type { TaskContext } from "@box/pipeline";
 import { RuntimeError } from "../errors.ts";
 import type { BoxOwnEvent } from "../events.ts";
 import type { InitServices } from "../init/services.ts";
-import { settleBox } from "../machines/settle-box.ts";
 import type { OperationOptions } from "../operations/run-operation.ts";
 import { requireBox } from "../state/boxes-table.ts";
 import type { BoxRecord } from "./box.ts";
@@ -67,8 +66,13 @@ export function lockFor(
  * @throws RuntimeError `BOX_NOT_FOUND`, `BOX_IN_USE`.
  */
 export async function requireIdle(services: BoxServices, found: BoxRecord): Promise<BoxRecord> {
-  await settleBox(services, found.id);
-  const box = requireBox(services.state.database, found.id);
+  const { database } = services.state;
+  let box = requireBox(database, found.id);
+  if (isInUse(box.state)) {
+    const { settleBox } = await import("../machines/settle-box.ts");
+    await settleBox(services, box.id);
+    box = requireBox(database, box.id);
+  }
   if (!isInUse(box.state)) return box;
   throw new RuntimeError({
     code: "BOX_IN_USE",

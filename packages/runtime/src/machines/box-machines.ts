@@ -1,5 +1,4 @@
 import type { ExecProcess } from "@box/vm";
-import { execInBox } from "./exec-in-box.ts";
 import type {
   BoxExecRequest,
   EndedBox,
@@ -9,12 +8,13 @@ import type {
   StopBoxOptions,
   StoppedBox,
 } from "./machine-options.ts";
-import { restartBox, startBox } from "./start-box.ts";
 import type { StartServices } from "./start-plan.ts";
-import { stopBox } from "./stop-box.ts";
-import { waitForBox } from "./wait-for-box.ts";
 
-/** What can be done with boxes that needs a machine. Without an engine all of it is `BOX_ENGINE_MISSING`, unsupported. */
+/**
+ * What can be done with boxes that needs a machine. Without an engine all of it is `BOX_ENGINE_MISSING`, unsupported.
+ *
+ * What does it is loaded late: most programs make and look at boxes only.
+ */
 export class BoxMachines {
   readonly #services: StartServices;
 
@@ -30,6 +30,7 @@ export class BoxMachines {
    * `failed` then, what the run made is gone, and its machine too.
    */
   async start(nameOrId: string, options: StartBoxOptions = {}): Promise<StartedBox> {
+    const { startBox } = await import("./start-box.ts");
     return startBox(this.#services, nameOrId, options);
   }
 
@@ -40,11 +41,13 @@ export class BoxMachines {
    * @throws RuntimeError `BOX_NOT_FOUND`, `BOX_IN_USE`; VmError `VM_STOP_FAILED`.
    */
   async stop(nameOrId: string, options: StopBoxOptions = {}): Promise<StoppedBox> {
+    const { stopBox } = await import("./stop-box.ts");
     return stopBox(this.#services, nameOrId, options);
   }
 
   /** Stops a box when it runs and starts it, as one operation. @throws As {@link BoxMachines.start} and {@link BoxMachines.stop}. */
   async restart(nameOrId: string, options: RestartBoxOptions = {}): Promise<StartedBox> {
+    const { restartBox } = await import("./start-box.ts");
     return restartBox(this.#services, nameOrId, options);
   }
 
@@ -59,6 +62,7 @@ export class BoxMachines {
     request: BoxExecRequest,
     options: { readonly signal?: AbortSignal } = {},
   ): Promise<ExecProcess> {
+    const { execInBox } = await import("./exec-in-box.ts");
     return execInBox(this.#services, nameOrId, request, options);
   }
 
@@ -68,6 +72,7 @@ export class BoxMachines {
    * @throws RuntimeError `BOX_NOT_FOUND`; `BOX_NOT_RUNNING` for a box that never ran, or whose start failed.
    */
   async wait(nameOrId: string, options: { readonly signal?: AbortSignal } = {}): Promise<EndedBox> {
+    const { waitForBox } = await import("./wait-for-box.ts");
     return waitForBox(this.#services, nameOrId, options);
   }
 }

@@ -1,13 +1,7 @@
 import type { ErrorReport } from "@box/errors";
 import { isProcessAlive, processIdentity } from "@box/io/node";
 import type { TaskContext } from "@box/pipeline";
-import {
-  isMachineAlive,
-  isOfEarlierBoot,
-  type MachineExit,
-  type MachineRecord,
-  type MachineStatus,
-} from "@box/vm";
+import { isOfEarlierBoot, type MachineExit, type MachineRecord, type MachineStatus } from "@box/vm";
 import type { BoxRecord } from "../boxes/box.ts";
 import { type BoxServices, runChange } from "../boxes/recorded-work.ts";
 import { removeIdleBox } from "../boxes/remove-box.ts";
@@ -57,15 +51,6 @@ export async function settleBox(services: BoxServices, id: string): Promise<void
   if (machine?.record !== undefined) await services.handles.drop(machine.record.id);
   await clearRunFolder(services.home, id);
   if (verdict.type === "ended" && box.autoRemove) await removeIdleBox(services, box, {});
-}
-
-/** Whether there may be something to settle, found out without the box's lock. */
-export function mayNeedSettling({ state }: BoxServices, box: BoxRecord): boolean {
-  if (!isInUse(box.state)) return false;
-  const machine = getMachine(state.database, box.id);
-  if (box.state === "running")
-    return machine?.record === undefined || !isMachineAlive(machine.record);
-  return true;
 }
 
 async function judge(
@@ -154,7 +139,7 @@ async function carryOut(
 }
 
 /** The event that tells how the machine of a box ended. */
-export function exitedEvent(
+function exitedEvent(
   name: string,
   exit: MachineExit,
 ): Extract<BoxOwnEvent, { readonly type: "change" }> {

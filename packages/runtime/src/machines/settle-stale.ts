@@ -4,9 +4,10 @@ import { isMachineAlive, type MachineRecord } from "@box/vm";
 import type { BoxRecord } from "../boxes/box.ts";
 import { lockBox } from "../boxes/box-lock.ts";
 import type { BoxServices } from "../boxes/recorded-work.ts";
+import { isInUse } from "../boxes/states.ts";
 import { boxLayout } from "../home/layout.ts";
 import { listIdleBoxes } from "../state/boxes-table.ts";
-import { mayNeedSettling, settleBox } from "./settle-box.ts";
+import { getMachine } from "../state/machines-table.ts";
 
 /** A machine that runs of a box that is not recorded as running. Nobody takes it over. */
 export interface OrphanMachine {
@@ -27,6 +28,8 @@ export async function settleStale(
   boxes: readonly BoxRecord[],
 ): Promise<boolean> {
   const stale = boxes.filter((box) => isWorthSettling(services, box));
+  if (stale.length === 0) return false;
+  const { settleBox } = await import("./settle-box.ts");
   for (const box of stale) {
     try {
       const options = { command: `settling ${box.name}`, timeoutMs: 0 };
@@ -36,12 +39,15 @@ export async function settleStale(
       if (!isBoxError(error)) throw error;
     }
   }
-  return stale.length > 0;
+  return true;
 }
 
-function isWorthSettling(services: BoxServices, box: BoxRecord): boolean {
+/** Whether there may be something to settle, found out without the box's lock. */
+function isWorthSettling({ state }: BoxServices, box: BoxRecord): boolean {
+  if (box.state !== "running") return isInUse(box.state);
   try {
-    return mayNeedSettling(services, box);
+    const record = getMachine(state.database, box.id)?.record;
+    return record === undefined || !isMachineAlive(record);
   } catch (error) {
     if (isBoxError(error)) return false;
     throw error;

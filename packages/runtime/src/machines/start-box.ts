@@ -158,7 +158,7 @@ async function refuseOrphan(
 }
 
 /** A machine runs of a box that is not recorded as running. */
-export function orphaned(name: string, { process: { pid } }: MachineRecord): RuntimeError {
+function orphaned(name: string, { process: { pid } }: MachineRecord): RuntimeError {
   return new RuntimeError({
     code: "BOX_MACHINE_ORPHANED",
     message: `box ${name} is not running, but a machine of it is: process ${pid}`,

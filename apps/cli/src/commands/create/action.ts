@@ -1,5 +1,5 @@
 import { parseImageReference } from "@box/oci-images";
-import type { GuestRootfsChoice } from "@box/runtime";
+import type { GuestRootfsChoice, RestartPolicy } from "@box/runtime";
 import { describeBox } from "../../boxes/describe-box.ts";
 import { parseLabels } from "../../boxes/labels.ts";
 import { followedBy, openRuntime } from "../../boxes/open-runtime.ts";
@@ -9,11 +9,12 @@ import type { CreateInput, PreparedOutput } from "./schemas.ts";
 
 /** Makes the box. */
 export async function run(input: CreateInput, context: CommandContext): Promise<PreparedOutput> {
-  const { ref, name, guestRootfs, diskSize, pull, label = [], rm = false } = input;
+  const { ref, name, guestRootfs, diskSize, pull, label = [], rm = false, restart } = input;
   const diskSizeBytes = diskSize === undefined ? undefined : parseSize(diskSize, "--disk-size");
   // A reference that is none is told before there is a home.
   parseImageReference(ref);
   const guest = guestRootfs === undefined ? undefined : chooseGuest(guestRootfs);
+  const policy = await restartPolicy(restart);
   await using runtime = await openRuntime(context);
   const { box, operation } = await runtime.boxes.create({
     image: ref,
@@ -23,6 +24,7 @@ export async function run(input: CreateInput, context: CommandContext): Promise<
     ...(pull === undefined ? {} : { pull }),
     labels: parseLabels(label),
     autoRemove: rm,
+    ...(policy === undefined ? {} : { run: { restart: policy } }),
     ...(await followedBy(context)),
   });
   return { box, operation };
@@ -36,6 +38,13 @@ export function text({ box }: PreparedOutput): string {
 /** Its name. */
 export function identifiers({ box }: PreparedOutput): readonly string[] {
   return [box.name];
+}
+
+/** A policy that is none is told before there is a home. */
+async function restartPolicy(text: string | undefined): Promise<RestartPolicy | undefined> {
+  if (text === undefined) return undefined;
+  const { parseRestartPolicy } = await import("@box/runtime");
+  return parseRestartPolicy(text);
 }
 
 function chooseGuest(text: string): GuestRootfsChoice {

@@ -16,6 +16,8 @@ export interface CreateInput {
   readonly label?: readonly string[] | undefined;
   /** Whether the box goes away when it has stopped. */
   readonly rm?: boolean | undefined;
+  /** What becomes of the box when its machine has ended by itself. */
+  readonly restart?: string | undefined;
   /** When the registry is asked. */
   readonly pull?: "missing" | "always" | "never" | undefined;
 }
@@ -31,6 +33,7 @@ export const input: z.ZodType<CreateInput> = z.strictObject({
   diskSize: z.string().optional(),
   label: z.array(text).optional(),
   rm: z.boolean().optional(),
+  restart: optionalText,
   pull: z.enum(["missing", "always", "never"]).optional(),
 });
 

@@ -22,6 +22,8 @@ export async function run(input: ServeInput, context: CommandContext): Promise<u
   const progress = await context.progress();
   const server = await serve({
     boxes: runtimeBoxes(runtime),
+    // Without an engine nothing can be started again.
+    ...(runtime.engine === undefined ? {} : { supervised: runtime.boxes }),
     listen,
     apiKey,
     version: packageJson.version,
