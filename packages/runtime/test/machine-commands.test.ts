@@ -85,7 +85,7 @@ describe("wait", () => {
     const { boxes } = await openWithEngine({ autoRemove: true });
     const { machine } = await boxes.start("web");
     process.kill(machine.process.pid, "SIGKILL");
-    await expect.poll(() => isMachineAlive(machine)).toBe(false);
+    await expect.poll(() => isMachineAlive(machine), { timeout: 60_000 }).toBe(false);
     expect((await boxes.wait("web")).exit.reason).toBe("lost");
     expect(await boxes.list()).toEqual([]);
   });
@@ -95,7 +95,9 @@ describe("wait", () => {
     const gate = Promise.withResolvers<void>();
     onStep.connect = () => gate.promise;
     const starting = boxes.start("web");
-    await expect.poll(async () => (await boxes.inspect("web")).state).toBe("starting");
+    await expect
+      .poll(async () => (await boxes.inspect("web")).state, { timeout: 60_000 })
+      .toBe("starting");
     const waiting = boxes.wait("web");
     gate.resolve();
     await starting;

@@ -140,7 +140,7 @@ describe("a process that is killed", () => {
     await reached(child);
     await killChild(child);
     process.kill(machine.process.pid, "SIGKILL");
-    await expect.poll(() => isMachineAlive(machine)).toBe(false);
+    await expect.poll(() => isMachineAlive(machine), { timeout: 60_000 }).toBe(false);
     await using again = await Runtime.open({ home, images: new FakeImages() });
     expect(await again.boxes.inspect("web")).toMatchObject({
       state: "stopped",
@@ -212,7 +212,9 @@ describe("several processes", () => {
     const gate = Promise.withResolvers<void>();
     onStep.connect = () => gate.promise;
     const starting = boxes.start("web");
-    await expect.poll(async () => (await boxes.inspect("web")).state).toBe("starting");
+    await expect
+      .poll(async () => (await boxes.inspect("web")).state, { timeout: 60_000 })
+      .toBe("starting");
     for (const call of [
       () => boxes.start("web", { lockTimeoutMs: 0 }),
       () => boxes.stop("web", { lockTimeoutMs: 0 }),

@@ -296,7 +296,7 @@ test("a machine that ended while nobody looked is told by whoever looks", async 
   const { boxes } = await openWithEngine();
   const { machine } = await boxes.start("web");
   process.kill(machine.process.pid, "SIGKILL");
-  await expect.poll(() => isMachineAlive(machine)).toBe(false);
+  await expect.poll(() => isMachineAlive(machine), { timeout: 60_000 }).toBe(false);
   expect((await boxes.list())[0]).toMatchObject({ state: "stopped", exit: { reason: "lost" } });
   const box = await boxes.inspect("web");
   expect(box.operations[0]).toMatchObject({ kind: "settle", state: "succeeded" });

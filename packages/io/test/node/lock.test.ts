@@ -84,7 +84,7 @@ describe("isProcessAlive", () => {
     const child = identityOfProcess(Number(line.toString()));
     expect(isProcessAlive(child)).toBe(true);
     process.kill(child.pid, "SIGKILL");
-    await expect.poll(() => isProcessAlive(child)).toBe(false);
+    await expect.poll(() => isProcessAlive(child), { timeout: 60_000 }).toBe(false);
     process.kill(child.pid, 0);
   });
 });
