@@ -81,6 +81,7 @@ export {
   type RegistryReference,
   splitReference,
 } from "./content/reference.ts";
+export { releaseChunk } from "./content/release-chunk.ts";
 export {
   type BlobSource,
   bytesSource,

@@ -15,6 +15,8 @@ export interface SpawnedRun {
 export interface SpawnBoxOptions {
   readonly env?: Record<string, string>;
   readonly cwd?: string;
+  /** What it reads from stdin; left open unless given. */
+  readonly stdin?: NodeJS.ReadableStream;
   /** A program and its arguments that run box, such as strace's. */
   readonly under?: readonly string[];
 }
@@ -40,6 +42,7 @@ export async function spawnBox(
   options: SpawnBoxOptions = {},
 ): Promise<SpawnedRun> {
   const child = startBox(argv, options);
+  options.stdin?.pipe(child.stdin);
   const stdout = collect(child.stdout);
   const stderr = collect(child.stderr);
   const exitCode = await new Promise<number | null>((resolve, reject) => {

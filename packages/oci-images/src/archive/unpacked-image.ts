@@ -35,7 +35,7 @@ export async function unpackedParts(
       size: sizes.get(layer.diffId) ?? 0,
     },
     stored: layer.descriptor.digest,
-    open: async () => openLayer(layout, layer, options),
+    open: async () => openLayer(layout, layer, { ...options, ownsStoredChunks: true }),
   }));
   const root = unpackedManifest(config, layers, image);
   const readConfig = () => layout.fetch(image.manifest.config, { ...options, verify: false });
@@ -67,6 +67,9 @@ async function unpackedSize(
   { signal }: OperationOptions,
 ): Promise<number> {
   let size = 0;
-  for await (const chunk of openLayer(layout, layer, { signal })) size += chunk.byteLength;
+  const memory = { ownsStoredChunks: true, hasTransientChunks: true };
+  for await (const chunk of openLayer(layout, layer, { signal, ...memory })) {
+    size += chunk.byteLength;
+  }
   return size;
 }

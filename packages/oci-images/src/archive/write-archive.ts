@@ -4,6 +4,7 @@ import {
   type Digest,
   type OciLayout,
   type OperationOptions,
+  releaseChunk,
   streamArchive,
 } from "@box/oras";
 import type { Image } from "../image/image.ts";
@@ -18,6 +19,8 @@ export interface WriteArchiveOptions extends OperationOptions {
   readonly name?: string;
   /** Told how much of a layer, of the config or of the manifest has been written, in bytes as they are in the archive. */
   readonly onProgress?: (digest: Digest, doneBytes: number, totalBytes: number) => void;
+  /** A chunk is of use only until the next one is asked for: its memory is then used again. Saves much of the memory. */
+  readonly hasTransientChunks?: boolean;
 }
 
 /**
@@ -39,7 +42,9 @@ export async function* writeArchive(
   yield* streamArchive(
     async (archive) => {
       for (const part of [...parts, root]) {
-        const open = async () => telling(await part.open(), part, options);
+        // The archive keeps its manifest.
+        const isTransient = options.hasTransientChunks === true && part !== root;
+        const open = async () => telling(await part.open(), part, { ...options, isTransient });
         await archive.push(part.descriptor, { open }, options);
       }
       if (name !== undefined) await archive.tag(root.descriptor, name);
@@ -67,13 +72,13 @@ function storedParts(layout: OciLayout, image: Image, { signal }: OperationOptio
 async function* telling(
   chunks: AsyncIterable<Uint8Array>,
   { stored, descriptor }: ArchivedBlob,
-  { onProgress }: WriteArchiveOptions,
+  { onProgress, isTransient }: WriteArchiveOptions & { readonly isTransient: boolean },
 ): AsyncGenerator<Uint8Array, void, undefined> {
   let done = 0;
   for await (const chunk of chunks) {
-    // Whoever takes it may give its memory back.
     done += chunk.byteLength;
     yield chunk;
+    if (isTransient) releaseChunk(chunk);
     onProgress?.(stored, done, descriptor.size);
   }
 }

@@ -7,6 +7,7 @@ import {
   type Manifest,
   type OciLayout,
   type OperationOptions,
+  releaseChunk,
   verifyContent,
 } from "@box/oras";
 import {
@@ -73,6 +74,7 @@ async function hashBlobs(layout: OciLayout, options: VerifyBlobsOptions): Promis
       let done = 0;
       for await (const chunk of verifyContent(chunks, descriptor)) {
         done += chunk.byteLength;
+        releaseChunk(chunk);
         options.onProgress?.(digest, done, size);
       }
     } catch (error) {

@@ -84,6 +84,23 @@ describe.each(formats)("an image exported as %s", (format) => {
     expect(paths.includes("repositories")).toBe(format === "docker-archive-legacy");
   });
 
+  test("may be written in chunks whose memory is used again", async () => {
+    const { store } = await storeWithImage();
+    const whole = await drain(store.export(name, { format, name }));
+    const copies: Uint8Array[] = [];
+    const chunks: Uint8Array[] = [];
+    for await (const chunk of await store.export(name, {
+      format,
+      name,
+      hasTransientChunks: true,
+    })) {
+      copies.push(new Uint8Array(chunk));
+      chunks.push(chunk);
+    }
+    expect(Buffer.compare(Buffer.concat(copies), whole)).toBe(0);
+    expect(chunks.some((chunk) => chunk.byteLength === 0)).toBe(true);
+  });
+
   test("without a name asks for one when it is imported", async () => {
     const { store, folder } = await storeWithImage();
     const bytes = await drain(store.export(name, { format }));

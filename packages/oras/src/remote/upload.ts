@@ -6,6 +6,7 @@ import type { RegistryClient, RegistryRequest } from "../transport/client.ts";
 import type { RetryCounter } from "../transport/pacing.ts";
 import type { RegistryResponse } from "../transport/response.ts";
 import { checkStored } from "./check-stored.ts";
+import { openBody } from "./upload-body.ts";
 
 /** A blob to upload. */
 export interface UploadRequest {
@@ -89,7 +90,7 @@ async function putWhole(
     method: "PUT",
     target: withDigest(session.location, descriptor),
     headers: contentHeaders(descriptor.size),
-    body: () => source.open(0),
+    body: () => openBody(source, 0),
     expect: [201],
     isRepeatable: false,
   });
@@ -150,7 +151,7 @@ async function patch(
     method: "PATCH",
     target: location,
     headers: { ...contentHeaders(end - start), "content-range": `${start}-${end - 1}` },
-    body: async () => firstBytes(await upload.source.open(start), end - start),
+    body: async () => firstBytes(await openBody(upload.source, start), end - start),
     expect: [202],
     isRepeatable: false,
   });

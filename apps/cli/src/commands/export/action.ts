@@ -19,6 +19,7 @@ export async function run(
   const progress = await context.progress();
   const chunks = await store.export(input.ref, {
     signal,
+    hasTransientChunks: input.output !== "-",
     onProgress: (item, done, total) =>
       progress.event({ type: "progress", task: "export", item, done, total, unit: "bytes" }),
     ...(name === undefined ? {} : { name }),
