@@ -79,8 +79,6 @@ const lockStripes = 64;
  * atomic rename. Partial downloads and locks are in the folder `ingest`, which other tools ignore.
  */
 export class OciLayout implements Target, GraphTarget {
-  /** {@inheritDoc Fetcher.ownsNoChunks} */
-  readonly ownsNoChunks = true;
   /** The layout's folder, absolute. */
   readonly directory: string;
   /** Chunks are read for whoever asked. */

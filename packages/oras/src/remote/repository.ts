@@ -23,7 +23,6 @@ import { acceptedManifests, describeHead } from "./manifests.ts";
 import { readPages } from "./pages.ts";
 import { blobPath, manifestPath } from "./paths.ts";
 import { referrersSchema } from "./referrers.ts";
-import { uploadBlob } from "./upload.ts";
 
 /** Options of {@link RemoteRepository.push}. */
 export interface PushOptions extends OperationOptions {
@@ -159,6 +158,8 @@ export class RemoteRepository implements Target, ReferenceFetcher, GraphTarget {
     const { mountFrom } = options;
     const common = this.#common(options, "pull,push");
     const mountScopes = mountFrom === undefined ? [] : [`repository:${mountFrom}:pull`];
+    // Most clients only read.
+    const { uploadBlob } = await import("./upload.ts");
     await uploadBlob(this.#client, {
       request: {
         ...common,

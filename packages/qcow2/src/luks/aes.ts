@@ -13,16 +13,19 @@ export interface AesKey {
 
 /** Working space of one block; a call never yields, so all keys share it. */
 const scratch: readonly [Uint32Array, Uint32Array] = [new Uint32Array(4), new Uint32Array(4)];
-const { sbox, inverseSbox, encryptTables, decryptTables } = makeTables();
+/** Made with the first key: most images need none. */
+let madeTables: AesTables | undefined;
 
 /** Prepares a key of 16, 24 or 32 bytes. The key bytes may be wiped afterwards. */
 export function expandAesKey(key: Uint8Array): AesKey {
   if (![16, 24, 32].includes(key.byteLength)) {
     throw new Error(`an AES key has 16, 24 or 32 bytes, not ${key.byteLength}`);
   }
+  madeTables ??= makeTables();
+  const { sbox, inverseSbox, encryptTables, decryptTables } = madeTables;
   const rounds = key.byteLength / 4 + 6;
-  const forward = expandForward(key, rounds);
-  const backward = invertSchedule(forward, rounds);
+  const forward = expandForward(key, rounds, sbox);
+  const backward = invertSchedule(forward, rounds, madeTables);
   return {
     encryptBlock: (bytes, offset) =>
       crypt(bytes, offset, forward, rounds, encryptTables, sbox, [0, 1, 2, 3]),
@@ -69,7 +72,7 @@ function crypt(
   }
 }
 
-function expandForward(key: Uint8Array, rounds: number): Uint32Array {
+function expandForward(key: Uint8Array, rounds: number, sbox: Uint8Array): Uint32Array {
   const words = key.byteLength / 4;
   const schedule = new Uint32Array((rounds + 1) * 4);
   const view = new DataView(key.buffer, key.byteOffset, key.byteLength);
@@ -81,10 +84,10 @@ function expandForward(key: Uint8Array, rounds: number): Uint32Array {
     }
     let word = at(schedule, i - 1);
     if (i % words === 0) {
-      word = substitute((word << 8) | (word >>> 24)) ^ (roundConstant << 24);
+      word = substitute((word << 8) | (word >>> 24), sbox) ^ (roundConstant << 24);
       roundConstant = double(roundConstant);
     } else if (words > 6 && i % words === 4) {
-      word = substitute(word);
+      word = substitute(word, sbox);
     }
     schedule[i] = at(schedule, i - words) ^ word;
   }
@@ -92,7 +95,11 @@ function expandForward(key: Uint8Array, rounds: number): Uint32Array {
 }
 
 /** The schedule of the equivalent inverse cipher: rounds reversed, the inner ones through InvMixColumns. */
-function invertSchedule(forward: Uint32Array, rounds: number): Uint32Array {
+function invertSchedule(
+  forward: Uint32Array,
+  rounds: number,
+  { sbox, decryptTables }: AesTables,
+): Uint32Array {
   const [t0, t1, t2, t3] = decryptTables as [Uint32Array, Uint32Array, Uint32Array, Uint32Array];
   const schedule = new Uint32Array(forward.length);
   for (let round = 0; round <= rounds; round++) {
@@ -110,7 +117,7 @@ function invertSchedule(forward: Uint32Array, rounds: number): Uint32Array {
   return schedule;
 }
 
-function substitute(word: number): number {
+function substitute(word: number, sbox: Uint8Array): number {
   return (
     (at(sbox, word >>> 24) << 24) |
     (at(sbox, (word >>> 16) & 255) << 16) |
@@ -118,6 +125,8 @@ function substitute(word: number): number {
     at(sbox, word & 255)
   );
 }
+
+type AesTables = ReturnType<typeof makeTables>;
 
 function makeTables() {
   const sbox = makeSbox();
