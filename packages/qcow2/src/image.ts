@@ -350,14 +350,9 @@ export class Qcow2Image implements RandomAccess, AsyncDisposable {
     await closeInOrder([() => this.#writer?.close(), () => this.#layer.close()]);
   }
 
-  /** Closes it. That closing fails as the last change did is not told twice: the language would hide both in one error. */
+  /** Closes it. */
   async [Symbol.asyncDispose](): Promise<void> {
-    const told = this.#writer?.told;
-    try {
-      await this.close();
-    } catch (error) {
-      if (!(error instanceof Qcow2Error) || error.code !== told?.code) throw error;
-    }
+    await this.close();
   }
 
   #requireWriter(offset: number, length: number): ImageWriter {

@@ -33,10 +33,26 @@ export async function changeSize(
   }
   // A crash may have ended a shrink before it was done.
   await dropPast(parts);
-  if (data !== store.host) {
-    await commit();
-    await growData(data, layer.sizeBytes, sizeBytes);
+  await commit();
+  const progress = { isDecided: false };
+  try {
+    await grow(parts, sizeBytes, { preallocation, ...(onProgress && { onProgress }) }, progress);
+  } catch (error) {
+    // Once the new size may be in the file, nobody may take away what hides the backing file. Before that, what was made
+    // would stay behind the end until the disk grows the next time.
+    if (!progress.isDecided) await parts.regardless(() => dropGrown(parts)).catch(() => {});
+    throw error;
   }
+}
+
+async function grow(
+  parts: ChangeSizeParts,
+  sizeBytes: number,
+  { preallocation = "off", onProgress }: ResizeOptions,
+  progress: { isDecided: boolean },
+): Promise<void> {
+  const { layer, header, store, data, commit } = parts;
+  if (data !== store.host) await growData(data, layer.sizeBytes, sizeBytes);
   // A raw data file is read without the tables, which must not say less than it.
   const isRawData = header.info.dataFile?.isRaw === true;
   const amount = preallocation === "off" && isRawData ? "metadata" : preallocation;
@@ -51,8 +67,11 @@ export async function changeSize(
     if (amount !== "off") await preallocateRange(placing, start, end, amount);
     await commit();
   };
-  const undo = (): Promise<void> => parts.regardless(() => dropGrown(parts));
-  await growDisk({ store, layer, header, zero, preallocate, setSize, undo }, sizeBytes);
+  const setSize = (): Promise<void> => {
+    progress.isDecided = true;
+    return parts.regardless(parts.setSize);
+  };
+  await growDisk({ store, layer, header, zero, preallocate, setSize }, sizeBytes);
 }
 
 /** Takes away what growing has left behind the end of the disk. */

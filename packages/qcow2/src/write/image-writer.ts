@@ -58,7 +58,6 @@ export class ImageWriter {
   #failure: Qcow2Error | undefined;
   #bitmapChanges = 0;
   #isClosing = false;
-  #told: Qcow2Error | undefined;
 
   constructor(parts: ImageWriterParts) {
     this.#parts = parts;
@@ -234,11 +233,6 @@ export class ImageWriter {
     await this.#bitmaps.settle(open.store);
   }
 
-  /** Why the last change failed, if it did: who made it knows. */
-  get told(): Qcow2Error | undefined {
-    return this.#told;
-  }
-
   /** How often the stored bitmaps have changed. */
   get bitmapChanges(): number {
     return this.#bitmapChanges;
@@ -340,11 +334,8 @@ export class ImageWriter {
       try {
         open ??= await this.#start();
         this.#open = open;
-        const result = await run(open, judged);
-        this.#told = undefined;
-        return result;
+        return await run(open, judged);
       } catch (error) {
-        if (error instanceof Qcow2Error) this.#told = error;
         if (error instanceof Qcow2Error && this.#isFinal(error, open)) this.#failure = error;
         throw error;
       }

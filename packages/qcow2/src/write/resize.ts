@@ -37,8 +37,6 @@ export interface GrowParts {
   readonly preallocate: (start: number, end: number) => Promise<void>;
   /** Writes the new size to the header, and bitmaps of that size. */
   readonly setSize: () => Promise<void>;
-  /** Gives back what was made behind the end of the disk. */
-  readonly undo: () => Promise<void>;
 }
 
 /**
@@ -113,9 +111,8 @@ export async function growDisk(parts: GrowParts, sizeBytes: number): Promise<voi
     await parts.preallocate(before, sizeBytes);
     await parts.setSize();
   } catch (error) {
-    layer.moveTo(old);
-    // Otherwise it stays behind the end until the disk grows the next time.
-    await parts.undo().catch(() => {});
+    // What comes after the new size is written may fail too.
+    if (Number(header.info.virtualSizeBytes) !== sizeBytes) layer.moveTo(old);
     throw error;
   }
   await store.host.flush();
@@ -128,7 +125,7 @@ export async function writeSize(
 ): Promise<void> {
   const field = new Uint8Array(8);
   writeU64(viewOf(field), 0, sizeBytes);
-  await store.host.write(headerFields.size, field, "header");
+  await store.host.writeDecision(headerFields.size, field, "header");
   header.update({ size: BigInt(sizeBytes) });
 }
 
