@@ -3,13 +3,7 @@ import { settlePlan, type ValuesOf } from "@box/pipeline";
 import type { WrittenArchive } from "../archive/export-box.ts";
 import type { ImportedBox } from "../archive/import-box.ts";
 import { type DiskSizes, resizeChange } from "../disks/resize-disk.ts";
-import {
-  type BoxSnapshot,
-  createSnapshotChange,
-  listSnapshots,
-  removeSnapshotChange,
-  restoreSnapshotChange,
-} from "../disks/snapshots.ts";
+import type { BoxSnapshot } from "../disks/snapshots.ts";
 import { withUserImage } from "../disks/user-image.ts";
 import { type InitValues, initPlan } from "../init/init-plan.ts";
 import type { InitPolicy } from "../init/keys.ts";
@@ -48,7 +42,7 @@ import type {
   RestoredBox,
 } from "./box-options.ts";
 import { type BoxChange, changeBox, lockFor, requireIdle } from "./box-work.ts";
-import { type ClonedBox, cloneBox } from "./clone-box.ts";
+import type { ClonedBox } from "./clone-box.ts";
 import { describeBox, summarizeBox } from "./describe-box.ts";
 import { hasLabels } from "./labels.ts";
 import { checkBoxName, nameTaken } from "./name.ts";
@@ -191,6 +185,7 @@ export class Boxes extends BoxMachines {
    * is not sound; IoError. Nothing of the copy is left then.
    */
   async clone(nameOrId: string, options: CloneBoxOptions = {}): Promise<ClonedBox> {
+    const { cloneBox } = await import("./clone-box.ts");
     return cloneBox(this.#services, nameOrId, options);
   }
 
@@ -246,6 +241,7 @@ export class Boxes extends BoxMachines {
   ): Promise<readonly BoxSnapshot[]> {
     const box = requireBox(this.#services.state.database, nameOrId);
     const { signal = new AbortController().signal } = options;
+    const { listSnapshots } = await import("../disks/snapshots.ts");
     return withUserImage(this.#services, box, { mode: "r", signal }, listSnapshots);
   }
 
@@ -259,6 +255,7 @@ export class Boxes extends BoxMachines {
     snapshot: string,
     options: ChangeBoxOptions = {},
   ): Promise<ChangedSnapshot> {
+    const { createSnapshotChange } = await import("../disks/snapshots.ts");
     return this.#snapshot(nameOrId, createSnapshotChange(this.#services, snapshot), options);
   }
 
@@ -272,6 +269,7 @@ export class Boxes extends BoxMachines {
     snapshot: string,
     options: ChangeBoxOptions = {},
   ): Promise<ChangedSnapshot> {
+    const { restoreSnapshotChange } = await import("../disks/snapshots.ts");
     return this.#snapshot(nameOrId, restoreSnapshotChange(this.#services, snapshot), options);
   }
 
@@ -281,6 +279,7 @@ export class Boxes extends BoxMachines {
     snapshot: string,
     options: ChangeBoxOptions = {},
   ): Promise<ChangedSnapshot> {
+    const { removeSnapshotChange } = await import("../disks/snapshots.ts");
     return this.#snapshot(nameOrId, removeSnapshotChange(this.#services, snapshot), options);
   }
 

@@ -1,12 +1,13 @@
 import type { CollectedGarbage } from "@box/oci-images";
-import { collectImages, digestsOfBoxes } from "./judge-images.ts";
-import { measureStorage } from "./measure.ts";
-import { prune } from "./prune.ts";
 import type { PruneOptions, PruneReport } from "./prune-report.ts";
 import type { StorageServices } from "./storage-services.ts";
 import type { StorageUsage } from "./usage.ts";
 
-/** The space of a home: where it goes, and what can be had back. Made by `Runtime.open`. */
+/**
+ * The space of a home: where it goes, and what can be had back. Made by `Runtime.open`.
+ *
+ * What finds it out is loaded late: most programs make and look at boxes only.
+ */
 export class Storage {
   readonly #services: StorageServices;
 
@@ -20,6 +21,7 @@ export class Storage {
    * @throws IoError; errors of images.
    */
   async usage(): Promise<StorageUsage> {
+    const { measureStorage } = await import("./measure.ts");
     return measureStorage(this.#services);
   }
 
@@ -30,6 +32,7 @@ export class Storage {
    * @throws IoError; errors of images; RuntimeError `STATE_*`.
    */
   async prune(options: PruneOptions = {}): Promise<PruneReport> {
+    const { prune } = await import("./prune.ts");
     return prune(this.#services, options);
   }
 
@@ -43,6 +46,7 @@ export class Storage {
     readonly signal?: AbortSignal;
   }): Promise<CollectedGarbage> {
     const { state, clock, imageStore } = this.#services;
+    const { collectImages, digestsOfBoxes } = await import("./judge-images.ts");
     const users = digestsOfBoxes(state.database);
     const nowMs = clock.now();
     return collectImages(await imageStore(), users, { ...options, nowMs, dryRun: false });
