@@ -31,13 +31,7 @@ import {
   type ImageReference,
   parseImageReference,
 } from "../reference/image-reference.ts";
-import {
-  type CollectedGarbage,
-  type CollectGarbageOptions,
-  collectGarbage,
-} from "./collect-garbage.ts";
-import { openDestination } from "./destinations.ts";
-import { exportImage } from "./export-image.ts";
+import type { CollectedGarbage, CollectGarbageOptions } from "./collect-garbage.ts";
 import { bareDescriptor, fetchImage, resolveSource, tellCopy } from "./fetch-image.ts";
 import type {
   GetImageOptions,
@@ -49,11 +43,9 @@ import type {
   PushOptions,
   StoredReference,
 } from "./image-store-options.ts";
-import { importImages } from "./import-images.ts";
 import { leaseIfWritable, leaseImage, leasesOf, requireWhole } from "./lease-image.ts";
-import { pushImage } from "./push-image.ts";
 import { type ImageSource, openSource } from "./sources.ts";
-import { type BlobFinding, type VerifyBlobsOptions, verifyBlobs } from "./verify-store.ts";
+import type { BlobFinding, VerifyBlobsOptions } from "./verify-store.ts";
 
 /**
  * A store of images: an OCI image layout that other tools can read, shared by several processes.
@@ -162,6 +154,10 @@ export class ImageStore {
     destination: string = reference,
     options: PushOptions = {},
   ): Promise<PushedImage> {
+    const [{ openDestination }, { pushImage }] = await Promise.all([
+      import("./destinations.ts"),
+      import("./push-image.ts"),
+    ]);
     const image = await this.get(reference, options);
     await using _lease = await leaseIfWritable(this.#layout, image, options);
     await using target = await openDestination(parseImageReference(destination), {
@@ -186,6 +182,7 @@ export class ImageStore {
    * without a name.
    */
   async import(input: ArchiveInput | OciLayout, options: ImportOptions = {}): Promise<Image[]> {
+    const { importImages } = await import("./import-images.ts");
     const { name } = options;
     const names = await importImages(input, this.#layoutFor(options), {
       ...this.#options,
@@ -207,6 +204,7 @@ export class ImageStore {
     options: WriteArchiveOptions & GetImageOptions = {},
   ): Promise<AsyncIterable<Uint8Array>> {
     const image = await this.get(reference, options);
+    const { exportImage } = await import("./export-image.ts");
     return exportImage(this.#layout, image, options);
   }
 
@@ -242,12 +240,14 @@ export class ImageStore {
 
   /** Removes what neither a name nor a lease leads to; see `collectGarbage`. */
   async collectGarbage(options: CollectGarbageOptions): Promise<CollectedGarbage> {
+    const { collectGarbage } = await import("./collect-garbage.ts");
     const leases = leasesOf(this.#layout);
     return collectGarbage(this.#layout, { leases, ...options }, this.#limits);
   }
 
   /** Hashes every blob and looks whether the named images are whole; see `verifyBlobs`. */
   async verify(options: VerifyBlobsOptions = {}): Promise<readonly BlobFinding[]> {
+    const { verifyBlobs } = await import("./verify-store.ts");
     return verifyBlobs(this.#layout, options, this.#options);
   }
 

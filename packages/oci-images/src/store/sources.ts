@@ -9,7 +9,6 @@ import {
   RegistryClient,
   type RegistryClientOptions,
 } from "@box/oras";
-import { chooseArchived, openArchive } from "../archive/open-archive.ts";
 import { defaultImageLimits, type ImageLimits } from "../image/image.ts";
 import { formatImageReference, type ImageReference } from "../reference/image-reference.ts";
 
@@ -73,6 +72,7 @@ async function archiveSource(
   reference: ImageReference & { type: "oci-archive" | "docker-archive" },
   options: OpenSourceOptions,
 ): Promise<ImageSource> {
+  const { chooseArchived, openArchive } = await import("../archive/open-archive.ts");
   const path = resolve(reference.path);
   const opened = await openArchive(path, options);
   const { target } = opened;
