@@ -3,6 +3,7 @@ import type { SourceReader } from "../bytes/source-reader.ts";
 import { Qcow2Error, type Qcow2Structure } from "../errors.ts";
 
 const maxSliceBytes = 65536;
+const minSlices = 4;
 
 /** A changed part of a table that is not yet in the file. */
 export interface TableEdit {
@@ -60,7 +61,7 @@ export class TableCache {
   ) {
     this.#reader = reader;
     this.sliceBytes = Math.min(clusterSize, maxSliceBytes);
-    this.#maxSlices = Math.max(4, Math.floor(budgetBytes / this.sliceBytes));
+    this.#maxSlices = Math.max(minSlices, Math.floor(budgetBytes / this.sliceBytes));
     this.#readsPastEnd = readsPastEnd;
   }
 
@@ -177,7 +178,9 @@ export class TableCache {
     }
     const view = viewOf(bytes);
     if (!isKept()) return view;
-    if (this.#slices.size >= this.#maxSlices) this.#dropOne();
+    // Changed slices stay. Beside them an L1 and an L2 table must find room at once, or each would drop the other for ever.
+    const unchanged = this.#slices.size - this.#edits.size;
+    if (this.#slices.size >= this.#maxSlices && unchanged >= minSlices) this.#dropOne();
     this.#slices.set(start, { view, isUsed: false });
     return view;
   }

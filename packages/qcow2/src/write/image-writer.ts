@@ -76,11 +76,13 @@ export class ImageWriter {
 
   /** Writes bytes that lie inside the disk. */
   write(start: number, bytes: Uint8Array): Promise<void> {
-    return this.#changeDisk(async ({ writer, store }) => {
+    return this.#changeDisk(async (open) => {
+      const { writer, store } = open;
       await this.#requireSound(start, bytes.byteLength);
       await this.#bitmaps.record(store, start, bytes.byteLength);
       for (let done = 0; done < bytes.byteLength; ) {
         done += await writer.writeSome(start + done, bytes.subarray(done));
+        if (store.isFull) await commitAll(open);
       }
     });
   }
@@ -262,21 +264,17 @@ export class ImageWriter {
     return reader.regardless(() => layer.parts.dataReader.regardless(work));
   }
 
-  async #zeroRange(
-    { zeroer, store, data }: OpenWriter,
-    start: number,
-    length: number,
-    mode: ZeroMode,
-  ): Promise<void> {
+  async #zeroRange(open: OpenWriter, start: number, length: number, mode: ZeroMode): Promise<void> {
+    const { zeroer, store } = open;
     for (let done = 0; done < length; ) {
       throwIfAborted(this.#parts.signal);
       const step = Math.min(length - done, zeroStepBytes);
       await this.#requireSound(start + done, step);
       for (let part = 0; part < step; ) {
         part += await zeroer.zeroSome(start + done + part, step - part, mode);
+        if (store.isFull) await commitAll(open);
       }
       done += step;
-      if (store.isFull) await commitAll({ store, data });
     }
   }
 
