@@ -30,6 +30,7 @@ const schema = z.strictObject({
           )
           .exactOptional(),
         mirrorMode: z.enum(["fallback", "replace"]).exactOptional(),
+        tokenServers: z.array(z.string().min(1)).exactOptional(),
       }),
     )
     .default({}),

@@ -144,12 +144,14 @@ test("registries are reached through the mirror and with the certificate that th
   const registries = join(folder, "registries.json");
   const env = { BOX_REGISTRIES: registries };
   const mirrors = [{ location: `${registry.host}/hub` }];
-  await writeFile(registries, JSON.stringify({ hosts: { "nowhere.invalid": { mirrors } } }));
+  const nowhere = { mirrors, tokenServers: ["auth.invalid:5001"] };
+  await writeFile(registries, JSON.stringify({ hosts: { "nowhere.invalid": nowhere } }));
   const pulled = await box(["pull", "nowhere.invalid/team/app:v1"], { env });
   expect(pulled).toMatchObject({ exitCode: 0 });
   const wrong: Record<string, string> = {
     "it is not JSON": "{",
     "hosts.x": JSON.stringify({ hosts: { x: { mirror: [] } } }),
+    "hosts.x.tokenServers": JSON.stringify({ hosts: { x: { tokenServers: "auth.invalid" } } }),
     "cannot read": JSON.stringify({ caFile: "none.pem" }),
   };
   for (const [message, text] of Object.entries(wrong)) {

@@ -15,8 +15,8 @@ export interface AuthenticatorOptions {
   readonly foreignRealms?: ForeignRealmPolicy;
   /** How much is read of their replies. */
   readonly limits: RegistryLimits;
-  /** Asks token servers. */
-  readonly send: SendPlain;
+  /** Asks the token servers of a registry. */
+  readonly sendFor: (registry: Endpoint) => SendPlain;
   /** Tells when tokens expire. */
   readonly pacing: Pacing;
 }
@@ -119,18 +119,18 @@ export class Authenticator {
     subject: AuthSubject,
     credentials: Credentials | undefined,
   ): CachedToken {
-    const { pacing, send, foreignRealms, limits } = this.#options;
+    const { pacing, sendFor, foreignRealms, limits } = this.#options;
+    const { endpoint } = subject;
+    const { tokenServers } = endpoint.options;
     const fetching = async (): Promise<Token> => {
-      const realm = checkRealm(
-        new URL(subject.endpoint.origin),
-        challenge.parameters.get("realm") ?? "",
-        {
-          hasCredentials: credentials !== undefined,
-          ...(foreignRealms === undefined ? {} : { foreignRealms }),
-        },
-      );
+      const named = challenge.parameters.get("realm") ?? "";
+      const realm = checkRealm(new URL(endpoint.origin), named, {
+        hasCredentials: credentials !== undefined,
+        ...(foreignRealms === undefined ? {} : { foreignRealms }),
+        ...(tokenServers === undefined ? {} : { tokenServers }),
+      });
       const service = challenge.parameters.get("service");
-      return fetchToken(send, {
+      return fetchToken(sendFor(endpoint), {
         realm,
         limits,
         scopes: this.#scopesOf(subject),

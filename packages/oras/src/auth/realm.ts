@@ -11,13 +11,16 @@ export interface CheckRealmOptions {
   readonly hasCredentials: boolean;
   /** `refuse` unless given. */
   readonly foreignRealms?: ForeignRealmPolicy;
+  /** Hosts that may be asked wherever they are. */
+  readonly tokenServers?: readonly string[];
 }
 
 /**
  * Decides whether a token server that a registry names may be asked.
  *
  * Plain http only for a registry that is itself reached over plain http, and only on the same host. Credentials go
- * to the registry's own site only, unless the policy allows more, and then over https.
+ * to the registry's own site only, unless the policy allows more or the host is a known token server, and then over
+ * https. Where the host is in the network is seen when it is connected to.
  *
  * @param registry - The registry's origin.
  * @param realm - The URL of the challenge.
@@ -38,10 +41,16 @@ export function checkRealm(registry: URL, realm: string, options: CheckRealmOpti
     throw refuse(registry, redactUrl(url), "it uses plain http");
   }
   const isForeign = !isSameHost && siteOf(url.hostname) !== siteOf(registry.hostname);
-  if (isForeign && options.hasCredentials && options.foreignRealms !== "allow") {
+  const isAllowed = options.foreignRealms === "allow" || isTokenServer(url, options.tokenServers);
+  if (isForeign && options.hasCredentials && !isAllowed) {
     throw refuse(registry, redactUrl(url), "it would get credentials but is on another site");
   }
   return url;
+}
+
+/** Tells whether a host is one of the known token servers. */
+export function isTokenServer(url: URL, tokenServers: readonly string[] = []): boolean {
+  return tokenServers.includes(url.host);
 }
 
 /**
@@ -61,6 +70,6 @@ function refuse(registry: URL, realm: string, why: string): OrasError {
     code: "ORAS_REALM_REFUSED",
     message: `cannot ask ${realm} for a token of ${registry.host}: ${why}`,
     details: { host: registry.host, realm },
-    hint: "allow the token server for this registry if you know that it is right",
+    hint: "name it as a token server of this registry if you know that it is right",
   });
 }

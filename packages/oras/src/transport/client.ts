@@ -1,10 +1,11 @@
 import { Authenticator, type AuthSubject } from "../auth/authenticator.ts";
 import type { CredentialProvider } from "../auth/credentials.ts";
-import type { ForeignRealmPolicy } from "../auth/realm.ts";
+import { type ForeignRealmPolicy, isTokenServer } from "../auth/realm.ts";
 import { OrasError } from "../errors.ts";
 import { Connections, type ConnectionsOptions } from "./connections.ts";
 import { type Endpoint, endpointOf, type HostOptions } from "./endpoint.ts";
 import { type ExchangeRequest, exchange } from "./exchange.ts";
+import type { NetworkZone } from "./network-zone.ts";
 import {
   defaultRetryLimits,
   type Pacing,
@@ -83,7 +84,7 @@ export class RegistryClient implements AsyncDisposable {
     this.#authenticator = new Authenticator({
       pacing: this.#pacing,
       limits: this.limits,
-      send: (request, what) => this.#sendPlain(request, what),
+      sendFor: (registry) => (request, what) => this.#askForToken(registry, request, what),
       ...(credentials === undefined ? {} : { credentials }),
       ...(foreignRealms === undefined ? {} : { foreignRealms }),
     });
@@ -174,21 +175,36 @@ export class RegistryClient implements AsyncDisposable {
     );
   }
 
-  /** Not tried again here: the request that needs the token is, and asks for it anew. */
-  async #sendPlain(request: ExchangeRequest, what: string): Promise<RegistryResponse> {
+  /**
+   * Not tried again here: the request that needs the token is, and asks for it anew. A registry may not lead further
+   * into a network than it is itself, neither by the token server that it names nor by that one's redirects.
+   */
+  async #askForToken(
+    registry: Endpoint,
+    request: ExchangeRequest,
+    what: string,
+  ): Promise<RegistryResponse> {
     const host = this.#options.hosts?.[request.url.host] ?? {};
-    const response = await this.#exchange(request, host);
+    const zone = this.#connections.zoneOf(new URL(registry.origin));
+    const { tokenServers } = registry.options;
+    const response = await this.#exchange(request, host, (url) =>
+      isTokenServer(url, tokenServers) ? undefined : zone,
+    );
     if (!retryableStatuses.has(response.status)) return response;
     throw await toStatusError(response, request.method, what, this.limits);
   }
 
-  #exchange(request: ExchangeRequest, host: HostOptions): Promise<RegistryResponse> {
+  #exchange(
+    request: ExchangeRequest,
+    host: HostOptions,
+    limitOf: (url: URL) => NetworkZone | undefined = () => undefined,
+  ): Promise<RegistryResponse> {
     const { userAgent = "box", maxRedirects = 10 } = this.#options;
     return exchange(
       { ...request, headers: { "user-agent": userAgent, ...request.headers } },
       {
         maxRedirects,
-        dispatcherFor: (url) => this.#connections.for(url, request.url, host),
+        dispatcherFor: (url) => this.#connections.for(url, request.url, host, limitOf(url)),
         now: () => this.#pacing.now(),
       },
     );

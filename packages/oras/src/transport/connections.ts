@@ -1,6 +1,10 @@
-import type { Dispatcher } from "undici";
+import { lookup as systemLookup } from "node:dns";
+import type { LookupFunction } from "node:net";
+import type { buildConnector, Dispatcher } from "undici";
 import { OrasError } from "../errors.ts";
 import { type HostOptions, isLoopback } from "./endpoint.ts";
+import { guardLookup, tooFarIn } from "./guard-lookup.ts";
+import { isWithin, literalOf, type NetworkZone, zoneOfAddress } from "./network-zone.ts";
 
 /** Proxies for requests; values as in the usual environment variables. Loopback is always reached directly. */
 export interface ProxyOptions {
@@ -26,6 +30,8 @@ export interface ConnectionsOptions {
   readonly proxy?: ProxyOptions;
   /** Certificates in PEM that are trusted for all hosts and proxies, besides the system's. */
   readonly ca?: string;
+  /** How names of hosts become addresses, where no proxy does that; the system's way unless given. */
+  readonly lookup?: LookupFunction;
 }
 
 /** The HTTP library, loaded with the first request: most commands find everything at hand and make none. */
@@ -38,6 +44,8 @@ export function loadHttp(): Promise<typeof import("./http.ts")> {
 export class Connections {
   readonly #options: ConnectionsOptions;
   readonly #pools: Map<string, Promise<Dispatcher>> = new Map();
+  /** The outermost zone in which a host was reached. */
+  readonly #zones: Map<string, NetworkZone> = new Map();
 
   /** @throws {@link OrasError} `ORAS_PROXY` for a proxy that is no URL. */
   constructor(options: ConnectionsOptions) {
@@ -46,14 +54,31 @@ export class Connections {
     validateProxy(options.proxy?.httpsProxy);
   }
 
-  /** The connections for a URL. A host's own trust holds for that origin only, never for where it redirects to. */
-  for(url: URL, first: URL, host: HostOptions): Promise<Dispatcher> {
+  /**
+   * The connections for a URL. A host's own trust holds for that origin only, never for where it redirects to.
+   *
+   * @param limit - How far in the host may be. Such connections are never shared with others: those were not checked.
+   *   Where a proxy resolves names, only addresses are.
+   * @throws {@link OrasError} `ORAS_REALM_REFUSED`, also when connecting.
+   */
+  async for(url: URL, first: URL, host: HostOptions, limit?: NetworkZone): Promise<Dispatcher> {
     const own = url.origin === first.origin ? host : {};
     const isDirect = this.#options.proxy === undefined || isLoopback(url.hostname);
-    const key = JSON.stringify([isDirect, own.scheme === "skip-verify", own.ca ?? ""]);
-    const pool = this.#pools.get(key) ?? this.#create(own, isDirect);
+    const literal = literalOf(url.hostname);
+    if (literal !== undefined && limit !== undefined && !isWithin(zoneOfAddress(literal), limit)) {
+      throw tooFarIn(url.hostname, literal);
+    }
+    const key = JSON.stringify([isDirect, own.scheme === "skip-verify", own.ca ?? "", limit ?? ""]);
+    const pool = this.#pools.get(key) ?? this.#create(own, isDirect, limit);
     this.#pools.set(key, pool);
     return pool;
+  }
+
+  /** The zone in which a host was reached; public when that is unknown, because a proxy reached it. */
+  zoneOf({ hostname }: URL): NetworkZone {
+    const literal = literalOf(hostname);
+    if (literal !== undefined) return zoneOfAddress(literal);
+    return this.#zones.get(hostname) ?? "public";
   }
 
   /** Closes them. */
@@ -63,20 +88,26 @@ export class Connections {
     await Promise.all(pools.map(async (pool) => (await pool).destroy()));
   }
 
-  async #create(host: HostOptions, isDirect: boolean): Promise<Dispatcher> {
-    const { Agent, EnvHttpProxyAgent } = await loadHttp();
+  async #create(host: HostOptions, isDirect: boolean, limit?: NetworkZone): Promise<Dispatcher> {
+    const { Agent, EnvHttpProxyAgent, buildConnector } = await loadHttp();
     const options = this.#options;
     const timeout = options.connectTimeoutMs ?? 10_000;
     const tls = {
       rejectUnauthorized: host.scheme !== "skip-verify",
       ...(await trust(options.ca, host.ca)),
     };
+    const { lookup = systemLookup } = options;
+    const connect = buildConnector({
+      timeout,
+      ...tls,
+      lookup: limit === undefined ? lookup : guardLookup(lookup, limit),
+    });
     const shared = {
       headersTimeout: options.headersTimeoutMs ?? 60_000,
       bodyTimeout: options.idleTimeoutMs ?? 30_000,
       connections: options.connectionsPerOrigin ?? 4,
       pipelining: 1,
-      connect: { timeout, ...tls },
+      connect: this.#noted(connect),
     };
     if (isDirect) return new Agent(shared);
     const { httpProxy = "", httpsProxy = "", noProxy = "" } = options.proxy ?? {};
@@ -90,6 +121,21 @@ export class Connections {
       requestTls: tls,
       proxyTls: await trust(options.ca),
     });
+  }
+
+  /** Writes down where hosts are: the address that was connected to, whatever their names say later. */
+  #noted(connect: buildConnector.connector): buildConnector.connector {
+    return (options, callback) =>
+      connect(options, (...result) => {
+        const address = result[1]?.remoteAddress;
+        if (address !== undefined) this.#note(options.hostname, zoneOfAddress(address));
+        callback(...result);
+      });
+  }
+
+  #note(hostname: string, zone: NetworkZone): void {
+    const known = this.#zones.get(hostname);
+    if (known === undefined || isWithin(zone, known)) this.#zones.set(hostname, zone);
   }
 }
 

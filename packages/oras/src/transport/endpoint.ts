@@ -13,6 +13,11 @@ export interface HostOptions {
   readonly mirrors?: readonly MirrorOptions[];
   /** Whether the host itself is asked after its mirrors: `fallback`, unless given, or never: `replace`. */
   readonly mirrorMode?: "fallback" | "replace";
+  /**
+   * Hosts, with the port if any, that may give out tokens for it although they are on another site or further inside a
+   * network than it is; none unless given. Asked over https, or over http on the same host.
+   */
+  readonly tokenServers?: readonly string[];
 }
 
 /** A registry that has the content of another one. */
