@@ -5,6 +5,7 @@ import { OrasError } from "../errors.ts";
 import { Connections, type ConnectionsOptions } from "./connections.ts";
 import { type Endpoint, endpointOf, type HostOptions } from "./endpoint.ts";
 import { type ExchangeRequest, exchange } from "./exchange.ts";
+import { Holds } from "./holds.ts";
 import type { NetworkZone } from "./network-zone.ts";
 import {
   defaultRetryLimits,
@@ -73,12 +74,14 @@ export class RegistryClient implements AsyncDisposable {
   readonly #retry: RetryLimits;
   readonly #connections: Connections;
   readonly #authenticator: Authenticator;
+  readonly #holds: Holds;
 
   constructor(options: RegistryClientOptions = {}) {
     this.#options = options;
     this.limits = { ...defaultRegistryLimits, ...options.limits };
     this.#pacing = options.pacing ?? systemPacing;
     this.#retry = { ...defaultRetryLimits, ...options.retry };
+    this.#holds = new Holds(this.#retry, this.#pacing);
     this.#connections = new Connections(options);
     const { credentials, foreignRealms } = options;
     this.#authenticator = new Authenticator({
@@ -138,8 +141,9 @@ export class RegistryClient implements AsyncDisposable {
     );
   }
 
-  /** Closes all connections. */
+  /** Closes all connections; requests that wait for a host's patience end with `ORAS_ABORTED`. */
   async close(): Promise<void> {
+    this.#holds.close();
     await this.#connections.close();
   }
 
@@ -204,7 +208,11 @@ export class RegistryClient implements AsyncDisposable {
       { ...request, headers: { "user-agent": userAgent, ...request.headers } },
       {
         maxRedirects,
-        dispatcherFor: (url) => this.#connections.for(url, request.url, host, limitOf(url)),
+        dispatcherFor: async (url) => {
+          await this.#holds.wait(url.origin, request.signal);
+          return this.#connections.for(url, request.url, host, limitOf(url));
+        },
+        onResponse: (response) => this.#holds.note(response),
         now: () => this.#pacing.now(),
       },
     );

@@ -27,8 +27,10 @@ export interface ExchangeRequest {
 
 /** Sends requests over connections; see {@link exchange}. */
 export interface ExchangeOptions {
-  /** The connections to use for a URL. */
+  /** The connections to use for a URL, when it may be asked. */
   readonly dispatcherFor: (url: URL) => Promise<Dispatcher>;
+  /** Told about every reply, those that redirect too. */
+  readonly onResponse: (response: RegistryResponse) => void;
   /** The most redirects that are followed. */
   readonly maxRedirects: number;
   /** The client's clock, in milliseconds. */
@@ -72,20 +74,23 @@ export async function exchange(
 
 async function send(
   request: ExchangeRequest,
-  { dispatcherFor, now }: ExchangeOptions,
+  { dispatcherFor, onResponse, now }: ExchangeOptions,
 ): Promise<RegistryResponse> {
   const { method, url, headers, signal } = request;
   try {
+    const dispatcher = await dispatcherFor(url);
     const body = await request.body?.();
     const http = await loadHttp();
     const data = await http.request(url, {
       method,
-      dispatcher: await dispatcherFor(url),
+      dispatcher,
       headers: headers ?? {},
       ...(body === undefined ? {} : { body: body as Uint8Array }),
       ...(signal === undefined ? {} : { signal }),
     });
-    return wrapResponse(data, { method, url, now, signal });
+    const response = wrapResponse(data, { method, url, now, signal });
+    onResponse(response);
+    return response;
   } catch (error) {
     throw toNetworkError(error, { method, url }, signal);
   }

@@ -121,7 +121,12 @@ export function aborted(signal: AbortSignal | undefined): OrasError {
   });
 }
 
-async function sleepOrAbort(pacing: Pacing, ms: number, signal?: AbortSignal): Promise<void> {
+/** Waits; `ORAS_ABORTED` when the signal aborts meanwhile. */
+export async function sleepOrAbort(
+  pacing: Pacing,
+  ms: number,
+  signal?: AbortSignal,
+): Promise<void> {
   try {
     await pacing.sleep(ms, signal);
   } catch (error) {
