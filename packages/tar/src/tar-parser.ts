@@ -22,7 +22,7 @@ type State = "header" | "extension" | "sparse-map" | "data" | "padding" | "ended
  * Reads a tar archive from chunks of any size, without promises and without copying content.
  *
  * Knows ustar, PAX, the GNU and star dialects and GNU sparse files of every format. Everything after the closing
- * zero blocks is ignored; an archive may also end without them.
+ * zero blocks is ignored; an archive may also end without them, after the last byte of content.
  */
 export class TarParser {
   readonly #handlers: TarHandlers;
@@ -80,14 +80,16 @@ export class TarParser {
   }
 
   /**
-   * Says that nothing follows.
+   * Says that nothing follows. The zeros that would fill the last block may be missing, as no content is: umoci 0.4.7
+   * leaves them out, and Go's `archive/tar` does without them, as Docker, containerd and umoci do with it.
    *
    * @throws {@link TarError} `TAR_TRUNCATED` inside a header, a body, or after a header that announces another.
    */
   finish(): void {
     if (this.#failure !== undefined) throw this.#failure;
-    const isBetween = this.#state === "header" && this.#filled === 0 && !this.#extensions.isPending;
-    if (isBetween || this.#state === "ended") return;
+    const isAfterBody =
+      this.#state === "padding" || (this.#state === "header" && this.#filled === 0);
+    if ((isAfterBody && !this.#extensions.isPending) || this.#state === "ended") return;
     this.#failure = new TarError(
       "TAR_TRUNCATED",
       `the archive ends after ${this.#position} bytes, inside an entry`,

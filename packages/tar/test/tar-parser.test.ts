@@ -12,6 +12,26 @@ describe("TarParser reads", () => {
     expect(readTar(concat(file, new Uint8Array(512)))).toHaveLength(1);
   });
 
+  test.each([0, 1, 508])("the last file when %i bytes of its padding are there", (filled) => {
+    const archive = concat(
+      file,
+      rawHeader({ 0: "last", 124: "3", 156: "0" }),
+      bytes("abc"),
+      new Uint8Array(filled),
+    );
+    for (const chunkBytes of [1, 512, 10_000]) {
+      const [, last] = readTar(archive, { chunkBytes });
+      expect(last).toMatchObject({ content: bytes("abc"), ended: true });
+    }
+  });
+
+  test("a sparse file at the end that lacks its padding", () => {
+    const header = rawHeader({ 0: "f", 124: "3", 156: "0" });
+    const sparse = pax(["GNU.sparse.size=700", "GNU.sparse.map=100,3"]);
+    const [read] = readTar(concat(sparse, header, bytes("abc")));
+    expect(read).toMatchObject({ runs: [[100, 3]], ended: true });
+  });
+
   test("nothing of what follows the end", () => {
     expect(readTar(concat(file, tarEnd(), bytes("rubbish"), file))).toHaveLength(1);
   });
@@ -290,8 +310,19 @@ describe("TarParser refuses", () => {
       "TAR_TRUNCATED",
     ],
     [
-      "a body without its padding",
-      concat(rawHeader({ 0: "f", 124: "3", 156: "0" }), bytes("abc")),
+      "a body that lacks its last byte, at the end of a block",
+      concat(rawHeader({ 0: "f", 124: "1001", 156: "0" }), padded("x".repeat(512))),
+      "TAR_TRUNCATED",
+    ],
+    ["a zero block and half of one", new Uint8Array(700), "TAR_TRUNCATED"],
+    ["a PAX header whose block is not filled", pax(["path=x"]).subarray(0, 520), "TAR_TRUNCATED"],
+    [
+      "a sparse map that ends in its block",
+      concat(
+        pax(["GNU.sparse.major=1", "GNU.sparse.minor=0", "GNU.sparse.realsize=9"]),
+        rawHeader({ 0: "f", 124: "1003", 156: "0" }),
+        bytes("1\n0\n3\n"),
+      ),
       "TAR_TRUNCATED",
     ],
     ["a PAX header without an entry", pax(["path=x"]), "TAR_TRUNCATED"],
