@@ -26,3 +26,4 @@ export type {
 export { FileTree, type FileTreeOptions, type NodeId, type TreeChild } from "./tree/file-tree.ts";
 export type { HashKey } from "./tree/name-hash.ts";
 export { type WriteExt4Options, writeExt4 } from "./write/write-ext4.ts";
+export { isXattrName } from "./xattr/xattr-name.ts";

@@ -69,3 +69,6 @@ export const inodeFlags = {
   encrypted: 0x800,
   inlineData: 0x10000000,
 } as const;
+
+/** Symlinks shorter than this live in their inode. */
+export const maxInlineTargetBytes = 59;

@@ -1,4 +1,4 @@
-import { blockBytes, inodes, maxBlocks } from "../format/numbers.ts";
+import { blockBytes, inodes, maxBlocks, maxInlineTargetBytes } from "../format/numbers.ts";
 import { typeBits } from "../tree/attributes.ts";
 import { none } from "../tree/column.ts";
 import type { TreeStore } from "../tree/tree-store.ts";
@@ -7,9 +7,6 @@ import { ExtentTable } from "./extent-table.ts";
 import { FreeSpace } from "./free-space.ts";
 import type { Geometry } from "./geometry.ts";
 import type { Inventory } from "./inventory.ts";
-
-/** Symlinks shorter than this live in their inode. */
-export const maxInlineTargetBytes = 59;
 
 /** Places everything that an inventory holds, in one order that never changes. */
 export class Allocation {

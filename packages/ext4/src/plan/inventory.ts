@@ -1,12 +1,12 @@
 import { Ext4Error } from "../errors.ts";
-import { inodes } from "../format/numbers.ts";
+import { inodes, maxInlineTargetBytes } from "../format/numbers.ts";
 import { timeRange } from "../format/time.ts";
 import { typeBits } from "../tree/attributes.ts";
 import { none } from "../tree/column.ts";
 import { lostAndFoundEntry, lostAndFoundName } from "../tree/entry-table.ts";
 import type { TreeStore } from "../tree/tree-store.ts";
 import { type DirectoryShape, oneBlock, shapeDirectory } from "./directory-shape.ts";
-import { layOutXattrs, type XattrLayout } from "./xattr-layout.ts";
+import { layOutShortSymlink, layOutXattrs, type XattrLayout } from "./xattr-layout.ts";
 
 /** An attribute's value that has an inode of its own. */
 export interface ValueInode {
@@ -155,7 +155,8 @@ class Walk {
     const set = xattrSet[node] as number;
     if (set === 0) return;
     const used = this.#references.get(set) ?? 0;
-    if (used === 0) this.xattrLayouts.set(set, layOutXattrs(xattrs.get(set)));
+    const layout = this.xattrLayouts.get(set) ?? layOutXattrs(xattrs.get(set));
+    this.xattrLayouts.set(set, this.#isShortSymlink(node) ? layOutShortSymlink(layout) : layout);
     this.#references.set(set, used + 1);
   }
 
@@ -192,6 +193,12 @@ class Walk {
     return (
       entry === lostAndFoundEntry || this.#isDirectory(this.#store.entries.node[entry] as number)
     );
+  }
+
+  #isShortSymlink(node: number): boolean {
+    const { mode, b } = this.#store;
+    const isSymlink = ((mode[node] as number) & 0xf000) === typeBits.symlink;
+    return isSymlink && (b[node] as number) <= maxInlineTargetBytes;
   }
 
   #isDirectory(node: number): boolean {

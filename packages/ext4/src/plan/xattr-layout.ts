@@ -66,6 +66,19 @@ export function layOutXattrs(xattrs: readonly NodeXattr[]): XattrLayout {
   return layout as XattrLayout;
 }
 
+/**
+ * The same layout for a symlink whose target is in its inode. With a value elsewhere it needs an attribute block: e2fsck 1.47
+ * takes an inode that has blocks of other inodes and no such block for one whose target is in a block.
+ */
+export function layOutShortSymlink(layout: XattrLayout): XattrLayout {
+  const isOutside = ({ place }: StoredXattr): boolean => place === "inode";
+  if (layout.inBlock.length > 0 || !layout.inInode.some(isOutside)) return layout;
+  return {
+    inInode: layout.inInode.filter((xattr) => !isOutside(xattr)),
+    inBlock: layout.inInode.filter(isOutside),
+  };
+}
+
 function tryPlaces(stored: readonly StoredXattr[]): XattrLayout | undefined {
   const inInode: StoredXattr[] = [];
   const inBlock: StoredXattr[] = [];

@@ -5,9 +5,9 @@ import {
   inodeFlags,
   inodes,
   inodesPerBlock,
+  maxInlineTargetBytes,
   maxLinks,
 } from "../format/numbers.ts";
-import { maxInlineTargetBytes } from "../plan/allocation.ts";
 import type { PlanParts } from "../plan/ext4-plan.ts";
 import { backupGroups } from "../plan/geometry.ts";
 import type { ValueInode } from "../plan/inventory.ts";

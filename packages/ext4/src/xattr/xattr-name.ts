@@ -45,6 +45,11 @@ export function splitXattrName(name: Uint8Array): XattrNameParts | undefined {
   return undefined;
 }
 
+/** Whether ext4 can hold an attribute of this name: the namespaces user, trusted, security and system, and POSIX ACLs. */
+export function isXattrName(name: Uint8Array): boolean {
+  return splitXattrName(name) !== undefined;
+}
+
 /** The full name of stored parts; nothing for an index that no namespace has. */
 export function joinXattrName({ index, suffix }: XattrNameParts): Uint8Array | undefined {
   const prefix = prefixBytes.find(([known]) => known === index)?.[1];

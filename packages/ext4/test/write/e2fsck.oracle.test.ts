@@ -1,4 +1,6 @@
-import { FileTree, type PlanExt4Options } from "@box/ext4";
+import { rmSync } from "node:fs";
+import { FileTree, type PlanExt4Options, readExt4 } from "@box/ext4";
+import fc from "fast-check";
 import { describe, expect, test, vi } from "vitest";
 import { writeImage } from "../images/build.ts";
 import { DiskFile } from "../images/disk-file.ts";
@@ -11,8 +13,9 @@ import {
   needsE2fsprogs,
   run,
 } from "../images/oracles.ts";
+import { randomTrees } from "../images/random-tree.ts";
 import { sampleTree } from "../images/sample-tree.ts";
-import { bytes, directory, file } from "../tree/nodes.ts";
+import { bytes, directory, file, symlink } from "../tree/nodes.ts";
 
 const gibibyte = 2 ** 30;
 vi.setConfig({ testTimeout: 60_000 });
@@ -40,6 +43,63 @@ describe.skipIf(!hasE2fsprogs)(needsE2fsprogs("e2fsck finds nothing in"), () => 
     await writeImage(tree, disk, options, contents);
     await expectClean(disk);
     disk.close();
+  });
+
+  // 2310-04-04 to 2378-04-22: kernels before 3.14 wrote times before 1970 like that, and e2fsck asks to change them.
+  const isDoubted = (seconds: number): boolean => seconds >= 2.5 * 2 ** 32 && seconds < 3 * 2 ** 32;
+
+  test("a time after 2310 but that it may have been meant for one before 1970", async () => {
+    const tree = new FileTree();
+    const mtime = { seconds: 2.5 * 2 ** 32, nanoseconds: 7 };
+    const disk = new DiskFile();
+    tree.add(tree.root, bytes("f"), { ...file, mtime });
+    await writeImage(tree, disk);
+    const doubt = /Timestamp\(s\) on inode 12 beyond 2310-04-04 are likely pre-1970.\nFix\? no\n\n/;
+    const { report } = checkImage(disk.path);
+    expect(report).toMatch(doubt);
+    expect(report.replace(doubt, "")).toMatch(cleanReport);
+    expect(debugfs(disk.path, "stat /f")).toMatch(/mtime: 0x80000000:0000001f -- .* 2310/);
+    disk.close();
+  });
+
+  test.each([1, 7, 59, 60])(
+    "a symlink of %i bytes with an attribute that has an inode of its own",
+    async (length) => {
+      const tree = new FileTree();
+      const xattrs = [{ name: bytes("trusted.large"), value: new Uint8Array(5000).fill(7) }];
+      tree.add(tree.root, bytes("f"), { ...file, xattrs });
+      tree.add(tree.root, bytes("s"), { ...symlink("t".repeat(length)), xattrs });
+      const disk = new DiskFile();
+      await writeImage(tree, disk);
+      await expectClean(disk);
+      const reader = await readExt4(disk);
+      for await (const { path, attributes } of reader.walk()) {
+        if (path.byteLength === 1) expect(attributes.xattrs).toEqual(xattrs);
+      }
+      disk.close();
+    },
+  );
+
+  test("any tree, of any size, with or without a journal", async () => {
+    const options = fc.record({
+      journal: fc.boolean(),
+      freeBytes: fc.oneof(fc.constant(0), fc.nat(2 ** 29)),
+      epochSeconds: fc.nat(1_700_000_000),
+    });
+    await fc.assert(
+      fc.asyncProperty(
+        randomTrees((seconds) => !isDoubted(seconds)),
+        options,
+        async ({ tree, contents }, chosen) => {
+          const disk = new DiskFile();
+          await writeImage(tree, disk, chosen, contents);
+          await expectClean(disk);
+          disk.close();
+          rmSync(disk.path);
+        },
+      ),
+      { numRuns: 60 },
+    );
   });
 
   test.each([50, 100, 340, 400, 60_000])("a directory of %i names", async (count) => {
