@@ -20,6 +20,7 @@ export type RootfsErrorCode =
   | "ROOTFS_ROOT_NOT_DIRECTORY" // corrupt
   | "ROOTFS_LINK_TARGET_MISSING" // corrupt
   | "ROOTFS_LINK_TO_DIRECTORY" // corrupt
+  | "ROOTFS_ENTRY_INVALID" // corrupt
   | "ROOTFS_LAYER_CHANGED" // corrupt
   | "ROOTFS_BASE_DIGEST_MISMATCH" // corrupt
   | "ROOTFS_LIMIT"; // limit
@@ -44,6 +45,7 @@ export const rootfsErrorKinds: Readonly<Record<RootfsErrorCode, ErrorKind>> = {
   ROOTFS_ROOT_NOT_DIRECTORY: "corrupt",
   ROOTFS_LINK_TARGET_MISSING: "corrupt",
   ROOTFS_LINK_TO_DIRECTORY: "corrupt",
+  ROOTFS_ENTRY_INVALID: "corrupt",
   ROOTFS_LAYER_CHANGED: "corrupt",
   ROOTFS_BASE_DIGEST_MISMATCH: "corrupt",
   ROOTFS_LIMIT: "limit",

@@ -10,7 +10,7 @@ export interface LayerContents {
 
 /** Remembers for every file which entry of which layer holds its content: two columns, no object per file. */
 export class ContentIndex {
-  #layers: Uint16Array = new Uint16Array(1024);
+  #layers: Uint32Array = new Uint32Array(1024);
   #entries: Float64Array = new Float64Array(1024).fill(-1);
 
   /** Notes where the content of a file is. */
@@ -49,7 +49,7 @@ export class ContentIndex {
 
   #grow(node: NodeId): void {
     const capacity = Math.max(node + 1, this.#entries.length * 2);
-    const layers = new Uint16Array(capacity);
+    const layers = new Uint32Array(capacity);
     layers.set(this.#layers);
     const entries = new Float64Array(capacity).fill(-1);
     entries.set(this.#entries);

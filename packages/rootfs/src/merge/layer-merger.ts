@@ -1,4 +1,10 @@
-import type { FileTree, NodeAttributes, NodeId, NodeTime } from "@box/ext4";
+import {
+  type FileTree,
+  isXattrName,
+  type NodeAttributes,
+  type NodeId,
+  type NodeTime,
+} from "@box/ext4";
 import type { TarEntry } from "@box/tar";
 import { RootfsError } from "../errors.ts";
 import { ContentIndex } from "./content-index.ts";
@@ -18,6 +24,14 @@ interface CurrentFile {
   readonly runs: DataRunFinder;
 }
 
+/** How often something was put right, and where first. */
+export interface Noted {
+  /** How often. */
+  count: number;
+  /** The first one. */
+  first: string;
+}
+
 /** Attributes of a directory that no layer lists. */
 export function unlistedDirectory(mtime: NodeTime): NodeAttributes {
   return { type: "directory", mode: 0o755, uid: 0, gid: 0, mtime, xattrs: [] };
@@ -33,7 +47,9 @@ export class LayerMerger {
   /** Where the content of each file is. */
   readonly contents: ContentIndex = new ContentIndex();
   /** How many paths of the layer at work were clamped at the root, and the first of them. */
-  clamped: { count: number; first: string } = { count: 0, first: "" };
+  clamped: Noted = { count: 0, first: "" };
+  /** How many extended attributes of the layer at work no file system can hold, and the first of them. */
+  droppedXattrs: Noted = { count: 0, first: "" };
   readonly #tree: FileTree;
   readonly #limits: MergeLimits;
   readonly #own: LayerOwnership;
@@ -61,6 +77,7 @@ export class LayerMerger {
     this.#layer = layer;
     this.#entry = -1;
     this.clamped = { count: 0, first: "" };
+    this.droppedXattrs = { count: 0, first: "" };
     this.#own.begin(layer);
     this.#links.begin();
   }
@@ -75,7 +92,7 @@ export class LayerMerger {
     }
     this.#checkPath(entry.path);
     const { components, isClamped } = parseEntryPath(entry.path);
-    if (isClamped) this.#noteClamped(entry.path);
+    if (isClamped) note(this.clamped, entry.path);
     const name = components.at(-1);
     if (name === undefined) this.#applyRoot(entry);
     else this.#apply(entry, components, name);
@@ -124,7 +141,7 @@ export class LayerMerger {
       this.#links.add(parents, parent, name, entry.linkPath);
       return;
     }
-    const attributes = attributesOf(entry, entry.type);
+    const attributes = this.#attributesOf(entry, entry.type);
     const existing = this.#tree.lookup(parent, name);
     const isListedAgain =
       entry.type === "directory" &&
@@ -148,7 +165,17 @@ export class LayerMerger {
         message: `the root cannot become a ${entry.type}`,
       });
     }
-    this.#tree.setAttributes(this.#tree.root, attributesOf(entry, "directory"));
+    this.#tree.setAttributes(this.#tree.root, this.#attributesOf(entry, "directory"));
+  }
+
+  /** Everything of an entry but attributes outside the namespaces of Linux, such as those of macOS. */
+  #attributesOf(entry: TarEntry, type: NodeAttributes["type"]): NodeAttributes {
+    const attributes = attributesOf(entry, type);
+    if (entry.xattrs.every(({ name }) => isXattrName(name))) return attributes;
+    for (const { name } of entry.xattrs) {
+      if (!isXattrName(name)) note(this.droppedXattrs, name);
+    }
+    return { ...attributes, xattrs: entry.xattrs.filter(({ name }) => isXattrName(name)) };
   }
 
   #beginFile(node: NodeId, sizeBytes: number): void {
@@ -173,11 +200,11 @@ export class LayerMerger {
     const { maxNodes } = this.#limits;
     if (this.#tree.nodeLimit >= maxNodes) throw limit(`more than ${maxNodes} files`);
   }
+}
 
-  #noteClamped(path: Uint8Array): void {
-    if (this.clamped.count === 0) this.clamped.first = displayEntryPath(path);
-    this.clamped.count += 1;
-  }
+function note(noted: Noted, name: Uint8Array): void {
+  if (noted.count === 0) noted.first = displayEntryPath(name);
+  noted.count += 1;
 }
 
 function attributesOf(entry: TarEntry, type: NodeAttributes["type"]): NodeAttributes {

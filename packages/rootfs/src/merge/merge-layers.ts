@@ -1,10 +1,10 @@
 import { BoxError, isBoxError } from "@box/errors";
 import { FileTree, type NodeTime } from "@box/ext4";
 import { type TarEntry, TarParser } from "@box/tar";
-import { RootfsError } from "../errors.ts";
+import { RootfsError, rootfsErrorKinds } from "../errors.ts";
 import type { LayerContents } from "./content-index.ts";
 import { displayEntryPath } from "./entry-path.ts";
-import { LayerMerger, unlistedDirectory } from "./layer-merger.ts";
+import { LayerMerger, type Noted, unlistedDirectory } from "./layer-merger.ts";
 import type { LayerSource } from "./layer-source.ts";
 import { defaultMergeLimits, type MergeLimits } from "./limits.ts";
 import type { RootfsWarning } from "./warning.ts";
@@ -52,6 +52,8 @@ export async function mergeLayers(
     merger.begin(index);
     const dropped = await readLayer(layer, merger, options);
     if (merger.clamped.count > 0) options.onWarning?.(clampedWarning(layer, merger.clamped));
+    if (merger.droppedXattrs.count > 0)
+      options.onWarning?.(xattrWarning(layer, merger.droppedXattrs));
     if (dropped > 0) options.onWarning?.(droppedWarning(layer, dropped));
     options.onLayer?.(index + 1, layers.length);
   }
@@ -103,7 +105,10 @@ async function readLayer(
   return dropped;
 }
 
-/** Says in which layer and at which entry something failed; code and kind stay. */
+/**
+ * Says in which layer and at which entry something failed. Code and kind stay, but that what a file system cannot take from
+ * a caller is a fault of the layer here.
+ */
 function inLayer(layer: LayerSource, pathOf: () => Uint8Array | undefined, work: () => void): void {
   try {
     work();
@@ -112,9 +117,10 @@ function inLayer(layer: LayerSource, pathOf: () => Uint8Array | undefined, work:
     const path = pathOf();
     const shown = path === undefined ? undefined : displayEntryPath(path);
     const at = shown === undefined ? "" : ` at ${JSON.stringify(shown)}`;
+    const isOfEntry = error.kind === "invalid-argument";
     throw new BoxError({
-      code: error.code,
-      kind: error.kind,
+      code: isOfEntry ? "ROOTFS_ENTRY_INVALID" : error.code,
+      kind: isOfEntry ? rootfsErrorKinds.ROOTFS_ENTRY_INVALID : error.kind,
       message: `cannot merge layer ${layer.diffId}${at}: ${error.message}`,
       details: {
         ...error.details,
@@ -127,13 +133,18 @@ function inLayer(layer: LayerSource, pathOf: () => Uint8Array | undefined, work:
   }
 }
 
-function clampedWarning(
-  layer: LayerSource,
-  { count, first }: { readonly count: number; readonly first: string },
-): RootfsWarning {
+function clampedWarning(layer: LayerSource, { count, first }: Noted): RootfsWarning {
   return {
     code: "ROOTFS_PATH_CLAMPED",
     message: `${count} path(s) of layer ${layer.diffId} lead above the root and were clamped there, the first is ${JSON.stringify(first)}`,
+    diffId: layer.diffId,
+  };
+}
+
+function xattrWarning(layer: LayerSource, { count, first }: Noted): RootfsWarning {
+  return {
+    code: "ROOTFS_XATTR_DROPPED",
+    message: `${count} extended attribute(s) of layer ${layer.diffId} are in no namespace of Linux and were dropped, the first is ${JSON.stringify(first)}`,
     diffId: layer.diffId,
   };
 }

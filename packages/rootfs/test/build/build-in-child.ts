@@ -21,15 +21,18 @@ if (user !== "") {
 }
 // What the caller forbids new files must not show either.
 process.umask(user === "" ? 0o022 : 0o077);
-const cache = new BaseCache({
-  directory: join(home, "bases"),
-  locksDirectory: join(home, "locks"),
+const { BOX_TEST_COPIES: copies = "1", BOX_TEST_CHUNK: chunkBytes = "12345" } = process.env;
+const layers = sampleLayers.map((entries) =>
+  layerOfArchive(archiveOf(entries), Number(chunkBytes)),
+);
+const builds = Array.from({ length: Number(copies) }, (_, copy) => {
+  const cache = new BaseCache({
+    directory: join(home, `bases-${copy}`),
+    locksDirectory: join(home, `locks-${copy}`),
+  });
+  return [cache.ensure({ layers }), cache.ensure({ layers, options: { hasJournal: false } })];
 });
-const layers = sampleLayers.map((entries) => layerOfArchive(archiveOf(entries), 12_345));
-const bases = await Promise.all([
-  cache.ensure({ layers }),
-  cache.ensure({ layers, options: { hasJournal: false } }),
-]);
+const bases = await Promise.all(builds.flat());
 process.stdout.write(
   JSON.stringify({
     uid: process.getuid?.(),

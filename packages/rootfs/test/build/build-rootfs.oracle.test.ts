@@ -1,8 +1,9 @@
 import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openFile } from "@box/io/node";
+import { createImage, openImage } from "@box/qcow2";
 import { buildRootfs, type RootfsOptions } from "@box/rootfs";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { archiveOf, layerOfArchive } from "../merge/layers.ts";
@@ -20,9 +21,10 @@ afterEach(() => rm(folder, { recursive: true, force: true }));
 
 async function build(options: RootfsOptions = {}): Promise<void> {
   await using file = await openFile(image, { mode: "create" });
-  const layers = sampleLayers.map((entries) => layerOfArchive(archiveOf(entries)));
-  await buildRootfs({ layers, options }, file);
+  await buildRootfs({ layers: sampleSources(), options }, file);
 }
+
+const sampleSources = () => sampleLayers.map((entries) => layerOfArchive(archiveOf(entries)));
 
 describe.skipIf(missing("e2fsck") !== undefined)("e2fsck", () => {
   test.each<[string, RootfsOptions]>([
@@ -38,6 +40,30 @@ describe.skipIf(missing("e2fsck") !== undefined)("e2fsck", () => {
     },
     60_000,
   );
+});
+
+describe.skipIf(missing("qemu-img") !== undefined)("qemu-img", () => {
+  test("finds a file system that was built into a qcow2 sound, and in it the bytes of the raw one", async () => {
+    await build({ sizeBytes: 100 * 1024 * 1024 });
+    const disk = join(folder, "base.qcow2");
+    await using file = await openFile(disk, { mode: "create" });
+    await using opened = new AsyncDisposableStack();
+    const recipe = { layers: sampleSources(), options: { sizeBytes: 100 * 1024 * 1024 } };
+    await buildRootfs(recipe, async (virtualSizeBytes) => {
+      await createImage(file, { virtualSizeBytes });
+      return opened.use(await openImage(file, { mode: "rw" }));
+    });
+    await opened.disposeAsync();
+    expect(await output("qemu-img", "check", "-f", "qcow2", disk)).toContain(
+      "No errors were found",
+    );
+    const copy = join(folder, "copy.ext4");
+    await output("qemu-img", "convert", "-f", "qcow2", "-O", "raw", disk, copy);
+    expect((await readFile(image)).equals(await readFile(copy))).toBe(true);
+    // Both are sparse: most of the 100 MiB is nowhere.
+    for (const path of [image, disk])
+      expect((await stat(path)).blocks * 512).toBeLessThan(4 * 2 ** 20);
+  });
 });
 
 /** Whether this process may mount; said once. */

@@ -55,6 +55,9 @@ describe.skipIf(missing("strace") !== undefined)("a hostile image, watched by st
     expect(paths.filter((path) => path.startsWith(home)).length).toBeGreaterThan(5);
     expect(paths.filter((path) => !path.startsWith(home) && path !== "/dev/null")).toEqual([]);
     expect(await readdir(outside)).toEqual([]);
+    if (missing("e2fsck") === undefined) {
+      expect(await output("e2fsck", "-fn", base)).not.toMatch(/fix|WARNING/i);
+    }
     await using file = await openFile(base);
     const reader = await readExt4(file);
     const found: string[] = [];

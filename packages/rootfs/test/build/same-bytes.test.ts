@@ -50,6 +50,17 @@ describe("two homes have the same bytes", () => {
     expect(new Set(here.digests).size).toBe(2);
   });
 
+  test("whatever the number of threads and of builds at once, and however the layers are cut", async () => {
+    const here = await build({ UV_THREADPOOL_SIZE: "1" });
+    const there = await build({
+      UV_THREADPOOL_SIZE: "16",
+      BOX_TEST_COPIES: "4",
+      BOX_TEST_CHUNK: "977",
+    });
+    expect(there.digests).toHaveLength(8);
+    expect(new Set(there.digests)).toEqual(new Set(here.digests));
+  });
+
   const isRoot = process.getuid?.() === 0;
   if (!isRoot) process.stderr.write("skipped: only root can become another user\n");
 

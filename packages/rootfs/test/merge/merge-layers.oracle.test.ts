@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { missing } from "../overlay/program.ts";
 import {
   archiveOf,
+  bytes,
   directory,
   file,
   hardlink,
@@ -69,6 +70,17 @@ describe.skipIf(reason !== undefined || !isRoot)("umoci unpack", () => {
     [
       "names that look like whiteouts",
       [file("wh.top", "1"), file("x.wh.top", "2"), file(".whtop", "3")],
+    ],
+    [
+      "attributes that Linux does not know",
+      [
+        file("f", "x", {
+          xattrs: [
+            { name: bytes("com.apple.provenance"), value: bytes("1") },
+            { name: bytes("user.kept"), value: bytes("2") },
+          ],
+        }),
+      ],
     ],
     [
       "whiteouts of what is not there",

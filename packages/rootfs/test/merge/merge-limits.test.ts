@@ -1,4 +1,4 @@
-import type { RootfsWarning } from "@box/rootfs";
+import type { LayerSource, RootfsWarning } from "@box/rootfs";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import {
@@ -32,6 +32,29 @@ describe("limits", () => {
       code: "ROOTFS_LIMIT",
       kind: "limit",
     });
+  });
+
+  test("allow 1,000 layers, and no more unless they are raised", async () => {
+    const layers = Array.from({ length: 1000 }, (_, i) =>
+      layer(file(`f${i}`, `${i}`), file(`.wh.f${i - 1}`), hardlink(`l${i}`, `f${i}`)),
+    );
+    const { tree, contentsOf } = await merge(...layers);
+    expect(listing(tree)).toHaveLength(1001);
+    expect(listing(tree)).toContain("f999 3");
+    expect(contentsOf(17).entries).toEqual(Float64Array.of(0));
+    await expect(merge(...layers, layer())).rejects.toMatchObject({
+      code: "ROOTFS_LIMIT",
+      details: { count: 1001, maxLayers: 1000 },
+    });
+  });
+
+  test("can be raised above 65,536 layers, whose content is not mixed up", async () => {
+    const empty = layer();
+    const layers = [layer(file("a", "1")), ...Array<LayerSource>(65_535).fill(empty)];
+    const options = { limits: { maxLayers: 70_000 } };
+    const { tree, contentsOf } = await mergeWith(options, ...layers, layer(file("b", "2")));
+    expect(contentsOf(0).nodes).toEqual(Uint32Array.of(nodeAt(tree, "a")));
+    expect(contentsOf(65_536).nodes).toEqual(Uint32Array.of(nodeAt(tree, "b")));
   });
 
   test("hold for directories that links lead to", async () => {
@@ -98,8 +121,30 @@ describe("mergeLayers", () => {
     expect(warnings.map((warning) => warning.code)).toEqual(["TAR_ACL_DROPPED"]);
   });
 
+  test("drops attributes that no file system of Linux holds, with one warning for each layer", async () => {
+    const warnings: RootfsWarning[] = [];
+    const xattrs = ["com.apple.quarantine", "user.kept", "user.", "system.data"].map((name) => ({
+      name: bytes(name),
+      value: bytes("1"),
+    }));
+    const odd = layer(directory("./", { xattrs }), file("f", "", { xattrs }), file("g"));
+    const { tree } = await mergeWith({ onWarning: (warning) => warnings.push(warning) }, odd);
+    for (const node of [tree.root, nodeAt(tree, "f")]) {
+      expect(tree.attributes(node).xattrs).toEqual([
+        { name: bytes("user.kept"), value: bytes("1") },
+      ]);
+    }
+    expect(warnings).toEqual([
+      {
+        code: "ROOTFS_XATTR_DROPPED",
+        message: expect.stringMatching(/^6 extended attribute\(s\) .* "com\.apple\.quarantine"$/),
+        diffId: odd.diffId,
+      },
+    ]);
+  });
+
   test("says which layer is broken, and after which path", async () => {
-    const broken = layerOfArchive(archiveOf([file("first", "x")]).subarray(0, 700));
+    const broken = layerOfArchive(archiveOf([file("first", "x")]).subarray(0, 512));
     await expect(merge(broken)).rejects.toMatchObject({
       kind: "corrupt",
       message: expect.stringContaining(broken.diffId),

@@ -3,14 +3,16 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
 /**
- * Writes an image of uncompressed layers, lowest first, into a new OCI layout, under the tag `latest`.
+ * Writes an image of layers, lowest first, into a new OCI layout, under the tag `latest`.
  *
  * @param layerType - What the layers are called, rightly or not.
+ * @param diffId - What the config says that each layer unpacks to; the layer itself unless given.
  */
 export async function writeOciLayout(
   folder: string,
   archives: readonly Uint8Array[],
   layerType = "application/vnd.oci.image.layer.v1.tar",
+  diffId?: string,
 ): Promise<void> {
   const blobs = join(folder, "blobs", "sha256");
   await mkdir(blobs, { recursive: true });
@@ -29,7 +31,7 @@ export async function writeOciLayout(
     architecture: "amd64",
     os: "linux",
     config: {},
-    rootfs: { type: "layers", diff_ids: layers.map((layer) => layer.digest) },
+    rootfs: { type: "layers", diff_ids: layers.map((layer) => diffId ?? layer.digest) },
     history: layers.map(() => ({})),
   });
   const mediaType = "application/vnd.oci.image.manifest.v1+json";

@@ -85,6 +85,11 @@ export const rootfsPages: CodePages = {
     meaning: "A hard link of a layer points to a directory.",
     advice: "The image cannot be used as it is: tell its publisher, or use another tag or digest.",
   },
+  ROOTFS_ENTRY_INVALID: {
+    meaning:
+      "An entry of a layer is something that no Linux file system can hold: a symbolic link without a target or with one that is too long, a device number that is too large, an access control list that is none.",
+    advice: "The image cannot be used as it is: tell its publisher, or use another tag or digest.",
+  },
   ROOTFS_LAYER_CHANGED: {
     meaning: "A layer gave other content when it was read the second time.",
     advice: "Check the disk that the image store is on; then pull the image again.",
