@@ -5,7 +5,14 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { type BuildFigures, type Figures, makePackages, median, runBuild } from "./run-build.ts";
+import {
+  type BuildFigures,
+  cpuSecondsOf,
+  type Figures,
+  makePackages,
+  median,
+  runBuild,
+} from "./run-build.ts";
 import { writeSampleImage } from "./sample-image.ts";
 
 const { values } = parseArgs({
@@ -75,9 +82,5 @@ function runShell(script: string): Figures {
     stdio: ["ignore", "pipe", "pipe"],
   });
   const wallSeconds = (performance.now() - start) / 1000;
-  const last = printed.trim().split("\n").at(-1) ?? "";
-  const cpuSeconds = [...last.matchAll(/(\d+)m([\d.]+)s/g)]
-    .map(([, minutes, seconds]) => Number(minutes) * 60 + Number(seconds))
-    .reduce((sum, seconds) => sum + seconds, 0);
-  return { cpuSeconds, wallSeconds };
+  return { cpuSeconds: cpuSecondsOf(printed), wallSeconds };
 }

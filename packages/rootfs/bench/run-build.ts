@@ -38,6 +38,14 @@ export function runBuild(layout: string, output: string): BuildFigures {
   ) as BuildFigures;
 }
 
+/** What the shell's `times` says of what the shell ran, in its last line. */
+export function cpuSecondsOf(printed: string): number {
+  const last = printed.trim().split("\n").at(-1) ?? "";
+  return [...last.matchAll(/(\d+)m([\d.]+)s/g)]
+    .map(([, minutes, seconds]) => Number(minutes) * 60 + Number(seconds))
+    .reduce((sum, seconds) => sum + seconds, 0);
+}
+
 /** The one in the middle. */
 export function median(values: readonly number[]): number {
   return [...values].sort((a, b) => a - b)[values.length >> 1] ?? 0;
