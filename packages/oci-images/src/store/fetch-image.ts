@@ -40,6 +40,14 @@ export interface FetchImageOptions extends OperationOptions {
   readonly onEvent?: (event: PullEvent) => void;
 }
 
+/** What was brought into a layout. */
+export interface FetchedImage {
+  /** What the reference named when it was asked. */
+  readonly root: Descriptor;
+  /** The manifest for the platform, whose signature was verified if that was wanted. */
+  readonly manifest: Descriptor;
+}
+
 /**
  * Brings one image for one platform into a layout: config first, because it may show that the rest is not wanted,
  * then layers, then manifests from the inside out, then the name.
@@ -48,7 +56,7 @@ export async function fetchImage(
   source: ImageSource,
   layout: OciLayout,
   options: FetchImageOptions,
-): Promise<Descriptor> {
+): Promise<FetchedImage> {
   const { onEvent, signal } = options;
   const root = await fetchRoot(source, options);
   const { digest } = root.descriptor;
@@ -75,7 +83,7 @@ export async function fetchImage(
   }
   const named = bareDescriptor(root.descriptor);
   await layout.tag(named, source.name, { signal });
-  return named;
+  return { root: named, manifest: bareDescriptor(chosen.descriptor) };
 }
 
 /** Before anything of the image is stored. */

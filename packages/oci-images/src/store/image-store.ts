@@ -25,14 +25,25 @@ import {
 import { type OpenLayerOptions, openLayer } from "../layer/open-layer.ts";
 import { platformOfArch } from "../platform/platform.ts";
 import { requirePlatform } from "../platform/require.ts";
-import { readNode, selectManifest } from "../platform/select.ts";
+import {
+  type ManifestNode,
+  readNode,
+  type SelectManifestOptions,
+  selectManifest,
+} from "../platform/select.ts";
 import {
   formatImageReference,
   type ImageReference,
   parseImageReference,
 } from "../reference/image-reference.ts";
 import type { CollectedGarbage, CollectGarbageOptions } from "./collect-garbage.ts";
-import { bareDescriptor, fetchImage, resolveSource, tellCopy } from "./fetch-image.ts";
+import {
+  bareDescriptor,
+  type FetchedImage,
+  fetchImage,
+  resolveSource,
+  tellCopy,
+} from "./fetch-image.ts";
 import type {
   GetImageOptions,
   ImageStoreOptions,
@@ -116,11 +127,11 @@ export class ImageStore {
         ...options,
         platform: this.#platform(options),
       });
-    await fetch();
+    // By digest: another process may have given the name to another image meanwhile, which nobody has verified.
+    const fetched = await fetch();
+    const image = await this.#unlessAbsent(this.#fetched(fetched, source.name, options));
     // A collection of garbage may have taken an old blob before the image had its name.
-    const image = await this.#find(source.name, options);
-    if (image === undefined) await fetch();
-    return image ?? this.get(source.name, options);
+    return image ?? this.#fetched(await fetch(), source.name, options);
   }
 
   /**
@@ -297,8 +308,28 @@ export class ImageStore {
 
   /** An image that is there and whole; nothing otherwise, so that it is fetched. */
   async #find(name: string, options: GetImageOptions): Promise<Image | undefined> {
+    return this.#unlessAbsent(this.get(name, options));
+  }
+
+  /** What a fetch has just brought. */
+  async #fetched(
+    { root, manifest }: FetchedImage,
+    name: string,
+    options: GetImageOptions,
+  ): Promise<Image> {
+    const selection = this.#selection(name, options);
+    const image = await this.#toImage(
+      await readNode(this.#layout, manifest, selection),
+      root,
+      selection,
+    );
+    await requireWhole(this.#layout, image);
+    return image;
+  }
+
+  async #unlessAbsent(work: Promise<Image>): Promise<Image | undefined> {
     try {
-      return await this.get(name, options);
+      return await work;
     } catch (error) {
       if (!isBoxError(error) || !absentCodes.has(error.code)) throw error;
       // A manifest or config that rotted is taken away, else it would pass for stored.
@@ -309,15 +340,29 @@ export class ImageStore {
   }
 
   async #load(root: Descriptor, name: string, options: GetImageOptions): Promise<Image> {
-    const platform = this.#platform(options);
-    const selection = { ...this.#options, ...options, platform, what: name, isSparse: true };
+    const selection = this.#selection(name, options);
     const rootNode = await readNode(this.#layout, root, selection);
     const node = (await selectManifest(this.#layout, rootNode, selection)).at(-1);
-    if (node?.document.type !== "manifest") throw new Error("no manifest was chosen");
+    if (node === undefined) throw new Error("no manifest was chosen");
+    return this.#toImage(node, root, selection);
+  }
+
+  #selection(name: string, options: GetImageOptions): SelectManifestOptions {
+    const platform = this.#platform(options);
+    return { ...this.#options, ...options, platform, what: name, isSparse: true };
+  }
+
+  async #toImage(
+    node: ManifestNode,
+    root: Descriptor,
+    selection: SelectManifestOptions,
+  ): Promise<Image> {
+    const { what: name, signal } = selection;
+    if (node.document.type !== "manifest") throw new Error("no manifest was chosen");
     const { manifest } = node.document;
     validateImageManifest(manifest, name, this.#options.limits);
     const bytes = await fetchBytes(this.#layout, manifest.config, {
-      signal: options.signal,
+      signal,
       maxBytes: this.#limits.maxManifestBytes,
       what: `config of ${name}`,
     });

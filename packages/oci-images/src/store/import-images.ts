@@ -49,7 +49,7 @@ export async function importImages(
       pinned: undefined,
       [Symbol.asyncDispose]: async () => {},
     };
-    const root = await fetchImage(source, layout, options);
+    const { root } = await fetchImage(source, layout, options);
     for (const name of others) {
       await layout.tag(bareDescriptor(root), name, { signal: options.signal });
     }

@@ -1,5 +1,6 @@
 import { generateKeyPairSync, type KeyObject, sign } from "node:crypto";
 import { join } from "node:path";
+import { type FileSystem, nodeFileSystem } from "@box/io/node";
 import { type Image, ImageStore, type PullOptions, parseVerificationKey } from "@box/oci-images";
 import {
   attach,
@@ -145,6 +146,44 @@ async function unsigned(): Promise<Signed & { readonly manifest: Descriptor }> {
     });
   return { layout, root, manifest, store, pull };
 }
+
+describe("a pull with a key", () => {
+  test("returns what it verified, whatever another process names so meanwhile", async () => {
+    const { layout, manifest, root } = await unsigned();
+    const strange = new MemoryTarget();
+    const evil = await addImage(strange, { tars: [noise(30)] });
+    await strange.tag(evil, "v1");
+    await copy(strange, "v1", layout);
+    const folder = join(await temporaryFolder(), "shared");
+    const other = await ImageStore.open(folder, { platform });
+    const reference = `oci:${layout.directory}:v1`;
+    await other.pull(reference);
+    await layout.tag(root, "v1");
+    await signSimple(layout, root, ours);
+    let isNamed = false;
+    let isRenamed = false;
+    const fs: FileSystem = {
+      ...nodeFileSystem,
+      rename: async (from, to) => {
+        await nodeFileSystem.rename(from, to);
+        isNamed ||= String(to).endsWith("index.json");
+      },
+      open: async (path, ...rest) => {
+        if (isNamed && !isRenamed) {
+          isRenamed = true;
+          await other.tag(evil.digest, reference);
+        }
+        return nodeFileSystem.open(path, ...rest);
+      },
+    };
+    const store = await ImageStore.open(folder, { platform, fs });
+    const verificationKey = parseVerificationKey(ours.pem);
+    const image = await store.pull(reference, { verificationKey });
+    expect(isRenamed).toBe(true);
+    expect([image.digest, image.root.digest]).toEqual([manifest.digest, root.digest]);
+    expect((await store.get(reference)).digest).toBe(evil.digest);
+  });
+});
 
 describe("an image is taken when", () => {
   test.each(["ec", "rsa", "ed25519"] as const)(
