@@ -20,6 +20,9 @@ import { formatPlatform } from "./platform.ts";
 import { type RankPlatformOptions, rankPlatform } from "./rank.ts";
 import { noPlatformMatch } from "./require.ts";
 
+/** No real platform is as long as this. */
+const maxPlatformLength = 200;
+
 /** A manifest document with its bytes. */
 export interface ManifestNode {
   /** Its descriptor. */
@@ -48,10 +51,17 @@ export interface ReadNodeOptions extends OperationOptions {
   readonly limits?: Partial<ImageLimits>;
 }
 
-interface Candidate {
-  readonly path: readonly ManifestNode[];
-  readonly platform: Platform | undefined;
-  readonly descriptor: Descriptor;
+/** What has been found so far. Of all that was read only the way to the best is kept. */
+interface Search {
+  readonly options: SelectManifestOptions;
+  readonly visited: Set<Digest>;
+  /** The platforms that are there, for messages. */
+  readonly available: Set<string>;
+  best?: {
+    readonly rank: number;
+    readonly path: readonly ManifestNode[];
+    readonly descriptor: Descriptor;
+  };
 }
 
 /**
@@ -69,15 +79,10 @@ export async function selectManifest(
 ): Promise<readonly ManifestNode[]> {
   if (root.document.type === "manifest") return [root];
   const visited = new Set([root.descriptor.digest]);
-  const candidates = await collect(source, [root], options, visited);
-  let best: { rank: number; candidate: Candidate } | undefined;
-  for (const candidate of candidates) {
-    const { platform } = candidate;
-    const rank = platform && rankPlatform(options.platform, platform, options);
-    if (rank !== undefined && (best === undefined || rank < best.rank)) best = { rank, candidate };
-  }
-  if (best === undefined) throw noMatch(candidates, options);
-  const { path, descriptor } = best.candidate;
+  const search: Search = { options, visited, available: new Set() };
+  await look(source, [root], search);
+  if (search.best === undefined) throw noPlatformMatch([...search.available], options);
+  const { path, descriptor } = search.best;
   return [...path, await readNode(source, descriptor, options)];
 }
 
@@ -100,17 +105,16 @@ export function toNode(descriptor: Descriptor, bytes: Uint8Array): ManifestNode 
   return { descriptor, bytes, document };
 }
 
-async function collect(
+async function look(
   source: ReadonlyStorage,
   path: readonly ManifestNode[],
-  options: SelectManifestOptions,
-  visited: Set<Digest>,
-): Promise<Candidate[]> {
+  search: Search,
+): Promise<void> {
+  const { options, visited } = search;
   const node = path.at(-1);
-  if (node?.document.type !== "index") return [];
+  if (node?.document.type !== "index") return;
   const { maxIndexDepth, maxCandidates } = { ...defaultImageLimits, ...options.limits };
   if (path.length > maxIndexDepth) throw tooDeep(options.what, maxIndexDepth);
-  const found: Candidate[] = [];
   for (const descriptor of node.document.index.manifests) {
     if (isAttestation(descriptor) || visited.has(descriptor.digest)) continue;
     visited.add(descriptor.digest);
@@ -120,15 +124,34 @@ async function collect(
       const mayFit = platform === undefined || rankPlatform(options.platform, platform, options);
       if (mayFit === undefined) continue;
       const inner = await unlessAbsent(readNode(source, descriptor, options), options);
-      if (inner === undefined) continue;
-      found.push(...(await collect(source, [...path, inner], options, visited)));
+      if (inner !== undefined) await look(source, [...path, inner], search);
     } else if (isManifestType(descriptor.mediaType)) {
       const { platform = await unlessAbsent(platformOf(source, descriptor, options), options) } =
         descriptor;
-      found.push({ path, descriptor, platform });
+      judge(search, path, descriptor, platform);
     }
   }
-  return found;
+}
+
+/** Of equals the first one wins. */
+function judge(
+  search: Search,
+  path: readonly ManifestNode[],
+  descriptor: Descriptor,
+  platform: Platform | undefined,
+): void {
+  const { options, available, best } = search;
+  available.add(platform === undefined ? "unknown/unknown" : nameOf(platform));
+  const rank = platform && rankPlatform(options.platform, platform, options);
+  if (rank !== undefined && (best === undefined || rank < best.rank)) {
+    search.best = { rank, path, descriptor };
+  }
+}
+
+/** A platform for messages, whatever an index says. */
+function nameOf(platform: Platform): string {
+  const text = formatPlatform(platform);
+  return text.length <= maxPlatformLength ? text : "unknown/unknown";
 }
 
 function isAttestation(descriptor: Descriptor): boolean {
@@ -163,15 +186,6 @@ async function unlessAbsent<T>(
     if (isSparse && isBoxError(error) && error.code === "OCI_NOT_FOUND") return undefined;
     throw error;
   }
-}
-
-function noMatch(candidates: readonly Candidate[], options: SelectManifestOptions): ImageError {
-  const available = [
-    ...new Set(
-      candidates.map(({ platform }) => (platform ? formatPlatform(platform) : "unknown/unknown")),
-    ),
-  ];
-  return noPlatformMatch(available, options);
 }
 
 function tooWide(what: string, maxCandidates: number): OrasError {

@@ -1,3 +1,5 @@
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import {
   formatPlatform,
   type ImageLimits,
@@ -5,7 +7,13 @@ import {
   platformOfArch,
   rankPlatform,
 } from "@box/oci-images";
-import { MemoryTarget } from "@box/oras";
+import {
+  bytesSource,
+  describe as describeContent,
+  digestOf,
+  MemoryTarget,
+  mediaTypes,
+} from "@box/oras";
 import { describe, expect, test } from "vitest";
 import { readNode, selectManifest } from "../../src/platform/select.ts";
 import { expectCode } from "../expect-code.ts";
@@ -138,6 +146,41 @@ describe("an index", () => {
       "OCI_INDEX_TOO_DEEP",
     );
     expect(error.message).toContain("deeper than 2 levels");
+  });
+
+  test("of large indexes that do not fit keeps none of them in memory", async () => {
+    const target = new MemoryTarget();
+    const size = 4 * 1024 * 1024;
+    const amd64 = await image(target, "linux/amd64", 1);
+    const contents = new Map<string, () => Buffer>();
+    const inner = Array.from({ length: 24 }, (_, count) => {
+      const make = (): Buffer => {
+        const entry = { ...amd64, digest: digestOf(Buffer.from(String(count))) };
+        const document = { schemaVersion: 2, mediaType: mediaTypes.ociIndex };
+        const text = JSON.stringify({ ...document, manifests: [entry] });
+        const bytes = Buffer.alloc(size, " ");
+        bytes.write(text);
+        return bytes;
+      };
+      const descriptor = describeContent(mediaTypes.ociIndex, make());
+      contents.set(descriptor.digest, make);
+      return descriptor;
+    });
+    const root = await addIndex(target, inner);
+    setFlagsFromString("--expose-gc");
+    const collect = runInNewContext("gc") as () => void;
+    let mostBytes = 0;
+    const own = target.fetch.bind(target);
+    target.fetch = async (descriptor, options) => {
+      collect();
+      mostBytes = Math.max(mostBytes, process.memoryUsage().arrayBuffers);
+      const make = contents.get(descriptor.digest);
+      return make === undefined ? own(descriptor, options) : bytesSource(make()).open(0);
+    };
+    collect();
+    const before = process.memoryUsage().arrayBuffers;
+    await expectCode(chosen(target, root), "OCI_NO_PLATFORM_MATCH");
+    expect(mostBytes - before).toBeLessThan(8 * size);
   });
 
   test("that lists an index many times reads it once", async () => {
