@@ -40,6 +40,7 @@ const specs: readonly LimitSpec[] = [
   { name: "layer-size", unit: "bytes", sets: [["layers", "maxTarBytes"]] },
   { name: "layer-ratio", unit: "count", sets: [["layers", "maxRatio"]] },
   { name: "layer-ratio-from", unit: "bytes", sets: [["layers", "ratioFromBytes"]] },
+  { name: "layer-frames", unit: "count", sets: [["layers", "maxFrames"]] },
   { name: "token-size", unit: "bytes", sets: [["registry", "maxTokenBytes"]] },
   { name: "error-size", unit: "bytes", sets: [["registry", "maxErrorBodyBytes"]] },
   { name: "page-size", unit: "bytes", sets: [["registry", "maxPageBytes"]] },

@@ -2,7 +2,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer } from "node:net";
 import { join } from "node:path";
-import { gzipSync } from "node:zlib";
+import { gzipSync, zstdCompressSync } from "node:zlib";
 import {
   bytesSource,
   copy,
@@ -28,11 +28,17 @@ async function put(target: MemoryTarget, mediaType: string, value: unknown): Pro
   return descriptor;
 }
 
+type Compress = (tar: Uint8Array) => Uint8Array;
+
 /** An image whose layers expand eight hundred times. */
-async function putImage(target: MemoryTarget, layerCount: number): Promise<Descriptor> {
+async function putImage(
+  target: MemoryTarget,
+  layerCount: number,
+  compress: Compress = gzipSync,
+): Promise<Descriptor> {
   const tars = Array.from({ length: layerCount }, (_, byte) => Buffer.alloc(100_000, byte));
   const layers: Descriptor[] = [];
-  for (const tar of tars) layers.push(await put(target, mediaTypes.ociLayerGzip, gzipSync(tar)));
+  for (const tar of tars) layers.push(await put(target, mediaTypes.ociLayerGzip, compress(tar)));
   const rootfs = { type: "layers", diff_ids: tars.map((tar) => digestOf(tar)) };
   const config = await put(target, mediaTypes.ociConfig, { ...platform, rootfs });
   const manifest = { schemaVersion: 2, mediaType: mediaTypes.ociManifest, config, layers };
@@ -100,7 +106,11 @@ async function pullWith(make: Make, ...limits: readonly string[]): Promise<(stri
 
 /** Pulls an image and unpacks its layers with limits. @returns What is found. */
 async function unpackWith(...limits: readonly string[]): Promise<string[]> {
-  const { host } = await registryWith(image(1));
+  return unpack(gzipSync, ...limits);
+}
+
+async function unpack(compress: Compress, ...limits: readonly string[]): Promise<string[]> {
+  const { host } = await registryWith((target) => putImage(target, 1, compress));
   const { box } = await bench();
   await box(["pull", `${host}/app:v1`]);
   const { stdout } = await box(["verify", "--deep", "--format", "json"], ...limits);
@@ -173,6 +183,16 @@ const effects: Readonly<Record<string, () => Promise<void>>> = {
     const ratio = "layer-ratio=100";
     expect(await unpackWith(ratio, "layer-ratio-from=1KiB")).toEqual(["OCI_LAYER_TOO_LARGE"]);
     expect(await unpackWith(ratio, "layer-ratio-from=1MiB")).toEqual([]);
+  },
+  "layer-frames": async () => {
+    const inTenFrames: Compress = (tar) => {
+      const parts = Array.from({ length: 10 }, (_, at) =>
+        tar.subarray(at * 10_000, (at + 1) * 10_000),
+      );
+      return Buffer.concat(parts.map((part) => zstdCompressSync(part)));
+    };
+    expect(await unpack(inTenFrames, "layer-frames=9")).toEqual(["OCI_LAYER_TOO_LARGE"]);
+    expect(await unpack(inTenFrames, "layer-frames=10")).toEqual([]);
   },
   "token-size": async () => {
     const token = JSON.stringify({ token: "x".repeat(1000) });

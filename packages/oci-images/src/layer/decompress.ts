@@ -3,10 +3,13 @@ import { createGunzip, createZstdDecompress } from "node:zlib";
 import { isBoxError } from "@box/errors";
 import type { Compression } from "@box/oras";
 import { ImageError } from "../errors.ts";
-import { ZstdFrames, type ZstdPiece } from "./zstd-frames.ts";
+import { ZstdFrames } from "./zstd-frames.ts";
 
 /** The size of output chunks: Node's default of 16 KiB makes decompression more than twice as slow. */
 const chunkSize = 1024 * 1024;
+
+/** The most zstd frames of one stream: chunked layers have about one for each file. */
+export const defaultMaxFrames = 2_000_000;
 
 /** Whose the memory of chunks is. */
 export interface ChunkMemory {
@@ -19,19 +22,21 @@ export interface ChunkMemory {
 /**
  * Decompresses a stream. gzip may have many members, zstd many frames and skippable ones.
  *
- * @throws {@link ImageError} `OCI_LAYER_CORRUPT`, `OCI_LAYER_TOO_LARGE` for a zstd window over 128 MiB,
+ * @param maxFrames - The most frames of zstd.
+ * @throws {@link ImageError} `OCI_LAYER_CORRUPT`, `OCI_LAYER_TOO_LARGE` for too many frames or a window over 128 MiB,
  * `OCI_COMPRESSION_UNSUPPORTED`; errors of the input pass unchanged.
  */
 export function decompress(
   chunks: AsyncIterable<Uint8Array>,
   compression: Compression,
   memory: ChunkMemory = {},
+  maxFrames: number = defaultMaxFrames,
 ): AsyncIterable<Uint8Array> {
   switch (compression) {
     case "gzip":
       return through(chunks, createGunzip({ chunkSize }), memory);
     case "zstd":
-      return decompressZstd(chunks, memory);
+      return decompressZstd(chunks, memory, maxFrames);
     case "none":
       return chunks;
     case "unsupported":
@@ -46,33 +51,47 @@ export function decompress(
 async function* decompressZstd(
   chunks: AsyncIterable<Uint8Array>,
   { isTransient }: ChunkMemory,
+  maxFrames: number,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  const memory = { isTransient };
-  const pieces = splitFrames(chunks);
-  for (let first = await pieces.next(); !first.done; first = await pieces.next()) {
-    const decoder = createZstdDecompress({ chunkSize });
-    yield* through(oneFrame(first.value, pieces), decoder, memory);
-  }
+  const pieces = splitFrames(chunks, maxFrames);
+  const first = await pieces.next();
+  // Without any frame there is nothing, and a decoder would miss its end.
+  if (first.done) return;
+  // One decoder for all: to make one takes longer than to decode a small file. It goes on with the next frame as long as
+  // none of its chunks holds the end of one and the start of another.
+  const decoder = createZstdDecompress({ chunkSize });
+  yield* through(startingWith(first.value, pieces), decoder, { isTransient });
 }
 
 async function* splitFrames(
   chunks: AsyncIterable<Uint8Array>,
-): AsyncGenerator<ZstdPiece, void, undefined> {
+  maxFrames: number,
+): AsyncGenerator<Uint8Array, void, undefined> {
   const frames = new ZstdFrames();
-  for await (const chunk of chunks) yield* frames.push(chunk);
+  let count = 0;
+  for await (const chunk of chunks) {
+    for (const piece of frames.push(chunk)) {
+      if (piece.type === "data") yield piece.bytes;
+      else if (++count > maxFrames) throw tooManyFrames(maxFrames);
+    }
+  }
   frames.finish();
 }
 
-async function* oneFrame(
-  first: ZstdPiece,
-  pieces: AsyncGenerator<ZstdPiece, void, undefined>,
+async function* startingWith(
+  first: Uint8Array,
+  rest: AsyncIterable<Uint8Array>,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  let piece: ZstdPiece | undefined = first;
-  while (piece?.type === "data") {
-    yield piece.bytes;
-    const next = await pieces.next();
-    piece = next.done ? undefined : next.value;
-  }
+  yield first;
+  yield* rest;
+}
+
+function tooManyFrames(maxFrames: number): ImageError {
+  return new ImageError({
+    code: "OCI_LAYER_TOO_LARGE",
+    message: `cannot decompress the layer: it has more than ${maxFrames} zstd frames`,
+    details: { limit: maxFrames },
+  });
 }
 
 async function* through(

@@ -12,7 +12,7 @@ import {
 import { ImageError } from "../errors.ts";
 import type { ImageLayer } from "../image/image.ts";
 import { claimedCompression } from "./compression.ts";
-import { decompress } from "./decompress.ts";
+import { decompress, defaultMaxFrames } from "./decompress.ts";
 import { peek } from "./peek.ts";
 
 /** How far a layer may expand. */
@@ -23,6 +23,8 @@ export interface LayerLimits {
   readonly maxRatio: number;
   /** The ratio counts from so many bytes of archive on; 64 MiB unless given. */
   readonly ratioFromBytes: number;
+  /** The most frames of a zstd blob, each of which costs time; 2,000,000 unless given. */
+  readonly maxFrames: number;
 }
 
 /** The default limits. */
@@ -30,6 +32,7 @@ export const defaultLayerLimits: LayerLimits = {
   maxTarBytes: 64 * 1024 ** 3,
   maxRatio: 1000,
   ratioFromBytes: 64 * 1024 ** 2,
+  maxFrames: defaultMaxFrames,
 };
 
 /** Options of {@link openLayer}. */
@@ -67,9 +70,10 @@ export async function* openLayer(
   if (found !== claimed) options.onMislabelled?.(claimed, found);
   const digester = new Digester(digestAlgorithm(diffId));
   const memory = { isTransient: options.hasTransientChunks, ownsInput: options.ownsStoredChunks };
-  const guard = new ExpansionGuard(layer, { ...defaultLayerLimits, ...options.limits });
+  const limits = { ...defaultLayerLimits, ...options.limits };
+  const guard = new ExpansionGuard(layer, limits);
   try {
-    for await (const chunk of decompress(chunks, found, memory)) {
+    for await (const chunk of decompress(chunks, found, memory, limits.maxFrames)) {
       digester.update(chunk);
       guard.add(chunk.byteLength, input.size);
       yield chunk;

@@ -255,6 +255,16 @@ describe("a layer is refused", () => {
     }
   });
 
+  test("when its zstd stream has too many frames", async () => {
+    const frames = Array.from({ length: 20 }, () => zstd(Buffer.from("x")));
+    const content = Buffer.from("x".repeat(20));
+    const { target, layer } = await stored(Buffer.concat(frames), mediaTypes.ociLayerZstd, content);
+    const read = (maxFrames: number) => drain(openLayer(target, layer, { limits: { maxFrames } }));
+    expect(Buffer.from(await read(20))).toEqual(content);
+    const error = await expectCode(read(19), "OCI_LAYER_TOO_LARGE");
+    expect(error.message).toContain("19 zstd frames");
+  });
+
   test("when its zstd window is larger than 128 MiB", async () => {
     // Magic, descriptor without single segment, window exponent 28, then an empty last block.
     const blob = Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0x00, 28 << 3, 0x01, 0x00, 0x00]);
