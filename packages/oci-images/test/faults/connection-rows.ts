@@ -8,6 +8,7 @@ import {
   drop,
   dropInHeader,
   lengthened,
+  onlyInformational,
   rawHeaders,
   reset,
   stall,
@@ -84,6 +85,11 @@ const stalls: readonly FaultRow[] = [
   ...places.map((at) => once("stalls", at, "a byte every twenty seconds", drip, { tries: 2 })),
   ...places.map((at) =>
     always("stalls", at, "a byte every twenty seconds", drip, "ORAS_STALLED", { tries: 6 }),
+  ),
+  // Each informational reply restarts the library's header time-out.
+  ...places.map((at) => once("stalls", at, "only informational", onlyInformational, { tries: 2 })),
+  ...places.map((at) =>
+    always("stalls", at, "only informational", onlyInformational, "ORAS_STALLED", { tries: 6 }),
   ),
 ];
 

@@ -128,6 +128,17 @@ export const endlessHeader: Injection = ({ request: { socket } }) => {
   more();
 };
 
+/** An informational reply every twenty seconds, by the client's clock, and never a final one. */
+export const onlyInformational: Injection = ({ request: { socket }, pacing }) => {
+  const next = (): void => {
+    pacing.nowMs += 20_000;
+    if (socket.destroyed) return;
+    socket.write("HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n", () => setTimeout(next, 5));
+  };
+  socket.on("error", () => {});
+  next();
+};
+
 /** A byte every twenty seconds, by the client's clock, which is fast enough for it to be back from its disk. */
 export const drip: Injection = ({ response, real, pacing }) => {
   response.writeHead(real.status, real.headers);

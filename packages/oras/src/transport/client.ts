@@ -2,7 +2,7 @@ import { Authenticator, type AuthSubject } from "../auth/authenticator.ts";
 import type { CredentialProvider } from "../auth/credentials.ts";
 import { type ForeignRealmPolicy, isTokenServer } from "../auth/realm.ts";
 import { OrasError } from "../errors.ts";
-import { Connections, type ConnectionsOptions } from "./connections.ts";
+import { Connections, type ConnectionsOptions, defaultHeadersTimeoutMs } from "./connections.ts";
 import { type Endpoint, endpointOf, type HostOptions } from "./endpoint.ts";
 import { type ExchangeRequest, exchange } from "./exchange.ts";
 import { Holds } from "./holds.ts";
@@ -203,7 +203,7 @@ export class RegistryClient implements AsyncDisposable {
     host: HostOptions,
     limitOf: (url: URL) => NetworkZone | undefined = () => undefined,
   ): Promise<RegistryResponse> {
-    const { userAgent = "box", maxRedirects = 10 } = this.#options;
+    const { userAgent = "box", maxRedirects = 10, headersTimeoutMs } = this.#options;
     return exchange(
       { ...request, headers: { "user-agent": userAgent, ...request.headers } },
       {
@@ -214,6 +214,7 @@ export class RegistryClient implements AsyncDisposable {
         },
         onResponse: (response) => this.#holds.note(response),
         now: () => this.#pacing.now(),
+        headersTimeoutMs: headersTimeoutMs ?? defaultHeadersTimeoutMs,
       },
     );
   }

@@ -34,6 +34,9 @@ export interface ConnectionsOptions {
   readonly lookup?: LookupFunction;
 }
 
+/** How long a reply's header may take unless options say otherwise. */
+export const defaultHeadersTimeoutMs = 60_000;
+
 /** The HTTP library, loaded with the first request: most commands find everything at hand and make none. */
 export function loadHttp(): Promise<typeof import("./http.ts")> {
   // By way of a module of names: bundlers give a CommonJS library that is imported late none but its default.
@@ -103,7 +106,7 @@ export class Connections {
       lookup: limit === undefined ? lookup : guardLookup(lookup, limit),
     });
     const shared = {
-      headersTimeout: options.headersTimeoutMs ?? 60_000,
+      headersTimeout: options.headersTimeoutMs ?? defaultHeadersTimeoutMs,
       bodyTimeout: options.idleTimeoutMs ?? 30_000,
       connections: options.connectionsPerOrigin ?? 4,
       pipelining: 1,

@@ -1,7 +1,8 @@
 import type { Dispatcher } from "undici";
 import { OrasError } from "../errors.ts";
 import { loadHttp } from "./connections.ts";
-import { redactUrl, toNetworkError } from "./network-error.ts";
+import { limitInformational } from "./limit-informational.ts";
+import { type RequestFacts, redactUrl, toNetworkError } from "./network-error.ts";
 import { type RegistryResponse, wrapResponse } from "./response.ts";
 
 /** The body of a request; a function, because a request may be sent more than once. */
@@ -35,6 +36,8 @@ export interface ExchangeOptions {
   readonly maxRedirects: number;
   /** The client's clock, in milliseconds. */
   readonly now: () => number;
+  /** How long a reply's header may take, whatever informational replies come before it. */
+  readonly headersTimeoutMs: number;
 }
 
 const redirectStatuses: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
@@ -74,18 +77,25 @@ export async function exchange(
 
 async function send(
   request: ExchangeRequest,
-  { dispatcherFor, onResponse, now }: ExchangeOptions,
+  { dispatcherFor, onResponse, now, headersTimeoutMs }: ExchangeOptions,
 ): Promise<RegistryResponse> {
   const { method, url, headers, signal } = request;
   try {
     const dispatcher = await dispatcherFor(url);
     const body = await request.body?.();
+    const sending = body === undefined || body instanceof Uint8Array ? undefined : watchBody(body);
     const http = await loadHttp();
     const data = await http.request(url, {
       method,
       dispatcher,
       headers: headers ?? {},
-      ...(body === undefined ? {} : { body: body as Uint8Array }),
+      onInfo: limitInformational({
+        now,
+        limitMs: headersTimeoutMs,
+        isSending: () => sending?.isOver() === false,
+        tooLong: () => noReply({ method, url }),
+      }),
+      ...(body === undefined ? {} : { body: (sending?.chunks ?? body) as Uint8Array }),
       ...(signal === undefined ? {} : { signal }),
     });
     const response = wrapResponse(data, { method, url, now, signal });
@@ -94,6 +104,32 @@ async function send(
   } catch (error) {
     throw toNetworkError(error, { method, url }, signal);
   }
+}
+
+interface WatchedBody {
+  readonly chunks: AsyncIterable<Uint8Array>;
+  isOver(): boolean;
+}
+
+function watchBody(body: AsyncIterable<Uint8Array>): WatchedBody {
+  let isOver = false;
+  const chunks = async function* (): AsyncGenerator<Uint8Array, void, undefined> {
+    try {
+      yield* body;
+    } finally {
+      isOver = true;
+    }
+  };
+  return { chunks: chunks(), isOver: () => isOver };
+}
+
+function noReply({ method, url }: RequestFacts): OrasError {
+  return new OrasError({
+    code: "ORAS_STALLED",
+    message: `cannot ${method} ${redactUrl(url)}: it announces a reply again and again, and sends none`,
+    details: { host: url.host, method, url: redactUrl(url) },
+    retryable: true,
+  });
 }
 
 function nextUrl(url: URL, location: string): URL {
