@@ -15,7 +15,8 @@ const entrySchema = z.lazy(() =>
 
 const configSchema = z.lazy(() =>
   z.looseObject({
-    auths: z.record(z.string(), entrySchema).exactOptional(),
+    // Programs in Go write null for a map that holds nothing.
+    auths: z.record(z.string(), entrySchema).nullish(),
     credsStore: z.string().exactOptional(),
     credHelpers: z.record(z.string(), z.string()).exactOptional(),
   }),
@@ -24,7 +25,7 @@ const configSchema = z.lazy(() =>
 /** A parsed `config.json` of Docker or `auth.json` of Podman; unknown fields are kept. */
 export type DockerConfig = Readonly<Record<string, unknown>> & {
   /** Credentials by host, or by a prefix of a repository. */
-  readonly auths?: Readonly<Record<string, DockerConfigEntry>>;
+  readonly auths?: Readonly<Record<string, DockerConfigEntry>> | null;
   /** The helper for all hosts. */
   readonly credsStore?: string;
   /** Helpers by host. */
@@ -87,7 +88,8 @@ export function helperFor(config: DockerConfig, host: string): string | undefine
 }
 
 /**
- * The credentials in the file for a repository: of the longest prefix of `HOST/REPOSITORY`, else of the host.
+ * The credentials in the file for a repository: of the longest prefix of `HOST/REPOSITORY`, else of the host. Of several
+ * ways to write the host the one that logins write comes first.
  *
  * @throws {@link OrasError} `ORAS_INVALID_CREDENTIALS` for an entry that cannot be decoded.
  */
@@ -102,11 +104,18 @@ export function findCredentials(
   for (const [key, entry] of entries) {
     const prefix = normalizeKey(key);
     const fits = prefix === host || path === prefix || path.startsWith(`${prefix}/`);
-    if (fits && (best === undefined || prefix.length > best.length)) {
-      best = { length: prefix.length, entry };
-    }
+    const isBetter =
+      best === undefined ||
+      prefix.length > best.length ||
+      (prefix.length === best.length && key === configKeyOf(host));
+    if (fits && isBetter) best = { length: prefix.length, entry };
   }
   return best === undefined ? undefined : decodeEntry(best.entry, host);
+}
+
+/** The keys under which a file has credentials of a whole host, however they are written. */
+export function keysOf(config: DockerConfig, host: string): readonly string[] {
+  return Object.keys(config.auths ?? {}).filter((key) => normalizeKey(key) === host);
 }
 
 /** `https://HOST/v1/` and the like are old ways to write HOST. */

@@ -1,6 +1,14 @@
+import { realpath } from "node:fs/promises";
 import { dirname } from "node:path";
 import { isBoxError } from "@box/errors";
-import { acquireLock, ensureDirectory, openFile, writeFileDurably } from "@box/io/node";
+import {
+  acquireLock,
+  ensureDirectory,
+  errnoOf,
+  openFile,
+  toIoError,
+  writeFileDurably,
+} from "@box/io/node";
 import { OrasError } from "../errors.ts";
 import { askHelper, type RunHelperOptions, runHelper } from "./credential-helper.ts";
 import type { CredentialProvider, Credentials } from "./credentials.ts";
@@ -9,6 +17,7 @@ import {
   type DockerConfig,
   findCredentials,
   helperFor,
+  keysOf,
   parseDockerConfig,
 } from "./docker-config.ts";
 
@@ -53,10 +62,17 @@ export async function storeCredentials(
     await requireSuccess(helper, await runHelper(helper, "store", reply, options));
     return;
   }
-  await changeConfig(path, (auths) => ({ ...auths, [key]: toConfigEntry(credentials) }));
+  await changeConfig(path, (config) => ({
+    ...authsWithout(config, host),
+    [key]: toConfigEntry(credentials),
+  }));
 }
 
-/** Forgets a host's credentials. @returns false when there were none. */
+/**
+ * Forgets a host's credentials, under whatever keys the file has them. Those of parts of the host stay.
+ *
+ * @returns false when there were none.
+ */
 export async function eraseCredentials(
   path: string,
   host: string,
@@ -64,14 +80,17 @@ export async function eraseCredentials(
 ): Promise<boolean> {
   const key = configKeyOf(host);
   const config = await readConfig(path);
-  const isKnown = (await findIn(config, host, undefined, options)) !== undefined;
   const helper = helperFor(config, host);
-  if (helper !== undefined && isKnown) {
-    await requireSuccess(helper, await runHelper(helper, "erase", key, options));
-  }
-  if (config.auths?.[key] === undefined) return isKnown;
-  await changeConfig(path, ({ [key]: _erased, ...rest }) => rest);
+  const isKept = helper !== undefined && (await askHelper(helper, key, options)) !== undefined;
+  if (isKept) await requireSuccess(helper, await runHelper(helper, "erase", key, options));
+  if (keysOf(config, host).length === 0) return isKept;
+  await changeConfig(path, (current) => authsWithout(current, host));
   return true;
+}
+
+function authsWithout(config: DockerConfig, host: string): Readonly<Record<string, unknown>> {
+  const erased = new Set(keysOf(config, host));
+  return Object.fromEntries(Object.entries(config.auths ?? {}).filter(([key]) => !erased.has(key)));
 }
 
 async function findIn(
@@ -98,13 +117,24 @@ async function readConfig(path: string): Promise<DockerConfig> {
 
 async function changeConfig(
   path: string,
-  change: (auths: Readonly<Record<string, unknown>>) => Readonly<Record<string, unknown>>,
+  change: (config: DockerConfig) => Readonly<Record<string, unknown>>,
 ): Promise<void> {
   await ensureDirectory(dirname(path));
-  await using _lock = await acquireLock(`${path}.lock`, { command: "change credentials" });
-  const config = await readConfig(path);
-  const changed = { ...config, auths: change(config.auths ?? {}) };
-  await writeFileDurably(path, `${JSON.stringify(changed, undefined, 2)}\n`, { mode: 0o600 });
+  const target = await followLinks(path);
+  await using _lock = await acquireLock(`${target}.lock`, { command: "change credentials" });
+  const config = await readConfig(target);
+  const changed = { ...config, auths: change(config) };
+  await writeFileDurably(target, `${JSON.stringify(changed, undefined, 2)}\n`, { mode: 0o600 });
+}
+
+/** The file behind a symbolic link, so that the link stays one, as with Docker and Podman. */
+async function followLinks(path: string): Promise<string> {
+  try {
+    return await realpath(path);
+  } catch (error) {
+    if (errnoOf(error) === "ENOENT") return path;
+    throw toIoError(error, { action: "cannot find", path });
+  }
 }
 
 function toConfigEntry(credentials: Credentials): Record<string, string> {

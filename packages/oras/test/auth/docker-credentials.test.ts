@@ -1,4 +1,4 @@
-import { chmod, mkdir, readFile, stat, writeFile } from "node:fs/promises";
+import { chmod, lstat, mkdir, readFile, stat, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Credentials, dockerCredentials, eraseCredentials, storeCredentials } from "@box/oras";
 import { describe, expect, test } from "vitest";
@@ -157,6 +157,44 @@ describe("logging in and out", () => {
     expect(await eraseCredentials(path, "h")).toBe(true);
     expect(await eraseCredentials(path, "h")).toBe(false);
     expect(await dockerCredentials([path])("other")).toEqual(ann);
+  });
+
+  test.each([
+    ["h", ["h", "https://h", "https://h/v1/", "http://h/v2/", "h/"]],
+    ["docker.io", ["docker.io", "https://index.docker.io/v1/", "index.docker.io"]],
+  ])("forgets %s whatever its entry is called: %j", async (host, keys) => {
+    const others = { "h/team": { auth }, "other.h": { auth }, "h:5000": { auth } };
+    for (const key of [...keys, undefined]) {
+      const named = (key === undefined ? keys : [key]).map((one) => [one, { auth }]);
+      const path = await configWith({ auths: { ...Object.fromEntries(named), ...others } });
+      expect(await dockerCredentials([path])(host)).toEqual(ann);
+      expect(await eraseCredentials(path, host)).toBe(true);
+      expect(await dockerCredentials([path])(host)).toBeUndefined();
+      expect(JSON.parse(await readFile(path, "utf8"))).toEqual({ auths: others });
+      expect(await eraseCredentials(path, host)).toBe(false);
+    }
+  });
+
+  test("finds what was kept last, not an older entry that is written otherwise", async () => {
+    const old = { auth: base64("old:old") };
+    const path = await configWith({ auths: { "http://h/v2/": old, "h/team": old, h: { auth } } });
+    expect(await dockerCredentials([path])("h")).toEqual(ann);
+    const bob: Credentials = { type: "password", username: "bob", password: "b" };
+    await storeCredentials(path, "h", bob);
+    expect(await dockerCredentials([path])("h")).toEqual(bob);
+    const { auths } = JSON.parse(await readFile(path, "utf8"));
+    expect(Object.keys(auths).sort()).toEqual(["h", "h/team"]);
+  });
+
+  test("writes the file that a symbolic link leads to, and takes null for nothing", async () => {
+    const path = await configWith({ auths: null });
+    const link = `${path}.link`;
+    await symlink(path, link);
+    expect(await dockerCredentials([link])("h")).toBeUndefined();
+    expect(await eraseCredentials(link, "h")).toBe(false);
+    await storeCredentials(link, "h", ann);
+    expect((await lstat(link)).isSymbolicLink()).toBe(true);
+    expect(JSON.parse(await readFile(path, "utf8"))).toEqual({ auths: { h: { auth } } });
   });
 
   test("makes the file when there is none, for every kind of credentials", async () => {
