@@ -176,6 +176,12 @@ export const registryCommands: readonly CommandSpec[] = [
         complete: "files",
       },
       { name: "tls-key", value: "FILE", summary: "its key in PEM", complete: "files" },
+      {
+        name: "public-url",
+        value: "URL",
+        summary:
+          "where clients get tokens when a proxy stands before it (default: the host that they ask)",
+      },
     ],
     examples: [
       { command: "box registry serve --dir ./registry", summary: "On loopback" },

@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { createServer as createSecureServer } from "node:https";
 import type { AddressInfo } from "node:net";
+import { isRegistryHost } from "../content/reference.ts";
 import { type AccessControl, basicAccess, openAccess, type RegistryAuth } from "./access.ts";
 import { handleBlob, type RegistryCall, requireMethod } from "./blobs.ts";
 import { handleCatalog, handleReferrers, handleTags } from "./listings.ts";
@@ -24,6 +25,11 @@ export interface ServeRegistryOptions {
   readonly auth?: RegistryAuth;
   /** Certificate and key in PEM, to serve https. */
   readonly tls?: { readonly cert: string; readonly key: string };
+  /**
+   * The URL under which others reach it, where something stands before it that changes hosts or schemes; unless given, the
+   * host is what a request names. Clients are sent there for tokens.
+   */
+  readonly publicUrl?: string;
   /** The most bytes of one blob; 64 GiB unless given. */
   readonly maxBlobBytes?: number;
   /** The clock of tokens, in milliseconds since the epoch; the system's unless given. */
@@ -59,8 +65,7 @@ export interface ServedRegistry extends AsyncDisposable {
 /** Serves a registry by the OCI distribution specification 1.1. */
 export async function serveRegistry(options: ServeRegistryOptions = {}): Promise<ServedRegistry> {
   const storage: RegistryStorage = options.storage ?? new MemoryRegistryStorage();
-  let origin = "";
-  const access = createAccess(options, () => origin);
+  const access = createAccess(options);
   const context: ServerContext = { storage, access, options, busyUploads: new Set() };
   const onRequest = (request: IncomingMessage, response: ServerResponse): void => {
     void answer(request, response, context);
@@ -72,7 +77,7 @@ export async function serveRegistry(options: ServeRegistryOptions = {}): Promise
   const address = await listen(server, options.port ?? 0, options.host ?? "127.0.0.1");
   const name = address.family === "IPv6" ? `[${address.address}]` : address.address;
   const host = `${name}:${address.port}`;
-  origin = `${tls === undefined ? "http" : "https"}://${host}`;
+  const origin = `${schemeOf(options)}://${host}`;
   const close = async (): Promise<void> => {
     await closeServer(server);
     await storage.close?.();
@@ -87,9 +92,28 @@ interface ServerContext {
   readonly busyUploads: Set<string>;
 }
 
-function createAccess({ auth, now }: ServeRegistryOptions, origin: () => string): AccessControl {
+function createAccess(options: ServeRegistryOptions): AccessControl {
+  const { auth, now = Date.now, publicUrl } = options;
   if (auth === undefined) return openAccess;
-  return auth.scheme === "basic" ? basicAccess(auth) : tokenAccess(auth, origin, now ?? Date.now);
+  if (auth.scheme === "basic") return basicAccess(auth);
+  const publicOrigin = publicUrl === undefined ? undefined : new URL(publicUrl).origin;
+  return tokenAccess(auth, (request) => publicOrigin ?? askedOrigin(request, options), now);
+}
+
+/**
+ * The server's URL as a request names it: the address that is listened to may be all addresses, and no name of a
+ * certificate.
+ */
+function askedOrigin({ headers, socket }: IncomingMessage, options: ServeRegistryOptions): string {
+  const { host = "" } = headers;
+  if (isRegistryHost(host)) return `${schemeOf(options)}://${host}`;
+  const { localAddress = "", localPort } = socket;
+  const name = localAddress.includes(":") ? `[${localAddress}]` : localAddress;
+  return `${schemeOf(options)}://${name}:${localPort}`;
+}
+
+function schemeOf({ tls }: ServeRegistryOptions): string {
+  return tls === undefined ? "http" : "https";
 }
 
 async function answer(

@@ -33,12 +33,12 @@ interface Claims {
  * by the OAuth2 POST form with a password or a refresh token, or for nobody. Tokens are signed with a key that dies
  * with the server.
  *
- * @param origin - The server's URL, for its challenges.
+ * @param originOf - The server's URL as whoever asks knows it, for challenges.
  * @param now - Milliseconds since the epoch.
  */
 export function tokenAccess(
   auth: RegistryAuth,
-  origin: () => string,
+  originOf: (request: IncomingMessage) => string,
   now: () => number,
 ): AccessControl {
   const tokens = new Tokens(now);
@@ -47,7 +47,7 @@ export function tokenAccess(
       const bearer = /^bearer (\S+)$/i.exec(request.headers.authorization ?? "")?.[1];
       const claims = bearer === undefined ? undefined : tokens.read(bearer, "access");
       if (claims !== undefined && needed.every((one) => isGranted(claims, one))) return;
-      throw unauthorized(origin(), needed, claims !== undefined);
+      throw unauthorized(originOf(request), needed, claims !== undefined);
     },
     answerTokenRequest: async (request, response) => {
       const form = await readForm(request);

@@ -1,3 +1,5 @@
+import { once } from "node:events";
+import { type IncomingMessage, request } from "node:http";
 import {
   attach,
   type Credentials,
@@ -95,6 +97,46 @@ describe.each(["basic", "token"] as const)("a registry with %s authorization", (
     const mine = repository(served, ann, "app", { hosts });
     await copy(image.target, "v1", mine);
     expect(await mine.resolve("v1")).toEqual(image.root);
+  });
+});
+
+describe("the token server that a registry names", () => {
+  async function realmFor(served: ServedRegistry, host: string): Promise<string> {
+    const { port } = new URL(served.origin);
+    const asking = request({ port, host: "127.0.0.1", path: "/v2/", headers: { host } });
+    asking.end();
+    const [response] = (await once(asking, "response")) as [IncomingMessage];
+    response.resume();
+    return /realm="([^"]*)"/.exec(response.headers["www-authenticate"] ?? "")?.[1] ?? "";
+  }
+
+  test("is the host that is asked, not the address that is listened to", async () => {
+    const served = await registry({ scheme: "token" });
+    const { port } = new URL(served.origin);
+    for (const host of ["registry.test", "registry.test:8443", `localhost:${port}`, "[::1]:5000"]) {
+      expect(await realmFor(served, host)).toBe(`http://${host}/token`);
+    }
+    for (const host of ["", 'x"y', "a/b", "user@a", "a:99999999"]) {
+      expect(await realmFor(served, host)).toBe(`http://127.0.0.1:${port}/token`);
+    }
+    const named = repository({ ...served, host: `localhost:${port}` }, ann);
+    await copy(image.target, "v1", named);
+    expect(await named.resolve("v1")).toEqual(image.root);
+  });
+
+  test("is where the options say that it is", async () => {
+    const publicUrl = "https://registry.example/";
+    const served = await registry({ scheme: "token" }, { publicUrl });
+    expect(await realmFor(served, "10.0.0.1")).toBe("https://registry.example/token");
+  });
+
+  test("speaks https when the registry does", async () => {
+    const served = await registry({ scheme: "token" }, { tls: selfSigned() });
+    const { port } = new URL(served.origin);
+    const hosts = { [`localhost:${port}`]: { scheme: "skip-verify" as const } };
+    const named = repository({ ...served, host: `localhost:${port}` }, ann, "app", { hosts });
+    await copy(image.target, "v1", named);
+    expect(await named.resolve("v1")).toEqual(image.root);
   });
 });
 

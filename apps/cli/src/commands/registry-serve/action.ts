@@ -22,6 +22,7 @@ export async function run(input: RegistryServeInput, context: CommandContext): P
   const tls = await readTls(input, cwd);
   const auth = await readAuth(input, cwd);
   const gcEveryMs = readInterval(input);
+  const publicUrl = readPublicUrl(input);
   const isLocal = host === "localhost" || host === "::1" || host.startsWith("127.");
   const progress = await context.progress();
   if (!isLocal && (auth === undefined || tls === undefined)) {
@@ -45,6 +46,7 @@ export async function run(input: RegistryServeInput, context: CommandContext): P
     ...(storage === undefined ? {} : { storage }),
     ...(auth === undefined ? {} : { auth }),
     ...(tls === undefined ? {} : { tls }),
+    ...(publicUrl === undefined ? {} : { publicUrl }),
     onError: (error) => void context.reportError(error),
     ...(globals.logLevel === "debug"
       ? {
@@ -137,6 +139,14 @@ async function readText(label: string, path: string): Promise<string> {
   } catch (cause) {
     throw invalid(label, `cannot read ${path}`, cause);
   }
+}
+
+function readPublicUrl({ publicUrl }: RegistryServeInput): string | undefined {
+  if (publicUrl === undefined) return undefined;
+  const url = URL.parse(publicUrl);
+  const isOrigin = url !== null && publicUrl.replace(/\/$/, "") === url.origin;
+  if (isOrigin && /^https?:$/.test(url.protocol)) return publicUrl;
+  throw invalid("--public-url", `${JSON.stringify(publicUrl)} is not https://HOST[:PORT]`);
 }
 
 function readInterval({ dir, gcEvery }: RegistryServeInput): number | undefined {

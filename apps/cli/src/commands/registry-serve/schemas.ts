@@ -18,6 +18,8 @@ export interface RegistryServeInput {
   readonly tlsCert?: string | undefined;
   /** Its key in PEM. */
   readonly tlsKey?: string | undefined;
+  /** The URL under which others reach it. */
+  readonly publicUrl?: string | undefined;
 }
 
 /** The schema of {@link RegistryServeInput}. */
@@ -30,6 +32,7 @@ export const input: z.ZodType<RegistryServeInput> = z.strictObject({
   anonymousPull: z.boolean().optional(),
   tlsCert: z.string().min(1).optional(),
   tlsKey: z.string().min(1).optional(),
+  publicUrl: z.string().min(1).optional(),
 });
 
 /** What `box registry serve` prints once it listens. */
