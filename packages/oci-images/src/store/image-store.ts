@@ -3,7 +3,6 @@ import { join, resolve } from "node:path";
 import { type ErrorKind, isBoxError } from "@box/errors";
 import {
   type Descriptor,
-  fetchBytes,
   isDigest,
   namesOf,
   OciLayout,
@@ -18,32 +17,17 @@ import {
   type Image,
   type ImageLayer,
   type ImageLimits,
-  pairLayers,
-  parseConfigOf,
-  validateImageManifest,
 } from "../image/image.ts";
 import { type OpenLayerOptions, openLayer } from "../layer/open-layer.ts";
 import { platformOfArch } from "../platform/platform.ts";
-import { requirePlatform } from "../platform/require.ts";
-import {
-  type ManifestNode,
-  readNode,
-  type SelectManifestOptions,
-  selectManifest,
-} from "../platform/select.ts";
+import type { SelectManifestOptions } from "../platform/select.ts";
 import {
   formatImageReference,
   type ImageReference,
   parseImageReference,
 } from "../reference/image-reference.ts";
 import type { CollectedGarbage, CollectGarbageOptions } from "./collect-garbage.ts";
-import {
-  bareDescriptor,
-  type FetchedImage,
-  fetchImage,
-  resolveSource,
-  tellCopy,
-} from "./fetch-image.ts";
+import { bareDescriptor, fetchImage, resolveSource, tellCopy } from "./fetch-image.ts";
 import type {
   GetImageOptions,
   ImageStoreOptions,
@@ -54,7 +38,8 @@ import type {
   PushOptions,
   StoredReference,
 } from "./image-store-options.ts";
-import { leaseIfWritable, leaseImage, leasesOf, requireWhole } from "./lease-image.ts";
+import { leaseIfWritable, leaseImage, leasesOf } from "./lease-image.ts";
+import { loadFetched, loadImage } from "./load-image.ts";
 import { type ImageSource, openSource } from "./sources.ts";
 import type { BlobFinding, VerifyBlobsOptions } from "./verify-store.ts";
 
@@ -129,9 +114,10 @@ export class ImageStore {
       });
     // By digest: another process may have given the name to another image meanwhile, which nobody has verified.
     const fetched = await fetch();
-    const image = await this.#unlessAbsent(this.#fetched(fetched, source.name, options));
+    const selection = this.#selection(source.name, options);
+    const image = await this.#unlessAbsent(loadFetched(this.#layout, fetched, selection));
     // A collection of garbage may have taken an old blob before the image had its name.
-    return image ?? this.#fetched(await fetch(), source.name, options);
+    return image ?? loadFetched(this.#layout, await fetch(), selection);
   }
 
   /**
@@ -143,9 +129,7 @@ export class ImageStore {
     const name = this.#nameOf(reference);
     const root = await this.#resolve(name);
     if (root === undefined) throw notFound(name);
-    const image = await this.#load(root, name, options);
-    await requireWhole(this.#layout, image);
-    return image;
+    return loadImage(this.#layout, root, this.#selection(name, options));
   }
 
   /** All entries, in the order they were named. */
@@ -311,22 +295,6 @@ export class ImageStore {
     return this.#unlessAbsent(this.get(name, options));
   }
 
-  /** What a fetch has just brought. */
-  async #fetched(
-    { root, manifest }: FetchedImage,
-    name: string,
-    options: GetImageOptions,
-  ): Promise<Image> {
-    const selection = this.#selection(name, options);
-    const image = await this.#toImage(
-      await readNode(this.#layout, manifest, selection),
-      root,
-      selection,
-    );
-    await requireWhole(this.#layout, image);
-    return image;
-  }
-
   async #unlessAbsent(work: Promise<Image>): Promise<Image | undefined> {
     try {
       return await work;
@@ -339,46 +307,9 @@ export class ImageStore {
     }
   }
 
-  async #load(root: Descriptor, name: string, options: GetImageOptions): Promise<Image> {
-    const selection = this.#selection(name, options);
-    const rootNode = await readNode(this.#layout, root, selection);
-    const node = (await selectManifest(this.#layout, rootNode, selection)).at(-1);
-    if (node === undefined) throw new Error("no manifest was chosen");
-    return this.#toImage(node, root, selection);
-  }
-
   #selection(name: string, options: GetImageOptions): SelectManifestOptions {
     const platform = this.#platform(options);
     return { ...this.#options, ...options, platform, what: name, isSparse: true };
-  }
-
-  async #toImage(
-    node: ManifestNode,
-    root: Descriptor,
-    selection: SelectManifestOptions,
-  ): Promise<Image> {
-    const { what: name, signal } = selection;
-    if (node.document.type !== "manifest") throw new Error("no manifest was chosen");
-    const { manifest } = node.document;
-    validateImageManifest(manifest, name, this.#options.limits);
-    const bytes = await fetchBytes(this.#layout, manifest.config, {
-      signal,
-      maxBytes: this.#limits.maxManifestBytes,
-      what: `config of ${name}`,
-    });
-    const config = parseConfigOf(manifest, bytes, name);
-    requirePlatform(config.platform, selection);
-    const descriptor = bareDescriptor(node.descriptor);
-    return {
-      reference: name,
-      digest: descriptor.digest,
-      descriptor,
-      root,
-      manifest,
-      config,
-      platform: config.platform,
-      layers: pairLayers(manifest, config),
-    };
   }
 
   async #resolve(name: string): Promise<Descriptor | undefined> {
