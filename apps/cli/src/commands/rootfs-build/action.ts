@@ -1,6 +1,6 @@
 import { dirname, resolve } from "node:path";
 import type { RandomAccess } from "@box/io";
-import { createFileDurably } from "@box/io/node";
+import { createFileDurably, removeDeadTemporaries } from "@box/io/node";
 import { type Image, type ImageStore, parsePlatform } from "@box/oci-images";
 import { createImage, openImage } from "@box/qcow2";
 import {
@@ -90,6 +90,8 @@ async function build(
       renderer.event({ type: "progress", task: "build", item: stage, done, total, unit });
     },
   };
+  // A run that was killed may have left gigabytes here.
+  await removeDeadTemporaries(dirname(path)).catch(() => {});
   return createFileDurably(
     path,
     async (target) => {
