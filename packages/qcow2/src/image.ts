@@ -29,7 +29,7 @@ import {
 import { Qcow2Error } from "./errors.ts";
 import type { ImageInfo } from "./inspect/image-info.ts";
 import type { LiveHeader } from "./inspect/live-header.ts";
-import type { Extent } from "./read/disk-layer.ts";
+import type { Extent, ExtentsOptions } from "./read/disk-layer.ts";
 import { joinExtents } from "./read/join-extents.ts";
 import type { Qcow2Layer } from "./read/qcow2-layer.ts";
 import { newBytes, requireBytes, requireRange } from "./require-arguments.ts";
@@ -39,14 +39,6 @@ import type { CreateSnapshotOptions } from "./snapshots/snapshot-changes.ts";
 import type { SnapshotLife } from "./snapshots/snapshot-life.ts";
 import type { ImageWriter } from "./write/image-writer.ts";
 import type { ResizeOptions } from "./write/resize.ts";
-
-/** A range of a virtual disk. */
-export interface ExtentsOptions {
-  /** First byte; 0 unless given. */
-  readonly start?: number;
-  /** Length in bytes; to the end of the disk unless given. */
-  readonly length?: number;
-}
 
 /** Where a bitmap is merged from. */
 export interface MergeBitmapOptions {
@@ -65,7 +57,7 @@ export class Qcow2Image implements RandomAccess, AsyncDisposable {
   readonly #writer: ImageWriter | undefined;
   readonly #snapshot: SnapshotLife | undefined;
   readonly #openSnapshots: OpenSnapshots;
-  #isClosed = false;
+  #closing: Promise<void> | undefined;
 
   /** @internal */
   constructor(
@@ -145,8 +137,8 @@ export class Qcow2Image implements RandomAccess, AsyncDisposable {
 
   /**
    * Changes the size of the disk. A new part reads as zeros, also where a longer backing file would show through. A
-   * smaller size needs the option `shrink` and loses what lies behind it; snapshots keep theirs. A data file gets the same length. Bitmaps get the size of the
-   * disk; a new part is not marked in them. A crash leaves the old size or the new one.
+   * smaller size needs the option `shrink` and loses what lies behind it; snapshots keep theirs. A data file gets the same
+   * length. Bitmaps get the size of the disk; a new part is not marked in them. A crash leaves the old size or the new one.
    *
    * @throws {@link Qcow2Error} `QCOW2_UNSUPPORTED_FEATURE` for snapshots that do not state their size, as in version 2, and
    * a raw data file whose length cannot be set; `QCOW2_BITMAP_IN_USE` for bitmaps that cannot be relied on;
@@ -259,8 +251,7 @@ export class Qcow2Image implements RandomAccess, AsyncDisposable {
   /** Lists the persistent bitmaps that the image says are valid; what was written through it is in them then. */
   async bitmaps(): Promise<readonly Bitmap[]> {
     this.#requireOpen();
-    await this.#writer?.settleBitmaps();
-    return (await this.describe()).bitmaps;
+    return (await this.#readBitmaps(() => this.describe())).bitmaps;
   }
 
   /**
@@ -271,13 +262,12 @@ export class Qcow2Image implements RandomAccess, AsyncDisposable {
    */
   async *dirtyRanges(name: Uint8Array | string): AsyncGenerator<DirtyRange> {
     this.#requireOpen();
-    await this.#writer?.settleBitmaps();
-    const changes = this.#writer?.bitmapChanges;
     const budget = this.#newBudget();
-    const entry = findBitmap(
-      await readBitmapDirectory(this.#reader, this.#header.area, budget),
-      name,
-    );
+    const { entries, changes } = await this.#readBitmaps(async () => ({
+      entries: await readBitmapDirectory(this.#reader, this.#header.area, budget),
+      changes: this.#writer?.bitmapChanges,
+    }));
+    const entry = findBitmap(entries, name);
     requireUsable(entry);
     const { clusterSizeBytes: clusterSize, virtualSizeBytes } = this.info;
     const disk = { clusterSize, sizeBytes: Number(virtualSizeBytes) };
@@ -335,24 +325,31 @@ export class Qcow2Image implements RandomAccess, AsyncDisposable {
     { image = this }: MergeBitmapOptions = {},
   ): Promise<void> {
     const writer = this.#requireWriter(0, 0);
-    if (image === this) {
-      await writer.changeBitmaps((parts) => judgeMerge(parts, name, from));
-      return;
-    }
-    const ranges = await rangesToMerge(image, from, this.sizeBytes);
+    const ranges = image === this ? undefined : await rangesToMerge(image, from, this.sizeBytes);
+    this.#requireOpen();
     await writer.changeBitmaps((parts) => judgeMerge(parts, name, from, ranges));
   }
 
-  /** Flushes what was written and closes what resolvers opened; later reads fail. The image's own source stays open. */
+  /**
+   * Flushes what was written and closes what resolvers opened; later reads fail. The image's own source stays open. Every
+   * call has the result of the first.
+   *
+   * @throws {@link Qcow2Error} as {@link Qcow2Image.write}, also when what has ended all writing took a change with it that
+   * had succeeded.
+   */
   async close(): Promise<void> {
-    if (this.#isClosed || this.#snapshot) return;
-    this.#isClosed = true;
-    await closeInOrder([() => this.#writer?.close(), () => this.#layer.close()]);
+    if (this.#snapshot) return;
+    this.#closing ??= closeInOrder([() => this.#writer?.close(), () => this.#layer.close()]);
+    await this.#closing;
   }
 
-  /** Closes it. */
+  /** Closes it. What {@link Qcow2Image.close} has told, or the change that ended all writing, is not thrown again. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.close();
+    const isTold = this.#closing !== undefined;
+    const told = this.#writer?.failure;
+    await this.close().catch((error: unknown) => {
+      if (!isTold && error !== told) throw error;
+    });
   }
 
   #requireWriter(offset: number, length: number): ImageWriter {
@@ -366,6 +363,10 @@ export class Qcow2Image implements RandomAccess, AsyncDisposable {
     });
   }
 
+  async #readBitmaps<Value>(read: () => Promise<Value>): Promise<Value> {
+    return this.#writer ? this.#writer.readBitmaps(read) : read();
+  }
+
   #newBudget(): MemoryBudget {
     return new MemoryBudget(this.#options.limits?.maxMetadataBytes ?? defaultMetadataBytes);
   }
@@ -376,7 +377,7 @@ export class Qcow2Image implements RandomAccess, AsyncDisposable {
 
   #requireOpen(): void {
     this.#snapshot?.requireAlive();
-    if (this.#isClosed) {
+    if (this.#closing !== undefined) {
       throw new Qcow2Error({ code: "QCOW2_INVALID_ARGUMENT", message: "the image is closed" });
     }
   }

@@ -62,7 +62,7 @@ export {
 export type { BitmapDirectoryInfo, FileRange } from "./extensions/contents.ts";
 export type { HeaderExtension } from "./extensions/parse.ts";
 export type { FeatureKind, FeatureName } from "./header/features.ts";
-export { type ExtentsOptions, type MergeBitmapOptions, Qcow2Image } from "./image.ts";
+export { type MergeBitmapOptions, Qcow2Image } from "./image.ts";
 export type {
   BackingInfo,
   DataFileInfo,
@@ -81,7 +81,7 @@ export {
   measureImage,
 } from "./measure/measure-image.ts";
 export { toQemuMeasure } from "./measure/to-qemu-measure.ts";
-export type { Extent } from "./read/disk-layer.ts";
+export type { Extent, ExtentsOptions } from "./read/disk-layer.ts";
 export type { RunKind } from "./read/run.ts";
 export {
   type RebaseImageOptions,

@@ -1,12 +1,13 @@
 import {
   chmodSync,
+  mkdirSync,
   readdirSync,
   readFileSync,
   statSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
-import { join } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { describe, expect, test } from "vitest";
 import { diskFolder, qemuImg, qemuIo } from "../support/qemu.ts";
 import { canRun } from "../support/spawn-box.ts";
@@ -28,6 +29,23 @@ describe.skipIf(!hasQemu)("box disk create --force", () => {
     expect(made.stderr).toContain("error[CLI_INVALID_ARGUMENT]");
     expect(readFileSync(join(path, "base"))).toEqual(Buffer.from(content));
   });
+
+  test.each(["o", "sub/o"])(
+    "never replaces what its backing file stands on: %j",
+    async (top) => {
+      const { path, box } = await diskFolder();
+      mkdirSync(join(path, "sub"));
+      qemuImg(path, "create", "-q", "-f", "qcow2", "base", "1M");
+      const below = relative(dirname(join(path, top)), join(path, "base"));
+      const backing = ["-u", "-b", below, "-F", "qcow2"];
+      qemuImg(path, "create", "-q", "-f", "qcow2", ...backing, top, "1M");
+      const before = readFileSync(join(path, "base"));
+      const flags = ["--backing", top, "--backing-format", "qcow2"];
+      const made = await box("disk", "create", "base", ...flags, "--force");
+      expect(made.exitCode).toBe(2);
+      expect(readFileSync(join(path, "base"))).toEqual(before);
+    },
+  );
 
   test("never makes its backing file its data file", async () => {
     const { path, box } = await diskFolder();
@@ -55,6 +73,20 @@ describe.skipIf(!hasQemu)("box disk create --force", () => {
     expect(readdirSync(path)).toEqual(before);
     if (flags.length > 0) expect(readFileSync(join(path, "x.qcow2"), "utf8")).toMatch(/^what/);
   });
+});
+
+test.skipIf(!hasQemu)("box disk amend makes no image its own data file", async () => {
+  const { path, box } = await diskFolder();
+  const options = ["-o", "data_file=data"];
+  qemuImg(path, "create", "-q", "-f", "qcow2", ...options, "x.qcow2", "1M");
+  symlinkSync("x.qcow2", join(path, "link"));
+  const before = readFileSync(join(path, "x.qcow2"));
+  for (const data of ["x.qcow2", "./link"]) {
+    const amended = await box("disk", "amend", "x.qcow2", "--data-file", data);
+    expect(amended.exitCode).toBe(2);
+    expect(amended.stderr).toContain("cannot be its own data file");
+  }
+  expect(readFileSync(join(path, "x.qcow2"))).toEqual(before);
 });
 
 describe.skipIf(!hasQemu)("the permissions of a disk that is made", () => {

@@ -16,7 +16,7 @@ import {
 } from "./read-bitmap.ts";
 import { replaceDirectory, requireRoom, type UnusedRange } from "./replace-directory.ts";
 import { bitmapDirectoryBytes } from "./serialize.ts";
-import { type StoreParts, storePages, writeFlags } from "./store-pages.ts";
+import { type ChangeParts, storePages, writeFlags } from "./store-pages.ts";
 
 /** A bitmap that is to be made. */
 export interface AddBitmapOptions {
@@ -27,10 +27,10 @@ export interface AddBitmapOptions {
 }
 
 /** What is read to judge a change of the bitmaps. */
-export type JudgeParts = Omit<StoreParts, "store">;
+export type JudgeParts = Omit<ChangeParts, "store" | "fresh">;
 
 /** A change that has been judged. */
-export type BitmapChange = (parts: StoreParts) => Promise<void>;
+export type BitmapChange = (parts: ChangeParts) => Promise<void>;
 
 /**
  * Judges adding a bitmap; nothing is changed yet.
@@ -171,12 +171,10 @@ function usedBy({ header }: JudgeParts, entry: BitmapEntry, table: BitmapPart[])
   ];
 }
 
-async function writeEmptyTable({ store, header }: StoreParts, entries: number): Promise<number> {
+async function writeEmptyTable({ fresh, header }: ChangeParts, entries: number): Promise<number> {
   const clusterSize = header.info.clusterSizeBytes;
   const bytes = new Uint8Array(Math.ceil((entries * 8) / clusterSize) * clusterSize);
-  const { offset } = await store.allocateRun(bytes.byteLength / clusterSize);
-  await store.writeFresh(offset, bytes, "bitmap table");
-  return offset;
+  return fresh.write(bytes, "bitmap table");
 }
 
 function newEntry(

@@ -27,6 +27,8 @@ export interface RecorderParts {
 export class BitmapRecorder {
   readonly #parts: RecorderParts;
   #recorded: DirtyPages[] | undefined;
+  /** Bitmaps whose marks are not in the file yet, or may be gone from it. */
+  #unmarked: BitmapEntry[] = [];
 
   constructor(parts: RecorderParts) {
     this.#parts = parts;
@@ -42,15 +44,23 @@ export class BitmapRecorder {
    * is damaged are dropped, and so are those that a writer left out of date who knew nothing of bitmaps.
    */
   async begin(store: ImageStore): Promise<void> {
-    if (this.#recorded !== undefined) return;
+    if (this.#recorded === undefined) await this.#findEnabled(store);
+    if (this.#unmarked.length === 0) return;
+    for (const entry of this.#unmarked) {
+      await writeFlags(store, entry, entry.flags | bitmapFlags.inUse);
+    }
+    await store.host.flush();
+    this.#unmarked = [];
+  }
+
+  async #findEnabled(store: ImageStore): Promise<void> {
     const known = await this.#readDirectory();
     await store.clearAutoclear(known !== undefined);
     const entries = known ?? [];
     const enabled = entries.filter(({ flags }) => (flags & bitmapFlags.auto) !== 0);
     const used = enabled.filter((entry) => (entry.flags & bitmapFlags.inUse) === 0);
-    for (const entry of used) await writeFlags(store, entry, entry.flags | bitmapFlags.inUse);
-    if (used.length > 0) await store.host.flush();
-    const clusterSize = 2 ** this.#parts.header.header.clusterBits;
+    const { clusterSize } = store;
+    this.#unmarked = used;
     this.#recorded = used.filter(isUsable).map((entry) => new DirtyPages(entry, clusterSize));
   }
 
@@ -70,9 +80,13 @@ export class BitmapRecorder {
     const recorded = this.#recorded ?? [];
     for (const pages of recorded) await this.#store(store, pages);
     if (recorded.length > 0) await store.host.flush();
-    for (const { entry } of this.#recorded ?? []) await writeFlags(store, entry, entry.flags);
+    const whole = (this.#recorded ?? []).map(({ entry }) => entry);
+    // When one of these writes fails, others may have taken their mark away already.
+    this.#unmarked = whole;
+    for (const entry of whole) await writeFlags(store, entry, entry.flags);
     if (recorded.length > 0) await store.host.flush();
     this.#recorded = undefined;
+    this.#unmarked = [];
   }
 
   /** The directory; `undefined` when it is damaged, which must not keep anybody from writing. */
@@ -83,15 +97,13 @@ export class BitmapRecorder {
     );
   }
 
-  /** Adds pages to what is stored. A bitmap for which that fails keeps its mark for good: bits of it are lost. */
+  /** Adds pages to what is stored. A bitmap that turns out to be damaged keeps its mark for good: its bits are lost. */
   async #store(store: ImageStore, pages: DirtyPages): Promise<void> {
-    const recorded = this.#recorded;
-    this.#recorded = recorded?.filter((other) => other !== pages);
     const isStored = await undefinedWhenCorrupt(async () => {
       await storePages({ ...this.#parts, store }, pages);
       return true;
     });
-    if (isStored) this.#recorded = recorded;
+    if (!isStored) this.#recorded = this.#recorded?.filter((other) => other !== pages);
   }
 }
 

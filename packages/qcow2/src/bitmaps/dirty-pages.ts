@@ -8,7 +8,7 @@ export class DirtyPages {
   readonly #granularity: number;
   readonly #bitsPerPage: number;
   readonly #pageBytes: number;
-  #pages = new Map<number, Uint8Array>();
+  readonly #pages = new Map<number, Uint8Array>();
 
   constructor(entry: BitmapEntry, clusterSize: number) {
     this.entry = entry;
@@ -37,10 +37,13 @@ export class DirtyPages {
     return (last + 1) * this.#granularity;
   }
 
-  /** Hands the pages over, in order, and starts with none. */
-  take(): [number, Uint8Array][] {
-    const pages = [...this.#pages].sort(([a], [b]) => a - b);
-    this.#pages = new Map();
-    return pages;
+  /** The pages, in order. */
+  inOrder(): [number, Uint8Array][] {
+    return [...this.#pages].sort(([a], [b]) => a - b);
+  }
+
+  /** Told that all of them are stored. */
+  wereStored(): void {
+    this.#pages.clear();
   }
 }

@@ -7,7 +7,7 @@ import type { Header } from "../header/parse.ts";
 import type { HeaderArea } from "../inspect/read-header.ts";
 import type { BitmapEntry } from "./parse.ts";
 import { bitmapDirectoryBytes, bitmapsExtension, serializeBitmapDirectory } from "./serialize.ts";
-import type { StoreParts } from "./store-pages.ts";
+import type { ChangeParts } from "./store-pages.ts";
 
 /** A table or cluster of bits that nothing uses any more. */
 export interface UnusedRange {
@@ -21,17 +21,17 @@ export interface UnusedRange {
 
 /**
  * Writes a new directory beside the old one and lets the header name it; what only the old one used is given back
- * afterwards. Every prefix leaves the old bitmaps or the new ones, and leaked clusters at worst.
+ * afterwards. Every prefix leaves the old bitmaps or the new ones, and leaked clusters at worst; a failure leaves none.
  *
  * @param alsoChanged - Fields of the header that change in the same write.
  */
 export async function replaceDirectory(
-  parts: Pick<StoreParts, "header" | "store">,
+  parts: Pick<ChangeParts, "header" | "store" | "fresh">,
   entries: readonly BitmapEntry[],
   unused: readonly UnusedRange[],
   alsoChanged: Partial<Header> = {},
 ): Promise<void> {
-  const { header, store } = parts;
+  const { header, store, fresh } = parts;
   const old = header.area.contents.bitmaps;
   const clusterSize = 2 ** header.header.clusterBits;
   let offset = 0;
@@ -39,13 +39,13 @@ export async function replaceDirectory(
     const directory = serializeBitmapDirectory(entries);
     const bytes = new Uint8Array(Math.ceil(directory.byteLength / clusterSize) * clusterSize);
     bytes.set(directory);
-    offset = (await store.allocateRun(bytes.byteLength / clusterSize)).offset;
-    await store.writeFresh(offset, bytes, "bitmap directory");
+    offset = await fresh.write(bytes, "bitmap directory");
   }
   await store.commit();
   await store.host.flush();
   const { fields, ...change } = directoryChange(header.area, entries, offset);
   await store.rewriteHeader({ ...change, fields: { ...fields, ...alsoChanged } });
+  fresh.keep();
   if (old) store.retire(old.offset, old.lengthBytes, "bitmap directory");
   for (const { offset, lengthBytes, structure } of unused) {
     store.retire(offset, lengthBytes, structure);

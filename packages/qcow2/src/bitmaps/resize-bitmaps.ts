@@ -10,10 +10,10 @@ import { clearBitsFrom, setBits } from "./bits.ts";
 import { type BitmapEntry, bitmapTableEntries, maxBitmapBits } from "./parse.ts";
 import { readBitmapDirectory, requireUsable } from "./read-bitmap.ts";
 import { replaceDirectory, type UnusedRange } from "./replace-directory.ts";
-import type { StoreParts } from "./store-pages.ts";
+import type { ChangeParts } from "./store-pages.ts";
 
 /** Writes the size of the disk, and bitmaps of that size with it. */
-export type SizeChange = (parts: StoreParts) => Promise<void>;
+export type SizeChange = (parts: ChangeParts) => Promise<void>;
 
 /**
  * Judges giving the bitmaps of an image the size that its disk is to get; nothing is changed yet. What is new is not marked,
@@ -25,7 +25,7 @@ export type SizeChange = (parts: StoreParts) => Promise<void>;
  * `QCOW2_UNSUPPORTED_FEATURE` for an empty disk, `QCOW2_TABLE_TOO_LARGE`, `QCOW2_METADATA_LIMIT`.
  */
 export async function judgeResize(
-  parts: Omit<StoreParts, "store">,
+  parts: Omit<ChangeParts, "store" | "fresh">,
   sizeBytes: number,
 ): Promise<SizeChange | undefined> {
   const { reader, header, maxMetadataBytes } = parts;
@@ -62,12 +62,12 @@ function requirePossible({ granularityBits }: BitmapEntry, sizeBytes: number): v
 
 /** Writes the table of a bitmap for a disk of another size, and notes what only the old one uses. */
 async function resizeOne(
-  parts: StoreParts,
+  parts: ChangeParts,
   entry: BitmapEntry,
   sizeBytes: number,
   unused: UnusedRange[],
 ): Promise<BitmapEntry> {
-  const { store, reader, header, maxMetadataBytes } = parts;
+  const { fresh, reader, header, maxMetadataBytes } = parts;
   const { clusterBits, size } = header.header;
   const clusterSize = 2 ** clusterBits;
   const { tableOffset, granularityBits } = entry;
@@ -84,8 +84,7 @@ async function resizeOne(
   await cutPart(parts, table, kept, sizeBytes > Number(size));
   const bytes = new Uint8Array(Math.ceil((tableEntries * 8) / clusterSize) * clusterSize);
   bytes.set(serializeBitmapTable(table));
-  const { offset } = await store.allocateRun(bytes.byteLength / clusterSize);
-  await store.writeFresh(offset, bytes, "bitmap table");
+  const offset = await fresh.write(bytes, "bitmap table");
   unused.push({
     offset: tableOffset,
     lengthBytes: entry.tableEntries * 8,
@@ -100,7 +99,7 @@ async function resizeOne(
 
 /** Makes the bits behind the last one that is kept zeros, in the part that holds both, in a cluster of its own. */
 async function cutPart(
-  { store, reader, header }: StoreParts,
+  { fresh, reader, header }: ChangeParts,
   table: BitmapPart[],
   keptBits: number,
   isLarger: boolean,
@@ -116,7 +115,5 @@ async function cutPart(
     part === "ones" ? new Uint8Array(clusterSize) : await readBitmapPart(reader, part, clusterSize);
   if (part === "ones") setBits(bits, 0, within - 1);
   else if (!clearBitsFrom(bits, within)) return;
-  const { offset } = await store.allocate(1);
-  await store.writeFresh(offset, bits, "bitmap data");
-  table[index] = offset;
+  table[index] = await fresh.write(bits, "bitmap data");
 }

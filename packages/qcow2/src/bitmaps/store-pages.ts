@@ -2,6 +2,7 @@ import { viewOf, writeU64 } from "../bytes/big-endian.ts";
 import { MemoryBudget } from "../bytes/budget.ts";
 import type { SourceReader } from "../bytes/source-reader.ts";
 import type { LiveHeader } from "../inspect/live-header.ts";
+import { FreshTables } from "../write/fresh-tables.ts";
 import type { ImageStore } from "../write/image-store.ts";
 import { readBitmapPart, readBitmapTable } from "./bitmap-table.ts";
 import { orBits } from "./bits.ts";
@@ -20,24 +21,42 @@ export interface StoreParts {
   readonly maxMetadataBytes: number;
 }
 
-/** Adds pages to the bits of a bitmap that is marked in use, where they are: nobody relies on it until the mark is gone. */
+/** What changing the bitmaps of an image needs. */
+export interface ChangeParts extends StoreParts {
+  /** Takes tables that the header is to name. */
+  readonly fresh: FreshTables;
+}
+
+/**
+ * Adds pages to the bits of a bitmap that is marked in use, where they are: nobody relies on it until the mark is gone. When
+ * it fails the pages are still there, to be stored later.
+ */
 export async function storePages(parts: StoreParts, pages: DirtyPages): Promise<void> {
-  const { reader, header, store, maxMetadataBytes } = parts;
+  await FreshTables.use(parts.store, (fresh) => addPages({ ...parts, fresh }, pages));
+  pages.wereStored();
+}
+
+async function addPages(parts: ChangeParts, pages: DirtyPages): Promise<void> {
+  const { reader, header, store, fresh, maxMetadataBytes } = parts;
   const clusterSize = 2 ** header.header.clusterBits;
   const { entry } = pages;
   const budget = new MemoryBudget(maxMetadataBytes);
   const table = await readBitmapTable(reader, entry, clusterSize, budget);
   const added: [number, number][] = [];
-  for (const [index, bits] of pages.take()) {
+  for (const [index, bits] of pages.inOrder()) {
     const part = table[index];
     if (part === undefined || part === "ones") continue;
+    if (part === "zeros") {
+      added.push([index, await fresh.write(bits, "bitmap data")]);
+      continue;
+    }
     orBits(bits, await readBitmapPart(reader, part, clusterSize));
-    const offset = part === "zeros" ? (await store.allocate(1)).offset : part;
-    await store.claimOnce(offset, clusterSize, "bitmap data");
-    await store.host.write(offset, bits, "bitmap data");
-    if (part === "zeros") added.push([index, offset]);
+    await store.claimOnce(part, clusterSize, "bitmap data");
+    await store.host.write(part, bits, "bitmap data");
   }
   await store.commit();
+  // Whether a write that fails has named one of them is not known.
+  fresh.keep();
   await store.claimOnce(entry.tableOffset, entry.tableEntries * 8, "bitmap table");
   for (const [index, offset] of added) {
     const bytes = new Uint8Array(8);

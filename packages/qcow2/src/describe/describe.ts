@@ -12,8 +12,10 @@ import { readSnapshotTable } from "../snapshots/read-table.ts";
 
 /** An internal snapshot. */
 export interface Snapshot {
-  /** Its id, most often a decimal number. */
+  /** Its id for people, most often a decimal number. */
   readonly id: string;
+  /** Its id as it stands in the image. */
+  readonly idBytes: Uint8Array;
   /** Its name for people: control characters and invalid bytes replaced. */
   readonly name: string;
   /** Its name as it stands in the image. */
@@ -81,10 +83,11 @@ export async function readDescription(
 
 /** A snapshot table entry as it is shown. */
 export function toSnapshot(entry: SnapshotEntry): Snapshot {
-  const { extra: _, id, name, l1Offset, l1Size, ...rest } = entry;
+  const { extra: _, l1OffsetLow: __, id, name, l1Offset, l1Size, ...rest } = entry;
   return {
     ...rest,
     id: toDisplayText(id),
+    idBytes: id,
     name: toDisplayText(name),
     nameBytes: name,
     l1Table: { offset: l1Offset, entries: l1Size },

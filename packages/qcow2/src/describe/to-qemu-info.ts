@@ -82,8 +82,7 @@ function toQemuSnapshot(snapshot: Snapshot): Record<string, QemuJson> {
     "date-nsec": snapshot.dateNanoseconds,
     "vm-clock-sec": toJsonNumber(snapshot.vmClockNanoseconds / billion),
     "vm-clock-nsec": Number(snapshot.vmClockNanoseconds % billion),
-    ...(snapshot.icount !== undefined &&
-      snapshot.icount !== 2n ** 64n - 1n && { icount: toJsonNumber(snapshot.icount) }),
+    ...(snapshot.icount !== undefined && { icount: toJsonNumber(snapshot.icount) }),
   };
 }
 

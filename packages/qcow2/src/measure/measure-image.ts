@@ -1,6 +1,5 @@
 import type { RandomAccess } from "@box/io";
 import { throwIfAborted } from "../bytes/source-reader.ts";
-import { toNameBytes } from "../bytes/text.ts";
 import { diskExtents } from "../compare/paired-parts.ts";
 import { readPart, sizeOf } from "../convert/source-chunks.ts";
 import { dataRanges, zeroBlockBytes } from "../convert/zero-blocks.ts";
@@ -159,11 +158,11 @@ function bytesForBitmaps(
   const clusterSize = 2 ** clusterBits;
   let clusters = 0;
   let directoryBytes = 0;
-  for (const { name, granularityBytes } of bitmaps.filter(({ isInUse }) => !isInUse)) {
+  for (const { nameBytes, granularityBytes } of bitmaps.filter(({ isInUse }) => !isInUse)) {
     const bits = Math.ceil(virtualSizeBytes / granularityBytes);
     const data = Math.ceil(Math.ceil(bits / 8) / clusterSize);
     clusters += data + Math.ceil((data * 8) / clusterSize);
-    directoryBytes += Math.ceil((24 + toNameBytes(name).byteLength) / 8) * 8;
+    directoryBytes += Math.ceil((24 + nameBytes.byteLength) / 8) * 8;
   }
   return (clusters + Math.ceil(directoryBytes / clusterSize)) * clusterSize;
 }

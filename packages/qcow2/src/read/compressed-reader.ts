@@ -81,11 +81,14 @@ export class CompressedReader {
 
   async #decompressOne(run: Run, stored: Uint8Array, into?: Uint8Array): Promise<Uint8Array> {
     try {
-      return await this.#codec.decompress(this.#type, stored, {
-        outputBytes: this.#clusterSize,
+      const outputBytes = this.#clusterSize;
+      const output = await this.#codec.decompress(this.#type, stored, {
+        outputBytes,
         allowsLonger: this.#allowsLonger,
         ...(into !== undefined && { into }),
       });
+      if (output.byteLength === outputBytes) return output;
+      throw wrongLength(output.byteLength, outputBytes);
     } catch (error) {
       if (!(error instanceof Qcow2Error) || error.offset !== undefined) throw error;
       throw new Qcow2Error({
@@ -97,6 +100,14 @@ export class CompressedReader {
       });
     }
   }
+}
+
+/** A fault of the codec that was passed, and not of the image. */
+function wrongLength(byteLength: number, outputBytes: number): Qcow2Error {
+  return new Qcow2Error({
+    code: "QCOW2_INVALID_ARGUMENT",
+    message: `the codec gave ${byteLength} bytes for a cluster of ${outputBytes}`,
+  });
 }
 
 /** Puts neighbouring runs together whose stored bytes one read can bring. */

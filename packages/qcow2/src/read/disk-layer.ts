@@ -1,5 +1,13 @@
 import type { Run } from "./run.ts";
 
+/** A range of a virtual disk. */
+export interface ExtentsOptions {
+  /** First byte; 0 unless given. */
+  readonly start?: number;
+  /** Length in bytes; to the end of the disk unless given. */
+  readonly length?: number;
+}
+
 /** A range of a virtual disk and where its bytes come from. */
 export interface Extent {
   /** First byte in the virtual disk. */

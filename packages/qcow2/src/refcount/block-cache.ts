@@ -10,9 +10,10 @@ export class CachedBlock {
   readonly bytes: Uint8Array;
   readonly #view: DataView;
   readonly #order: number;
-  #isDirty = false;
+  #isDirty: boolean;
 
-  constructor(offset: number, bytes: Uint8Array, refcountOrder: number) {
+  constructor(offset: number, bytes: Uint8Array, refcountOrder: number, isDirty = false) {
+    this.#isDirty = isDirty;
     this.offset = offset;
     this.bytes = bytes;
     this.#view = viewOf(bytes);
@@ -67,17 +68,14 @@ export class BlockCache {
     if (known !== undefined) return known;
     const bytes = await this.#reader.readExactly(offset, this.#clusterSize, "refcount block");
     const block = new CachedBlock(offset, bytes, this.#order);
-    this.#blocks.set(offset, block);
-    if (this.#blocks.size > Math.max(16, maxCleanBytes / this.#clusterSize))
-      this.#dropOldest(block);
-    return block;
+    return this.#keep(block);
   }
 
   /** A new block of refcount 0. */
   create(offset: number): CachedBlock {
-    const block = new CachedBlock(offset, new Uint8Array(this.#clusterSize), this.#order);
-    this.#blocks.set(offset, block);
-    return block;
+    return this.#keep(
+      new CachedBlock(offset, new Uint8Array(this.#clusterSize), this.#order, true),
+    );
   }
 
   /** The blocks with changes, in file order. */
@@ -87,11 +85,16 @@ export class BlockCache {
       .sort((a, b) => a.offset - b.offset);
   }
 
-  #dropOldest(but: CachedBlock): void {
+  /** Keeps a block, and drops the oldest ones without changes where there are too many. */
+  #keep(kept: CachedBlock): CachedBlock {
+    this.#blocks.set(kept.offset, kept);
+    let tooMany = this.#blocks.size - Math.max(16, maxCleanBytes / this.#clusterSize);
+    if (tooMany <= 0) return kept;
     for (const [offset, block] of this.#blocks) {
-      if (block.isDirty || block === but) continue;
+      if (block.isDirty || block === kept) continue;
       this.#blocks.delete(offset);
-      return;
+      if (--tooMany <= 0) break;
     }
+    return kept;
   }
 }

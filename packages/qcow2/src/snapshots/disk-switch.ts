@@ -18,7 +18,7 @@ import {
 import type { SnapshotEntry } from "./parse.ts";
 import { PlannedRefcounts } from "./planned-refcounts.ts";
 import { placeRefcounts, type RefcountPlaces } from "./refcount-places.ts";
-import { serializeSnapshotTable } from "./serialize.ts";
+import { serializeSnapshotTable, snapshotTableBytes } from "./serialize.ts";
 
 /** What a switch works on. */
 export interface SwitchParts {
@@ -62,21 +62,27 @@ export interface SwitchPlan {
   ) => Promise<readonly SnapshotEntry[]>;
 }
 
+/** What a switch leaves behind. */
+export interface Switched {
+  /** The ranges that are not used any more. */
+  readonly freed: readonly HostRange[];
+  /** The snapshot that was taken, with its places in the file. */
+  readonly taken?: SnapshotEntry | undefined;
+}
+
 /**
  * Brings an image from one set of snapshots and one disk to another, at one moment: all tables and refcounts that change
  * are written to free clusters, and then one write of the header takes them into use. Before it the file is what it was,
  * after it what it is to be, without a leak in either; a failure before it changes nothing.
- *
- * @returns The ranges that are not used any more.
  */
-export async function switchDisk(parts: SwitchParts, plan: SwitchPlan): Promise<HostRange[]> {
+export async function switchDisk(parts: SwitchParts, plan: SwitchPlan): Promise<Switched> {
   const { host } = parts.store;
   const sizeBefore = host.sizeBytes;
   try {
-    const { fields, freed } = await writeTables(parts, plan);
+    const { fields, ...switched } = await writeTables(parts, plan);
     await host.flush();
     await writeHeader(parts, fields);
-    return freed;
+    return switched;
   } catch (error) {
     if (!host.hasFailed && host.sizeBytes > sizeBefore) {
       await host.truncate(sizeBefore).catch(() => {});
@@ -85,9 +91,8 @@ export async function switchDisk(parts: SwitchParts, plan: SwitchPlan): Promise<
   }
 }
 
-interface WrittenTables {
+interface WrittenTables extends Switched {
   readonly fields: Partial<Header>;
-  readonly freed: HostRange[];
 }
 
 async function writeTables(parts: SwitchParts, plan: SwitchPlan): Promise<WrittenTables> {
@@ -104,16 +109,21 @@ async function writeTables(parts: SwitchParts, plan: SwitchPlan): Promise<Writte
   const moved = await correctCopiedBits(how, plan.activeL1, plan.taken ? 2 : 1);
   const l1 = await setL1Entries(how, plan.activeL1, moved, true);
   const l1TableOffset = await place.write(l1, "L1 table");
-  if (plan.taken) {
+  let { taken } = plan;
+  if (taken) {
     const l1Offset = await placeL1(await setL1Entries(how, plan.activeL1, moved, false));
-    entries[entries.indexOf(plan.taken)] = { ...plan.taken, l1Offset };
+    const index = entries.indexOf(taken);
+    taken = { ...taken, l1Offset, entryOffset: snapshotTableBytes(entries.slice(0, index)) };
+    entries[index] = taken;
   }
   const snapshotsOffset = await place.write(serializeSnapshotTable(entries), "snapshot table");
+  if (taken) taken = { ...taken, entryOffset: snapshotsOffset + taken.entryOffset };
   const places = await placeRefcounts(planned, clusterSize);
   const freed = await planned.freed();
   await place.writeRefcounts(places);
   return {
     freed,
+    taken,
     fields: {
       size: plan.sizeBytes,
       l1Size: l1.byteLength / 8,

@@ -17,6 +17,9 @@ export interface SnapshotHead {
   readonly entryBytes: number;
 }
 
+/** What stands for an instruction count that is not known. */
+export const noIcount: bigint = 2n ** 64n - 1n;
+
 /** An internal snapshot. */
 export interface SnapshotEntry {
   /** Where its entry starts in the image, in bytes. */
@@ -82,6 +85,7 @@ export function parseSnapshotEntry(
   const nameStart = idStart + head.idBytes;
   const extra = bytes.slice(snapshotHeadBytes, idStart);
   const extraView = viewOf(extra);
+  const icount = head.extraBytes >= 24 ? extraView.getBigUint64(16) : noIcount;
   return {
     entryOffset,
     id: bytes.slice(idStart, nameStart),
@@ -94,7 +98,7 @@ export function parseSnapshotEntry(
     vmClockNanoseconds: view.getBigUint64(24),
     vmStateBytes: head.extraBytes >= 8 ? extraView.getBigUint64(0) : BigInt(view.getUint32(32)),
     diskSizeBytes: head.extraBytes >= 16 ? extraView.getBigUint64(8) : imageSizeBytes,
-    ...(head.extraBytes >= 24 && { icount: extraView.getBigUint64(16) }),
+    ...(icount !== noIcount && { icount }),
     extra,
   };
 }

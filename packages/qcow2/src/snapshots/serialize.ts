@@ -1,11 +1,8 @@
 import { viewOf, writeU64 } from "../bytes/big-endian.ts";
-import { type SnapshotEntry, snapshotHeadBytes } from "./parse.ts";
+import { noIcount, type SnapshotEntry, snapshotHeadBytes } from "./parse.ts";
 
 /** Extra data that is always written: bytes of machine state, disk size, instruction count. */
 const writtenExtraBytes = 24;
-
-/** An instruction count that is not known. */
-const noIcount = 2n ** 64n - 1n;
 
 /**
  * Serializes a snapshot table. Entries get the extra data that version 3 asks for, so that no entry depends on the

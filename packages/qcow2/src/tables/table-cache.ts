@@ -109,11 +109,13 @@ export class TableCache {
     return this.#maxSlices;
   }
 
-  /** The slice of an offset, which must be in memory, for changing `length` bytes there. It stays until it is written. */
-  edit(offset: number, length: number, structure: Qcow2Structure): DataView {
-    const slice = this.peek(offset);
-    if (slice === undefined) throw new Error(`no slice at byte ${offset} is in memory`);
+  /**
+   * Says that `length` bytes at an offset are about to change in a slice that was got from here. Reads may have dropped it
+   * meanwhile; from now on it stays until it is written.
+   */
+  edit(slice: DataView, offset: number, length: number, structure: Qcow2Structure): void {
     const start = offset - (offset % this.sliceBytes);
+    if (this.#slices.get(start)?.view !== slice) this.#put(start, slice);
     const within = offset - start;
     const { from, to } = this.#edits.get(start) ?? { from: within, to: within };
     this.#edits.set(start, {
@@ -123,17 +125,14 @@ export class TableCache {
       to: Math.max(to, within + length),
       slice,
     });
-    return slice;
   }
 
   /** Puts a new table in place of whatever the file has there. All of it counts as changed. */
   adopt(offset: number, bytes: Uint8Array, structure: Qcow2Structure): void {
     for (let at = 0; at < bytes.byteLength; at += this.sliceBytes) {
-      const view = viewOf(bytes.subarray(at, at + this.sliceBytes));
-      this.#loading.get(offset + at)?.forget();
-      this.#slices.set(offset + at, { view, isUsed: true });
-      this.#lastOffset = -1;
-      this.edit(offset + at, view.byteLength, structure);
+      // A copy, so that one slice of a large table does not keep all of it in memory.
+      const view = viewOf(bytes.slice(at, at + this.sliceBytes));
+      this.edit(view, offset + at, view.byteLength, structure);
     }
   }
 
@@ -178,11 +177,24 @@ export class TableCache {
     }
     const view = viewOf(bytes);
     if (!isKept()) return view;
-    // Changed slices stay. Beside them an L1 and an L2 table must find room at once, or each would drop the other for ever.
-    const unchanged = this.#slices.size - this.#edits.size;
-    if (this.#slices.size >= this.#maxSlices && unchanged >= minSlices) this.#dropOne();
+    this.#makeRoom();
     this.#slices.set(start, { view, isUsed: false });
     return view;
+  }
+
+  /** Puts a slice in place of what is in memory or on its way. */
+  #put(start: number, view: DataView): void {
+    this.#loading.get(start)?.forget();
+    this.#makeRoom();
+    this.#slices.set(start, { view, isUsed: true });
+    this.#lastOffset = -1;
+  }
+
+  /** Drops slices for one that comes. */
+  #makeRoom(): void {
+    // Changed slices stay. Beside them an L1 and an L2 table must find room at once, or each would drop the other for ever.
+    const most = Math.max(this.#maxSlices, this.#edits.size + minSlices);
+    while (this.#slices.size >= most) this.#dropOne();
   }
 
   /** Drops the first slice that was not used since the last time round; used ones go to the back. */

@@ -27,20 +27,20 @@ export async function changeSize(
   const { layer, header, store, data, commit, setSize } = parts;
   await commit();
   if (sizeBytes < layer.sizeBytes) {
-    await shrinkDisk(parts, sizeBytes, l1EntriesFor(header.info, sizeBytes), setSize);
+    await shrinkDisk(parts, l1EntriesFor(header.info, sizeBytes), setSize);
     if (data !== store.host) await cutData(data, sizeBytes);
     return;
   }
   // A crash may have ended a shrink before it was done.
   await dropPast(parts);
   await commit();
-  const progress = { isDecided: false };
   try {
-    await grow(parts, sizeBytes, { preallocation, ...(onProgress && { onProgress }) }, progress);
+    await grow(parts, sizeBytes, { preallocation, ...(onProgress && { onProgress }) });
   } catch (error) {
     // Once the new size may be in the file, nobody may take away what hides the backing file. Before that, what was made
     // would stay behind the end until the disk grows the next time.
-    if (!progress.isDecided) await parts.regardless(() => dropGrown(parts)).catch(() => {});
+    const isDecided = store.host.hasFailed || Number(header.info.virtualSizeBytes) === sizeBytes;
+    if (!isDecided) await parts.regardless(() => dropGrown(parts)).catch(() => {});
     throw error;
   }
 }
@@ -49,7 +49,6 @@ async function grow(
   parts: ChangeSizeParts,
   sizeBytes: number,
   { preallocation = "off", onProgress }: ResizeOptions,
-  progress: { isDecided: boolean },
 ): Promise<void> {
   const { layer, header, store, data, commit } = parts;
   if (data !== store.host) await growData(data, layer.sizeBytes, sizeBytes);
@@ -67,10 +66,7 @@ async function grow(
     if (amount !== "off") await preallocateRange(placing, start, end, amount);
     await commit();
   };
-  const setSize = (): Promise<void> => {
-    progress.isDecided = true;
-    return parts.regardless(parts.setSize);
-  };
+  const setSize = (): Promise<void> => parts.regardless(parts.setSize);
   await growDisk({ store, layer, header, zero, preallocate, setSize }, sizeBytes);
 }
 

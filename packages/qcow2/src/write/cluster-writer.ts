@@ -157,8 +157,7 @@ export class ClusterWriter {
   ): Promise<{ from: number; bytes: Uint8Array }> {
     const end = from + bytes.byteLength;
     if (range.from === from && range.to === end) return { from, bytes };
-    // Behind the end of the file everything is zero already.
-    const isFresh = host >= this.#parts.data.sizeBytes;
+    const isFresh = host >= this.#parts.data.freshFrom;
     if (isFresh && this.#readsAsZeros(entry, clusterStart)) return { from, bytes };
     const whole = new Uint8Array(range.to - range.from);
     const layer = this.#parts.layer();

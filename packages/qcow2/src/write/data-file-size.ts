@@ -29,12 +29,12 @@ export function isDataLonger({ dataFile }: ImageInfo, { parts, sizeBytes }: Qcow
  * off first, so that the new part is zeros. The caller flushes before the image says that it is larger.
  */
 export async function growData(data: HostFile, from: number, to: number): Promise<void> {
-  if (data.sizeBytes > from) await data.truncate(from);
+  if (data.freshFrom > from) await data.truncate(from);
   await data.truncate(to);
 }
 
 /** Makes a data file as short as a disk that has become smaller. The image names nothing behind the end any more. */
 export async function cutData(data: HostFile, sizeBytes: number): Promise<void> {
-  if (data.sizeBytes > sizeBytes) await data.truncate(sizeBytes);
+  if (data.freshFrom > sizeBytes) await data.truncate(sizeBytes);
   await data.flush();
 }

@@ -30,13 +30,12 @@ export async function dropTables(parts: EmptyParts, firstTable: number): Promise
   const clusterSize = 2 ** format.clusterBits;
   for (let index = firstTable; index < l1Entries; index++) {
     const at = l1Offset + index * 8;
-    const slice = cache.peek(at) ?? (await cache.load(at, "L1 table"));
+    const l1 = cache.peek(at) ?? (await cache.load(at, "L1 table"));
     const within = at % cache.sliceBytes;
-    const table = entryOffset(slice.getUint32(within), slice.getUint32(within + 4));
+    const table = entryOffset(l1.getUint32(within), l1.getUint32(within + 4));
     if (table === 0) continue;
     await releaseEntries(parts, index, table);
-    if (cache.peek(at) === undefined) await cache.load(at, "L1 table");
-    const l1 = cache.edit(at, 8, "L1 table");
+    cache.edit(l1, at, 8, "L1 table");
     l1.setUint32(within, 0);
     l1.setUint32(within + 4, 0);
     cache.forget(table, clusterSize);

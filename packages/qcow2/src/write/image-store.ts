@@ -51,6 +51,8 @@ export class ImageStore {
   readonly metadata: MetadataMap;
   /** Refcounts and free clusters. */
   readonly refcounts: Refcounts;
+  /** Bytes of a cluster. */
+  readonly clusterSize: number;
   readonly #parts: ImageStoreParts;
   #freed: { offset: number; lengthBytes: number }[] = [];
   #hasAllocated = false;
@@ -65,6 +67,7 @@ export class ImageStore {
     this.host = host;
     this.metadata = metadata;
     this.refcounts = refcounts;
+    this.clusterSize = 2 ** parts.header.header.clusterBits;
   }
 
   /** Reads where all metadata is. Changes nothing. */
@@ -130,9 +133,8 @@ export class ImageStore {
       if (range.clusters === clusters) found = range;
       else tooShort.push(range);
     }
-    const clusterSize = 2 ** this.#parts.header.header.clusterBits;
     for (const { offset, clusters: length } of tooShort) {
-      await this.refcounts.lower(offset, length * clusterSize);
+      await this.refcounts.lower(offset, length * this.clusterSize);
     }
     return found ?? this.refcounts.allocateTogether(clusters);
   }
@@ -152,9 +154,8 @@ export class ImageStore {
   /** Gives the space of ranges back that nothing uses any more, once reads under way are done. */
   async releaseRanges(ranges: readonly HostRange[]): Promise<void> {
     await this.#parts.queue.readsDone();
-    const clusterSize = 2 ** this.#parts.header.header.clusterBits;
     for (const { offset, clusters } of ranges) {
-      await this.host.release(offset, clusters * clusterSize);
+      await this.host.release(offset, clusters * this.clusterSize);
     }
   }
 
@@ -170,9 +171,8 @@ export class ImageStore {
    */
   free(offset: number, lengthBytes: number): void {
     const last = this.#freed.at(-1);
-    const clusterSize = 2 ** this.#parts.header.header.clusterBits;
     // Only whole clusters: the parts of one are counted one by one.
-    if (last && last.offset + last.lengthBytes === offset && offset % clusterSize === 0) {
+    if (last && last.offset + last.lengthBytes === offset && offset % this.clusterSize === 0) {
       last.lengthBytes += lengthBytes;
       return;
     }
@@ -216,15 +216,13 @@ export class ImageStore {
   async trim(): Promise<void> {
     await this.host.flush();
     const usedBytes = await this.refcounts.usedBytes();
-    if (usedBytes < this.host.sizeBytes) await this.host.truncate(usedBytes);
+    if (usedBytes < this.host.freshFrom) await this.host.truncate(usedBytes);
     await this.host.flush();
   }
 
   async #writeRefcounts(): Promise<void> {
-    const { clusterBits } = this.#parts.header.header;
     for (const { offset, clusters } of await this.refcounts.write()) {
-      const lengthBytes = clusters * 2 ** clusterBits;
-      this.retire(offset, lengthBytes, "refcount table");
+      this.retire(offset, clusters * this.clusterSize, "refcount table");
     }
   }
 
@@ -242,7 +240,7 @@ export class ImageStore {
   }
 
   async #punch(clusters: number[]): Promise<void> {
-    const clusterSize = 2 ** this.#parts.header.header.clusterBits;
+    const { clusterSize } = this;
     clusters.sort((a, b) => a - b);
     for (let first = 0; first < clusters.length; ) {
       let end = first + 1;
@@ -253,7 +251,7 @@ export class ImageStore {
   }
 
   async #requireFree({ offset, clusters }: HostRange): Promise<void> {
-    const lengthBytes = clusters * 2 ** this.#parts.header.header.clusterBits;
+    const lengthBytes = clusters * this.clusterSize;
     await this.host.guarded(() => this.metadata.requireOwn(offset, lengthBytes, "data cluster"));
   }
 

@@ -18,13 +18,12 @@ import {
   type SnapshotParts,
 } from "../snapshots/snapshot-changes.ts";
 import { changeSize } from "./change-size.ts";
-import { ClusterWriter } from "./cluster-writer.ts";
-import { ClusterZeroer, type ZeroMode } from "./cluster-zeroer.ts";
+import type { ZeroMode } from "./cluster-zeroer.ts";
 import { isDataLonger, requireSizableData } from "./data-file-size.ts";
 import { dropClusters, dropTables } from "./empty-disk.ts";
-import { HostFile } from "./host-file.ts";
-import { ImageStore, type ImageStoreParts } from "./image-store.ts";
-import { L2Finder } from "./l2-cursor.ts";
+import { FreshTables } from "./fresh-tables.ts";
+import type { ImageStoreParts } from "./image-store.ts";
+import { commitAll, type OpenWriter, startWriting } from "./open-writer.ts";
 import { OperationQueue } from "./operation-queue.ts";
 import { type ResizeOptions, requireResizable, writeSize } from "./resize.ts";
 import { dropPast, finishCut, type ShrinkParts } from "./shrink.ts";
@@ -40,15 +39,6 @@ export interface ImageWriterParts extends Omit<ImageStoreParts, "queue"> {
 /** Judges a change of the bitmaps. */
 type BitmapJudge = (parts: JudgeParts) => Promise<BitmapChange>;
 
-interface OpenWriter {
-  readonly store: ImageStore;
-  readonly data: HostFile;
-  readonly writer: ClusterWriter;
-  readonly zeroer: ClusterZeroer;
-  readonly finder: L2Finder;
-  readonly commit: () => Promise<void>;
-}
-
 /** Changes the active disk of an image. Changes run one after another; nothing is written before the first. */
 export class ImageWriter {
   readonly #parts: ImageWriterParts;
@@ -58,6 +48,8 @@ export class ImageWriter {
   #failure: Qcow2Error | undefined;
   #bitmapChanges = 0;
   #isClosing = false;
+  /** Whether a change has succeeded since the last flush. */
+  #isUntold = false;
 
   constructor(parts: ImageWriterParts) {
     this.#parts = parts;
@@ -189,7 +181,7 @@ export class ImageWriter {
       // Tables move and clusters are counted anew: the next change looks where everything is.
       this.#open = undefined;
       const plan = await change.plan();
-      const freed = await switchDisk(
+      const { freed, taken } = await switchDisk(
         { reader, store, header, format: layer.parts.format, budget },
         plan,
       );
@@ -198,7 +190,7 @@ export class ImageWriter {
       layer.moveTo({ l1Offset, l1Entries, sizeBytes: Number(plan.sizeBytes) });
       onSwitched(change.entry);
       await store.releaseRanges(freed);
-      return change.entry;
+      return taken ?? change.entry;
     };
     return this.#change(run, () => judge({ reader, header, budget }));
   }
@@ -208,25 +200,37 @@ export class ImageWriter {
    *
    * @param judge - Refuses the change before anything is written for it.
    */
-  async changeBitmaps(judge: BitmapJudge): Promise<void> {
-    await this.settleBitmaps();
+  changeBitmaps(judge: BitmapJudge): Promise<void> {
     const { reader, header, maxMetadataBytes } = this.#parts;
     const parts = { reader, header, maxMetadataBytes };
-    const run = async (open: OpenWriter, change: BitmapChange): Promise<void> => {
+    const run = async (
+      open: OpenWriter,
+      judged: { readonly change?: BitmapChange },
+    ): Promise<void> => {
+      // Part of the same change: a write in between would go on recording in what this one takes away.
+      if (this.#bitmaps.isRecording) await this.#settle(open);
+      const change = judged.change ?? (await judge(parts));
       await commitAll(open);
       this.#bitmapChanges++;
-      await change({ ...parts, store: open.store });
+      const { store } = open;
+      await FreshTables.use(store, (fresh) => change({ ...parts, store, fresh }));
     };
-    await this.#change(run, () => judge(parts));
+    return this.#change(run, async () =>
+      this.#bitmaps.isRecording ? {} : { change: await judge(parts) },
+    );
   }
 
   /** Stores what the bitmaps of the image have recorded; the next change marks them in use again. */
-  async settleBitmaps(): Promise<void> {
-    if (!this.#bitmaps.isRecording) return;
-    await this.#change(
-      (open) => this.#settle(open),
-      async () => {},
-    );
+  settleBitmaps(): Promise<void> {
+    return this.readBitmaps(async () => {});
+  }
+
+  /** Reads the stored bitmaps once what was recorded is in them; no change gets between. */
+  readBitmaps<Value>(read: () => Promise<Value>): Promise<Value> {
+    return this.#queue.run(async () => {
+      if (this.#bitmaps.isRecording) await this.#attempt((open) => this.#settle(open), noJudge);
+      return read();
+    });
   }
 
   async #settle(open: OpenWriter): Promise<void> {
@@ -251,7 +255,7 @@ export class ImageWriter {
     const setSize = async (): Promise<void> => {
       if (bitmaps === undefined) return writeSize({ store, header }, sizeBytes);
       this.#bitmapChanges++;
-      await bitmaps({ ...this.#parts, store });
+      await FreshTables.use(store, (fresh) => bitmaps({ ...this.#parts, store, fresh }));
     };
     const zero = (start: number, length: number) => this.#zeroRange(open, start, length, "zero");
     const regardless = (work: () => Promise<void>) => this.#regardless(work);
@@ -280,19 +284,39 @@ export class ImageWriter {
 
   /** Resolves once every change is on stable storage. */
   async flush(): Promise<void> {
-    if (this.#open === undefined && this.#failure === undefined)
-      return this.#queue.run(async () => {});
     const run = async (open: OpenWriter): Promise<void> => {
       await commitAll(open);
       await open.store.host.flush();
     };
-    await this.#change(run, async () => {});
+    await this.#queue.run(async () => {
+      if (this.#open === undefined && this.#failure === undefined) return;
+      try {
+        await this.#attempt(run, noJudge);
+        this.#isUntold = false;
+      } catch (error) {
+        if (this.#failure !== undefined) this.#isUntold = false;
+        throw error;
+      }
+    });
   }
 
-  /** Flushes, also when the caller has given up, unless a failure that was told already has ended all writing. */
+  /** What has ended all writing. */
+  get failure(): Qcow2Error | undefined {
+    return this.#failure;
+  }
+
+  /**
+   * Flushes, also when the caller has given up.
+   *
+   * @throws {@link Qcow2Error}, also the failure that has ended all writing, when a change before it had succeeded and no
+   * flush has told that it is lost.
+   */
   async close(): Promise<void> {
     await this.#queue.run(async () => {});
-    if (this.#failure !== undefined) return;
+    if (this.#failure !== undefined) {
+      if (this.#isUntold) throw this.#failure;
+      return;
+    }
     this.#isClosing = true;
     await this.#regardless(async () => {
       await this.flush();
@@ -307,10 +331,7 @@ export class ImageWriter {
   }
 
   /** Runs a change of what the disk holds. */
-  #changeDisk(
-    run: (open: OpenWriter) => Promise<void>,
-    judge = async (): Promise<void> => {},
-  ): Promise<void> {
+  #changeDisk(run: (open: OpenWriter) => Promise<void>, judge = noJudge): Promise<void> {
     const change = async (open: OpenWriter): Promise<void> => {
       await this.#bitmaps.begin(open.store);
       await run(open);
@@ -324,41 +345,27 @@ export class ImageWriter {
     run: (open: OpenWriter, judged: Judged) => Promise<Value>,
     judge: () => Promise<Judged>,
   ): Promise<Value> {
-    return this.#queue.run(async () => {
-      if (!this.#isClosing) throwIfAborted(this.#parts.signal);
-      if (this.#failure) throw this.#failure;
-      const judged = await judge();
-      let open = this.#open;
-      try {
-        open ??= await this.#start();
-        this.#open = open;
-        return await run(open, judged);
-      } catch (error) {
-        if (error instanceof Qcow2Error && this.#isFinal(error, open)) this.#failure = error;
-        throw error;
-      }
-    });
+    return this.#queue.run(() => this.#attempt(run, judge));
   }
 
-  async #start(): Promise<OpenWriter> {
-    const { layer, reader, header, cache, maxMetadataBytes } = this.#parts;
-    const { format, dataReader, backing } = layer.parts;
-    const place = () => ({ offset: layer.view.l1Offset, entries: layer.view.l1Entries });
-    const storeParts = { reader, header, cache, maxMetadataBytes, queue: this.#queue };
-    const dataHost = format.hasDataFile ? new HostFile(dataReader, undefined) : undefined;
-    const store = await ImageStore.open(storeParts, place());
-    const data = dataHost ?? store.host;
-    const finder = new L2Finder(cache, format, place);
-    const parts = { store, data, finder, format, backing, layer: () => layer };
-    const writer = new ClusterWriter(parts);
-    return {
-      store,
-      data,
-      writer,
-      finder,
-      commit: () => commitAll({ store, data }),
-      zeroer: new ClusterZeroer(parts, writer, header.info.dataFile?.isRaw ?? false),
-    };
+  async #attempt<Value, Judged>(
+    run: (open: OpenWriter, judged: Judged) => Promise<Value>,
+    judge: () => Promise<Judged>,
+  ): Promise<Value> {
+    if (!this.#isClosing) throwIfAborted(this.#parts.signal);
+    if (this.#failure) throw this.#failure;
+    const judged = await judge();
+    let open = this.#open;
+    try {
+      open ??= await startWriting({ ...this.#parts, queue: this.#queue });
+      this.#open = open;
+      const value = await run(open, judged);
+      this.#isUntold = true;
+      return value;
+    } catch (error) {
+      if (error instanceof Qcow2Error && this.#isFinal(error, open)) this.#failure = error;
+      throw error;
+    }
   }
 
   /** Looks at the entries of a range as reading does, so that nothing is built on a wrong one. */
@@ -369,7 +376,4 @@ export class ImageWriter {
 
 const zeroStepBytes = 2 ** 30;
 
-async function commitAll({ store, data }: Pick<OpenWriter, "store" | "data">): Promise<void> {
-  if (data !== store.host) await data.flush();
-  await store.commit();
-}
+const noJudge = async (): Promise<void> => {};

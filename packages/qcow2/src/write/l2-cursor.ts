@@ -8,12 +8,17 @@ import type { ImageStore, L1Place } from "./image-store.ts";
 export class L2Cursor {
   readonly #cache: TableCache;
   readonly #format: L2Format;
+  readonly #slice: DataView;
   readonly #at: number;
 
-  /** @param at - Byte of the first entry in the image file; its slice is in memory. */
-  constructor(cache: TableCache, format: L2Format, at: number) {
+  /**
+   * @param slice - The slice of the cache that holds the entries. Only one cursor of a slice changes it at a time.
+   * @param at - Byte of the first entry in the image file.
+   */
+  constructor(cache: TableCache, format: L2Format, slice: DataView, at: number) {
     this.#cache = cache;
     this.#format = format;
+    this.#slice = slice;
     this.#at = at;
   }
 
@@ -26,18 +31,26 @@ export class L2Cursor {
   /** Reads the entry that is `index` behind the first. */
   get(index: number): ClusterEntry {
     const position = this.#at + index * entryBytes(this.#format);
-    const slice = this.#cache.peek(position);
-    if (slice === undefined) throw new Error(`no slice at byte ${position} is in memory`);
-    return decodeEntry(slice, position % this.#cache.sliceBytes, this.#format);
+    return decodeEntry(this.#slice, position % this.#cache.sliceBytes, this.#format);
   }
 
   /** Changes the entry that is `index` behind the first. */
   set(index: number, entry: ClusterEntry): void {
     const length = entryBytes(this.#format);
     const position = this.#at + index * length;
-    const slice = this.#cache.edit(position, length, "L2 table");
-    encodeEntry(slice, position % this.#cache.sliceBytes, entry, this.#format);
+    this.#cache.edit(this.#slice, position, length, "L2 table");
+    encodeEntry(this.#slice, position % this.#cache.sliceBytes, entry, this.#format);
   }
+}
+
+/** An L1 entry. */
+interface L1Entry {
+  /** The slice of the L1 table that holds it. */
+  readonly slice: DataView;
+  /** Where it is in the image file. */
+  readonly at: number;
+  readonly high: number;
+  readonly low: number;
 }
 
 /** Finds L2 entries, and makes the tables that hold them writable. */
@@ -83,19 +96,19 @@ export class L2Finder {
     const isOwn = table !== 0 && isCopied(high) && (await this.#isUsedOnce(table, store));
     if (!isOwn) table = await this.#makeTable(cluster, table, store);
     const at = table + (cluster % this.entriesPerTable) * entryBytes(this.format);
-    if (this.#cache.peek(at) === undefined) await this.#cache.load(at, "L2 table");
-    return new L2Cursor(this.#cache, this.format, at);
+    const slice = this.#cache.peek(at) ?? (await this.#cache.load(at, "L2 table"));
+    return new L2Cursor(this.#cache, this.format, slice, at);
   }
 
   async #isUsedOnce(table: number, store: ImageStore): Promise<boolean> {
     return (await store.refcounts.get(table / 2 ** this.format.clusterBits)) === 1;
   }
 
-  async #l1Entry(cluster: number): Promise<{ at: number; high: number; low: number }> {
+  async #l1Entry(cluster: number): Promise<L1Entry> {
     const at = this.#l1().offset + Math.floor(cluster / this.entriesPerTable) * 8;
     const slice = this.#cache.peek(at) ?? (await this.#cache.load(at, "L1 table"));
     const within = at % this.#cache.sliceBytes;
-    return { at, high: slice.getUint32(within), low: slice.getUint32(within + 4) };
+    return { slice, at, high: slice.getUint32(within), low: slice.getUint32(within + 4) };
   }
 
   /** Makes an empty table, or a copy of one that a snapshot uses too. */
@@ -106,8 +119,8 @@ export class L2Finder {
     const { offset } = await store.allocate(1);
     store.metadata.claim(offset, clusterSize, "L2 table");
     this.#cache.adopt(offset, bytes, "L2 table");
-    const { at } = await this.#l1Entry(cluster);
-    const l1 = this.#cache.edit(at, 8, "L1 table");
+    const { slice: l1, at } = await this.#l1Entry(cluster);
+    this.#cache.edit(l1, at, 8, "L1 table");
     const within = at % this.#cache.sliceBytes;
     l1.setUint32(within, (Math.floor(offset / 2 ** 32) | copiedFlagHigh) >>> 0);
     l1.setUint32(within + 4, offset % 2 ** 32);

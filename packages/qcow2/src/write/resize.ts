@@ -5,6 +5,7 @@ import { formatLimits, headerFields } from "../header/layout.ts";
 import type { ImageInfo } from "../inspect/image-info.ts";
 import type { LiveHeader } from "../inspect/live-header.ts";
 import type { Qcow2Layer } from "../read/qcow2-layer.ts";
+import { FreshTables } from "./fresh-tables.ts";
 import type { ImageStore } from "./image-store.ts";
 
 /** How the size of a disk is changed. */
@@ -98,7 +99,9 @@ export async function growDisk(parts: GrowParts, sizeBytes: number): Promise<voi
   const { store, layer, header } = parts;
   const before = layer.sizeBytes;
   const entries = l1EntriesFor(header.info, sizeBytes);
-  if (entries > layer.view.l1Entries) await moveL1(parts, entries);
+  if (entries > layer.view.l1Entries) {
+    await FreshTables.use(store, (fresh) => moveL1(parts, entries, fresh));
+  }
   const old = layer.view;
   layer.moveTo({ ...old, sizeBytes });
   try {
@@ -129,22 +132,25 @@ export async function writeSize(
   header.update({ size: BigInt(sizeBytes) });
 }
 
-async function moveL1({ store, layer, header }: GrowParts, entries: number): Promise<void> {
+async function moveL1(
+  { store, layer, header }: GrowParts,
+  entries: number,
+  fresh: FreshTables,
+): Promise<void> {
   const { l1Offset, l1Entries } = layer.view;
   const clusterSize = header.info.clusterSizeBytes;
   const { cache, reader } = layer.parts;
   const clusters = Math.ceil((entries * 8) / clusterSize);
-  const { offset } = await store.allocateRun(clusters);
-  await store.host.guarded(() => store.metadata.claim(offset, clusters * clusterSize, "L1 table"));
   const table = new Uint8Array(clusters * clusterSize);
   await reader.readExactly(l1Offset, l1Entries * 8, "L1 table", table);
-  await store.host.write(offset, table, "L1 table");
+  const offset = await fresh.write(table, "L1 table");
   await store.commit();
   // The number of entries and the offset lie next to each other and change in one write.
   const fields = new Uint8Array(12);
   viewOf(fields).setUint32(0, entries);
   writeU64(viewOf(fields), 4, offset);
-  await store.host.write(headerFields.l1Size, fields, "header");
+  await store.host.writeDecision(headerFields.l1Size, fields, "header");
+  fresh.keep();
   header.update({ l1Size: entries, l1TableOffset: offset });
   await store.host.flush();
   layer.moveTo({ ...layer.view, l1Offset: offset, l1Entries: entries });

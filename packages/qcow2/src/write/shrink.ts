@@ -22,13 +22,16 @@ export interface ShrinkParts extends EmptyParts {
  */
 export async function shrinkDisk(
   parts: ShrinkParts,
-  sizeBytes: number,
   l1Entries: number,
   setSize: () => Promise<void>,
 ): Promise<void> {
-  const { store, layer } = parts;
-  await setSize();
-  layer.moveTo({ ...layer.view, sizeBytes });
+  const { store, layer, header } = parts;
+  try {
+    await setSize();
+  } finally {
+    // Giving the old bitmaps back comes after the new size is written, and may fail too.
+    layer.moveTo({ ...layer.view, sizeBytes: Number(header.info.virtualSizeBytes) });
+  }
   await store.host.flush();
   await zeroTail(parts);
   await dropPast(parts);
@@ -92,7 +95,7 @@ async function cutL1(
   const clusterSize = 2 ** format.clusterBits;
   const field = new Uint8Array(4);
   viewOf(field).setUint32(0, entries);
-  await store.host.write(headerFields.l1Size, field, "header");
+  await store.host.writeDecision(headerFields.l1Size, field, "header");
   header.update({ l1Size: entries });
   layer.moveTo({ ...layer.view, l1Entries: entries });
   await store.host.flush();

@@ -61,7 +61,9 @@ describe("a file that fails to close", () => {
     });
     await expect(image.close()).rejects.toMatchObject(closeFailed);
     expect(closed).toEqual(["middle", "base"]);
-    await image.close();
+    await expect(image.close()).rejects.toMatchObject(closeFailed);
+    expect(closed).toEqual(["middle", "base"]);
+    await image[Symbol.asyncDispose]();
   });
 
   it("fails a commit and a rebase that have done their work", async () => {

@@ -61,6 +61,18 @@ describe("measureImage", () => {
     await expect(aborted).rejects.toMatchObject({ code: "QCOW2_ABORTED" });
   });
 
+  it("counts the names of bitmaps as they are stored, not as they are shown", async () => {
+    const file = new MemoryFile();
+    await createImage(file, { virtualSizeBytes: 2 ** 22 });
+    await using image = await openImage(file, { mode: "rw" });
+    // As they are stored the names fit into one cluster with their entries; as they are shown they have three times as many bytes.
+    for (const letter of ["a", "b"]) await image.addBitmap("\u0001".repeat(160) + letter);
+    const options = { format: "qcow2", clusterSizeBytes: 512 } as const;
+    const bitmaps = 2 * (1 + 1);
+    const { bitmapsBytes } = await measureImage(image, options);
+    expect(bitmapsBytes).toBe((bitmaps + 1) * 512);
+  });
+
   it("counts no bitmaps that cannot be copied because they are in use", async () => {
     const file = new MemoryFile();
     await createImage(file, { virtualSizeBytes: 2 ** 22 });

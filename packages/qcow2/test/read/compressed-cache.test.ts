@@ -47,6 +47,19 @@ describe("compressed clusters that are read in parts", () => {
     expect([decompressed, reads]).toEqual([clusters + 1, before + 1]);
   });
 
+  it.each([-1, 1])("are not what a codec gives of another length: %s", async (more) => {
+    const codec: Codec = {
+      decompress: async () => new Uint8Array(clusterSizeBytes + more),
+    };
+    await using image = await openImage(await compressedImage(), { codec });
+    for (const length of [512, clusterSizeBytes]) {
+      await expect(image.read(0, length)).rejects.toMatchObject({
+        code: "QCOW2_INVALID_ARGUMENT",
+        message: expect.stringContaining(`the codec gave ${clusterSizeBytes + more} bytes`),
+      });
+    }
+  });
+
   it("pass on what a codec fails with, and try again the next time", async () => {
     let isBroken = true;
     const codec: Codec = {

@@ -44,6 +44,17 @@ describe("BlockCache", () => {
     expect(reads()).toBe(before + 1);
   });
 
+  it("keeps no more than 4 MiB of blocks that were new, once they are written", async () => {
+    const { cache } = await cacheOfBlocks();
+    for (const offset of offsets) cache.create(offset);
+    // A new block counts as changed before any of its refcounts is: the file has something else there.
+    expect(cache.dirty()).toHaveLength(blocks);
+    for (const block of cache.dirty()) block.wasWritten();
+    await cache.load(blocks * clusterSize - clusterSize);
+    cache.create(blocks * clusterSize);
+    expect(offsets.filter((offset) => cache.peek(offset) !== undefined)).toHaveLength(15);
+  });
+
   it("keeps more than 4 MiB when all of it has changes", async () => {
     const { cache } = await cacheOfBlocks();
     for (const offset of offsets) (await cache.load(offset)).set(0, 1);

@@ -20,6 +20,36 @@ it("a cluster is shared as often as its refcount can count, and no more", async 
   expect((await checkImage(file)).findings).toEqual([]);
 });
 
+it("a snapshot that is taken is told as it is listed afterwards", async () => {
+  const file = new MemoryFile();
+  await createImage(file, { virtualSizeBytes: 2 ** 20 });
+  await using image = await openImage(file, { mode: "rw" });
+  for (const name of ["first", "a second one of another length"]) {
+    await image.write(0, Uint8Array.of(1));
+    const taken = await image.createSnapshot(name, { date });
+    expect(taken).toEqual((await image.snapshots()).at(-1));
+    expect(taken.l1Table.offset).toBeGreaterThan(0);
+  }
+});
+
+it("snapshots whose ids look alike are told apart by the bytes of their ids", async () => {
+  const file = new MemoryFile();
+  await createImage(file, { virtualSizeBytes: 2 ** 20 });
+  const image = await openImage(file, { mode: "rw" });
+  for (const name of ["first", "second", "\uFFFD"]) await image.createSnapshot(name, { date });
+  const taken = await image.snapshots();
+  await image.close();
+  // Ids of one control character, which is shown as U+FFFD.
+  for (const [index, { entryOffset }] of taken.slice(0, 2).entries()) {
+    await file.write(entryOffset + 40 + 24, Uint8Array.of(index + 1));
+  }
+  await using again = await openImage(file, { mode: "rw" });
+  const [first, second, third] = await again.snapshots();
+  expect(first).toMatchObject({ id: "\uFFFD", idBytes: Uint8Array.of(1), name: "first" });
+  await again.deleteSnapshot(second?.idBytes ?? "");
+  expect(await again.snapshots()).toMatchObject([{ name: first?.name }, { name: third?.name }]);
+});
+
 it.for(["delete", "apply"] as const)("a snapshot is found by its id first: %s", async (change) => {
   const file = new MemoryFile();
   await createImage(file, { virtualSizeBytes: 2 ** 20 });

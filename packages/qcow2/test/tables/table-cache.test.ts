@@ -42,14 +42,15 @@ describe("TableCache", () => {
 
   it("keeps changes until they are written", async () => {
     const { cache } = await cacheOfFour();
-    await load(cache, 0);
-    cache.edit(8, 8, "L2 table").setUint8(8, 77);
-    for (let slice = 1; slice < 16; slice++) await load(cache, slice);
+    const slice = await load(cache, 0);
+    cache.edit(slice, 8, 8, "L2 table");
+    slice.setUint8(8, 77);
+    for (let other = 1; other < 16; other++) await load(cache, other);
     expect(cache.peek(0)?.getUint8(8)).toBe(77);
     const [edit] = cache.edits("L2 table");
     expect(edit).toMatchObject({ start: 0, from: 8, to: 16 });
     if (edit) cache.wasWritten(edit);
-    for (let slice = 1; slice < 16; slice++) await load(cache, slice);
+    for (let other = 1; other < 16; other++) await load(cache, other);
     expect(has(cache, 0)).toBe(false);
   });
 
@@ -63,19 +64,40 @@ describe("TableCache", () => {
 
   it("keeps a change that was made while the one before was written", async () => {
     const { cache } = await cacheOfFour();
-    await load(cache, 0);
-    cache.edit(0, 8, "L2 table");
+    const slice = await load(cache, 0);
+    cache.edit(slice, 0, 8, "L2 table");
     const [first] = cache.edits("L2 table");
-    cache.edit(16, 8, "L2 table");
+    cache.edit(slice, 16, 8, "L2 table");
     if (first) cache.wasWritten(first);
     expect(cache.edits("L2 table")).toMatchObject([{ from: 0, to: 24 }]);
   });
 
-  it("refuses to change what is not in memory, and to forget what is changed", async () => {
+  it("takes a slice back that was dropped before it is changed", async () => {
     const { cache } = await cacheOfFour();
-    expect(() => cache.edit(0, 8, "L2 table")).toThrow("no slice at byte 0 is in memory");
-    await load(cache, 0);
-    cache.edit(0, 8, "L2 table");
+    const slice = await load(cache, 0);
+    for (let other = 1; other < 16; other++) await load(cache, other);
+    expect(has(cache, 0)).toBe(false);
+    const again = load(cache, 0);
+    cache.edit(slice, 8, 8, "L2 table");
+    slice.setUint8(8, 77);
+    await again;
+    expect(cache.peek(0)?.getUint8(8)).toBe(77);
+    expect(cache.edits("L2 table")).toMatchObject([{ slice }]);
+  });
+
+  it("holds no more new tables than others once they are written", async () => {
+    const { cache } = await cacheOfFour();
+    for (let table = 0; table < 64; table++) {
+      cache.adopt(table * sliceBytes, new Uint8Array(sliceBytes), "L2 table");
+      for (const edit of cache.edits("L2 table")) cache.wasWritten(edit);
+    }
+    const held = Array.from({ length: 64 }, (_, at) => at).filter((at) => has(cache, at));
+    expect(held).toHaveLength(4);
+  });
+
+  it("refuses to forget what is changed", async () => {
+    const { cache } = await cacheOfFour();
+    cache.edit(await load(cache, 0), 0, 8, "L2 table");
     expect(() => cache.clear()).toThrow("tables with changes must not be forgotten");
   });
 

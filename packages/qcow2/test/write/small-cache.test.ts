@@ -1,4 +1,4 @@
-import { MemoryFile } from "@box/io";
+import { MemoryFile, observeFile } from "@box/io";
 import { checkImage, createImage, openImage } from "@box/qcow2";
 import { describe, expect, it } from "vitest";
 
@@ -43,3 +43,20 @@ describe.each([2, 3] as const)(
     });
   },
 );
+
+it("one large write stores its tables while it goes on, so that the cache keeps its size", async () => {
+  const tables = 64;
+  const file = new MemoryFile();
+  await createImage(file, {
+    virtualSizeBytes: tables * tableBytes,
+    clusterSizeBytes: clusterBytes,
+  });
+  let flushes = 0;
+  const observed = observeFile(file, ({ kind }) => {
+    if (kind === "flush") flushes++;
+  });
+  await using image = await openImage(observed, { mode: "rw", cacheBytes: 16 * clusterBytes });
+  await image.write(0, new Uint8Array(tables * tableBytes).fill(7));
+  // Each commit flushes; half of the sixteen slices may wait for one.
+  expect(flushes).toBeGreaterThanOrEqual(tables / 8);
+});

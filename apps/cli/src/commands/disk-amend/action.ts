@@ -1,8 +1,9 @@
-import { resolve } from "node:path";
+import { dirname, resolve } from "node:path";
 import { type AmendImageOptions, amendImage, inspectImage } from "@box/qcow2";
 import type { CommandContext } from "../../command/define-command.ts";
 import { aboutFile } from "../../disks/about-file.ts";
 import { openToChange } from "../../disks/in-use.ts";
+import { requireOtherFile } from "../../disks/new-file.ts";
 import { CliError } from "../../errors.ts";
 import { formatFields } from "../../output/table.ts";
 import type { DiskAmendInput, DiskAmendOutput } from "./schemas.ts";
@@ -16,6 +17,8 @@ export async function run(
   const changes = wantedChanges(input);
   return await aboutFile(file, async () => {
     const path = resolve(cwd, file);
+    const { dataFile: data } = input;
+    if (data !== undefined) await requireOtherFile(path, resolve(dirname(path), data), { cwd });
     await using source = await openToChange({ file, path, command: "box disk amend" });
     await amendImage(source, { ...changes, signal });
     await source.flush?.();

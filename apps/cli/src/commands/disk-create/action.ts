@@ -3,6 +3,7 @@ import type { OpenFile } from "@box/io";
 import { createImage } from "@box/qcow2";
 import type { CommandContext } from "../../command/define-command.ts";
 import { aboutFile } from "../../disks/about-file.ts";
+import type { DiskMember } from "../../disks/allowed-folders.ts";
 import {
   type BackingFacts,
   lookAtBacking,
@@ -12,6 +13,7 @@ import {
 import { fileSizesOf } from "../../disks/file-sizes.ts";
 import { givenImageFlags, requireQcow2, toImageOptions } from "../../disks/image-options.ts";
 import { createDiskFile, type NewFileRequest, requireOtherFile } from "../../disks/new-file.ts";
+import { identitiesOf, openDisk } from "../../disks/open-disk.ts";
 import { parseDiskSize } from "../../disks/parse-disk-size.ts";
 import { CliError } from "../../errors.ts";
 import { formatFields, formatSize } from "../../output/table.ts";
@@ -29,7 +31,8 @@ export async function run(
   const virtualSizeBytes = sizeOf(input, below);
   const make = (target: OpenFile, data?: OpenFile) =>
     aboutFile(file, () => fill(target, data, virtualSizeBytes, input, backing, context));
-  const newFile = { file, force: input.force, inputs: [below?.identity] };
+  const inputs = [below?.identity, ...(await identitiesBelow(input, backing, context))];
+  const newFile = { file, force: input.force, inputs };
   if (dataFile === undefined) await createDiskFile(newFile, context, make);
   else await createBoth(dataFile, newFile, context, make);
   return {
@@ -67,6 +70,30 @@ function sizeOf({ file, size }: DiskCreateInput, below: BackingFacts | undefined
     message: "box disk create needs a SIZE, or a backing file to take it from",
     hint: `run: box disk create ${file} 10GiB`,
   });
+}
+
+/** The files that the backing file stands on, which a new file must not replace. Others cannot be known of. */
+async function identitiesBelow(
+  { file, force }: DiskCreateInput,
+  backing: NamedBacking | undefined,
+  context: CommandContext,
+): Promise<(string | undefined)[]> {
+  if (!force || backing === undefined) return [];
+  const path = resolve(context.cwd, dirname(file), backing.name);
+  const folders = new Set([dirname(path), dirname(resolve(context.cwd, file))]);
+  const { format } = backing;
+  const found: (string | undefined)[] = [];
+  const onMember = ({ source }: DiskMember) => found.push(source.identity?.());
+  try {
+    await using disk = await openDisk(
+      { file: path, format, allow: [...folders], onMember },
+      context,
+    );
+    return identitiesOf(disk);
+  } catch {
+    // What keeps the chain from being opened is told when the new image is.
+    return found;
+  }
 }
 
 async function fill(

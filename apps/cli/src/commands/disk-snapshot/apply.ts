@@ -11,7 +11,7 @@ export function run(
 ): Promise<SnapshotChangeOutput> {
   return changeSnapshots(input, context, "applied", async (image) => {
     const snapshot = await findSnapshot(image, input.name);
-    await image.applySnapshot(snapshot.id);
+    await image.applySnapshot(snapshot.idBytes);
     return snapshot;
   });
 }

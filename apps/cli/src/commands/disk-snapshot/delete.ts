@@ -11,7 +11,7 @@ export function run(
 ): Promise<SnapshotChangeOutput> {
   return changeSnapshots(input, context, "deleted", async (image) => {
     const snapshot = await findSnapshot(image, input.name);
-    await image.deleteSnapshot(snapshot.id);
+    await image.deleteSnapshot(snapshot.idBytes);
     return snapshot;
   });
 }
