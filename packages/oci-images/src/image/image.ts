@@ -123,6 +123,11 @@ export function pairLayers(manifest: Manifest, config: ImageConfig): readonly Im
   });
 }
 
+/** Type, digest and size alone: annotations of an entry belong to the layout that it stands in. */
+export function bareDescriptor({ mediaType, digest, size }: Descriptor): Descriptor {
+  return { mediaType, digest, size };
+}
+
 function validateLayer(layer: Descriptor, what: string): void {
   const { mediaType, digest } = layer;
   if (mediaType.includes("nondistributable") || mediaType.includes(".foreign.")) {

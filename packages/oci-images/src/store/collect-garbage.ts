@@ -38,8 +38,8 @@ export interface CollectedGarbage {
 const hourMs = 3_600_000;
 
 /**
- * Removes blobs that no entry of the index leads to, by mark and sweep. The index does not change meanwhile; a pull
- * that runs at the same time checks its image after naming it.
+ * Removes blobs that neither an entry of the index nor a lease leads to, by mark and sweep. Neither the index changes
+ * meanwhile nor does a lease begin; a pull or an import that runs at the same time has one.
  *
  * A manifest that cannot be read stops it before anything is removed.
  */
@@ -51,11 +51,12 @@ export async function collectGarbage(
   const { signal } = options;
   return layout.exclusively(async () => {
     const leased = (await options.leases?.held()) ?? [];
-    const marked = new Set<Digest>([...(options.keep ?? []), ...leased]);
+    const marked = new Set<Digest>(options.keep);
     const { manifests } = await layout.index();
     const kept = [...marked].map((digest) => resolveKept(layout, digest, signal));
-    const roots = [...manifests, ...(await Promise.all(kept)).filter((one) => one !== undefined)];
-    for (const root of roots) await mark(layout, root, marked, { signal, limits });
+    const known = (await Promise.all(kept)).filter((one) => one !== undefined);
+    for (const root of [...manifests, ...leased, ...known])
+      await mark(layout, root, marked, { signal, limits });
     return sweep(layout, marked, options);
   }, signal);
 }

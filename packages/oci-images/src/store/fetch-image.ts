@@ -13,7 +13,9 @@ import {
   type ReadonlyStorage,
 } from "@box/oras";
 import {
+  bareDescriptor,
   defaultImageLimits,
+  type Image,
   type ImageLimits,
   parseConfigOf,
   validateImageManifest,
@@ -22,7 +24,10 @@ import { requirePlatform } from "../platform/require.ts";
 import { type ManifestNode, selectManifest, toNode } from "../platform/select.ts";
 import type { VerificationKey } from "../signature/verification-key.ts";
 import type { PullEvent } from "./events.ts";
+import { leaseContents } from "./lease-image.ts";
+import { loadFetched } from "./load-image.ts";
 import type { ImageSource } from "./sources.ts";
+import { unlessAbsent } from "./unless-absent.ts";
 
 /** Options of {@link fetchImage}. */
 export interface FetchImageOptions extends OperationOptions {
@@ -36,27 +41,35 @@ export interface FetchImageOptions extends OperationOptions {
   readonly concurrency?: number;
   /** A key that the image must be signed with. */
   readonly verificationKey?: VerificationKey;
+  /** More names for it. */
+  readonly otherNames?: readonly string[];
   /** Told what happens. */
   readonly onEvent?: (event: PullEvent) => void;
 }
 
-/** What was brought into a layout. */
-export interface FetchedImage {
-  /** What the reference named when it was asked. */
-  readonly root: Descriptor;
-  /** The manifest for the platform, whose signature was verified if that was wanted. */
-  readonly manifest: Descriptor;
-}
-
 /**
  * Brings one image for one platform into a layout: config first, because it may show that the rest is not wanted,
- * then layers, then manifests from the inside out, then the name.
+ * then layers, then manifests from the inside out, and the names when all of it is there. A lease keeps what is there
+ * until then.
+ *
+ * @returns The image that was fetched and, if that was wanted, verified, whatever its name leads to now.
  */
 export async function fetchImage(
   source: ImageSource,
   layout: OciLayout,
   options: FetchImageOptions,
-): Promise<FetchedImage> {
+): Promise<Image> {
+  const image = await fetchOnce(source, layout, options, (one) => unlessAbsent(layout, one));
+  // A blob that was there had rotted, and is gone now.
+  return image ?? fetchOnce(source, layout, options, (one) => one);
+}
+
+async function fetchOnce<T extends Image | undefined>(
+  source: ImageSource,
+  layout: OciLayout,
+  options: FetchImageOptions,
+  check: (loading: Promise<Image>) => Promise<T>,
+): Promise<T> {
   const { onEvent, signal } = options;
   const root = await fetchRoot(source, options);
   const { digest } = root.descriptor;
@@ -69,6 +82,9 @@ export async function fetchImage(
   const { manifest } = chosen.document;
   validateImageManifest(manifest, source.name, options.limits);
   await requireSignature(source, path, options);
+  const documents = path.map(({ descriptor }) => descriptor);
+  const contents = [...documents, manifest.config, ...manifest.layers];
+  await using _lease = await leaseContents(layout, contents, { signal });
   await fetchConfig(source, layout, manifest, options);
   await copyGraph(withManifest(source.target, chosen), chosen.descriptor, layout, {
     signal,
@@ -82,8 +98,13 @@ export async function fetchImage(
     await layout.push(node.descriptor, bytesSource(node.bytes), { signal });
   }
   const named = bareDescriptor(root.descriptor);
-  await layout.tag(named, source.name, { signal });
-  return { root: named, manifest: bareDescriptor(chosen.descriptor) };
+  const loading = loadFetched(layout, named, chosen.descriptor, { ...options, what: source.name });
+  const image = await check(loading);
+  if (image === undefined) return image;
+  for (const name of [source.name, ...(options.otherNames ?? [])]) {
+    await layout.tag(named, name, { signal });
+  }
+  return image;
 }
 
 /** Before anything of the image is stored. */
@@ -99,11 +120,6 @@ async function requireSignature(
   const { maxManifestBytes } = limitsOf(options);
   const verifying = { what: source.name, signal, maxManifestBytes };
   await verifySignatures(source.target, contents, verificationKey, verifying);
-}
-
-/** Type, digest and size alone: annotations of an entry belong to the layout that it stands in. */
-export function bareDescriptor({ mediaType, digest, size }: Descriptor): Descriptor {
-  return { mediaType, digest, size };
 }
 
 /** Answers for a manifest that has been fetched already, so that no request is made twice. */

@@ -13,6 +13,7 @@ import type { ArchiveInput } from "../archive/plain-archive.ts";
 import type { WriteArchiveOptions } from "../archive/write-archive.ts";
 import { ImageError } from "../errors.ts";
 import {
+  bareDescriptor,
   defaultImageLimits,
   type Image,
   type ImageLayer,
@@ -27,7 +28,7 @@ import {
   parseImageReference,
 } from "../reference/image-reference.ts";
 import type { CollectedGarbage, CollectGarbageOptions } from "./collect-garbage.ts";
-import { bareDescriptor, fetchImage, resolveSource, tellCopy } from "./fetch-image.ts";
+import { fetchImage, resolveSource, tellCopy } from "./fetch-image.ts";
 import type {
   GetImageOptions,
   ImageStoreOptions,
@@ -38,9 +39,10 @@ import type {
   PushOptions,
   StoredReference,
 } from "./image-store-options.ts";
-import { leaseIfWritable, leaseImage, leasesOf } from "./lease-image.ts";
-import { loadFetched, loadImage } from "./load-image.ts";
+import { leaseContents, leaseIfWritable, leaseImage, leasesOf } from "./lease-image.ts";
+import { loadImage } from "./load-image.ts";
 import { type ImageSource, openSource } from "./sources.ts";
+import { unlessAbsent } from "./unless-absent.ts";
 import type { BlobFinding, VerifyBlobsOptions } from "./verify-store.ts";
 
 /**
@@ -106,18 +108,12 @@ export class ImageStore {
     });
     const current = mustVerify ? undefined : await this.#current(source, policy, options);
     if (current !== undefined) return current;
-    const fetch = () =>
-      fetchImage(source, this.#layoutFor(options), {
-        ...this.#options,
-        ...options,
-        platform: this.#platform(options),
-      });
-    // By digest: another process may have given the name to another image meanwhile, which nobody has verified.
-    const fetched = await fetch();
-    const selection = this.#selection(source.name, options);
-    const image = await this.#unlessAbsent(loadFetched(this.#layout, fetched, selection));
-    // A collection of garbage may have taken an old blob before the image had its name.
-    return image ?? loadFetched(this.#layout, await fetch(), selection);
+    // Awaited here: the source is open only as long as this function runs.
+    return await fetchImage(source, this.#layoutFor(options), {
+      ...this.#options,
+      ...options,
+      platform: this.#platform(options),
+    });
   }
 
   /**
@@ -179,14 +175,13 @@ export class ImageStore {
   async import(input: ArchiveInput | OciLayout, options: ImportOptions = {}): Promise<Image[]> {
     const { importImages } = await import("./import-images.ts");
     const { name } = options;
-    const names = await importImages(input, this.#layoutFor(options), {
+    return importImages(input, this.#layoutFor(options), {
       ...this.#options,
       ...options,
       ...(name === undefined ? {} : { name: this.#nameOf(name) }),
       folder: join(this.#layout.directory, "ingest"),
       platform: this.#platform(options),
     });
-    return Promise.all(names.map((one) => this.get(one, options)));
   }
 
   /**
@@ -221,6 +216,7 @@ export class ImageStore {
     const source = this.#nameOf(reference);
     const root = await this.#resolve(source);
     if (root === undefined) throw notFound(source);
+    await using _lease = await leaseContents(this.#layout, [root], options);
     await this.#layout.tag(root, this.#nameOf(name), options);
   }
 
@@ -284,27 +280,19 @@ export class ImageStore {
       throw error;
     });
     if (known === undefined) return undefined;
+    return unlessAbsent(this.#layout, this.#addName(known, name, options));
+  }
+
+  async #addName(image: Image, name: string, options: PullOptions): Promise<Image> {
     const { signal } = options;
-    await this.#layoutFor(options).tag(bareDescriptor(known.root), name, { signal });
-    // A collection of garbage may have taken it before it had the name.
-    return this.#find(name, options);
+    const layout = this.#layoutFor(options);
+    await using _lease = await leaseImage(layout, image, { signal });
+    await layout.tag(image.root, name, { signal });
+    return { ...image, reference: name };
   }
 
-  /** An image that is there and whole; nothing otherwise, so that it is fetched. */
   async #find(name: string, options: GetImageOptions): Promise<Image | undefined> {
-    return this.#unlessAbsent(this.get(name, options));
-  }
-
-  async #unlessAbsent(work: Promise<Image>): Promise<Image | undefined> {
-    try {
-      return await work;
-    } catch (error) {
-      if (!isBoxError(error) || !absentCodes.has(error.code)) throw error;
-      // A manifest or config that rotted is taken away, else it would pass for stored.
-      const damaged = error.code === "OCI_DIGEST_MISMATCH" ? error.details["digest"] : undefined;
-      if (typeof damaged === "string" && isDigest(damaged)) await this.#layout.removeBlob(damaged);
-      return undefined;
-    }
+    return unlessAbsent(this.#layout, this.get(name, options));
   }
 
   #selection(name: string, options: GetImageOptions): SelectManifestOptions {
@@ -340,16 +328,6 @@ export class ImageStore {
     return this.#layout.with({ onWait: (what) => options.onEvent?.({ type: "waiting", what }) });
   }
 }
-
-/** Failures of the local image that fetching heals. */
-const absentCodes: ReadonlySet<string> = new Set([
-  "OCI_IMAGE_NOT_FOUND",
-  "OCI_IMAGE_INCOMPLETE",
-  "OCI_NOT_FOUND",
-  "OCI_NO_PLATFORM_MATCH",
-  "OCI_DIGEST_MISMATCH",
-  "OCI_SIZE_MISMATCH",
-]);
 
 const noManifestKinds: ReadonlySet<ErrorKind> = new Set(["corrupt", "unsupported", "limit"]);
 

@@ -9,8 +9,9 @@ import {
 } from "@box/oras";
 import { openArchive } from "../archive/open-archive.ts";
 import type { ArchiveInput } from "../archive/plain-archive.ts";
+import type { Image } from "../image/image.ts";
 import { formatImageReference, parseImageReference } from "../reference/image-reference.ts";
-import { bareDescriptor, type FetchImageOptions, fetchImage } from "./fetch-image.ts";
+import { type FetchImageOptions, fetchImage } from "./fetch-image.ts";
 import type { ImageSource } from "./sources.ts";
 
 /** Options of {@link importImages}. */
@@ -27,7 +28,7 @@ export interface ImportImagesOptions extends FetchImageOptions {
  * Brings all images of an archive, or of an image layout's folder, into a layout, under the names that they have
  * there.
  *
- * @returns The full names, in the archive's order.
+ * @returns The images by all their names, in the archive's order.
  * @throws OrasError `OCI_ARCHIVE_CORRUPT`, and `OCI_AMBIGUOUS_REFERENCE` for an image without a name, or a name for
  * several; what {@link fetchImage} throws.
  */
@@ -35,12 +36,13 @@ export async function importImages(
   input: ArchiveInput | OciLayout,
   layout: OciLayout,
   options: ImportImagesOptions,
-): Promise<readonly string[]> {
+): Promise<Image[]> {
   await using opened = await openInput(input, options);
   const { target, images } = opened;
   const named = images.map((image) => ({ ...image, names: namesFor(image, images, options.name) }));
+  const imported: Image[] = [];
   for (const { descriptor, names } of named) {
-    const [first = "", ...others] = names;
+    const [first = "", ...otherNames] = names;
     const source: ImageSource = {
       target,
       selector: descriptor.digest,
@@ -49,12 +51,10 @@ export async function importImages(
       pinned: undefined,
       [Symbol.asyncDispose]: async () => {},
     };
-    const { root } = await fetchImage(source, layout, options);
-    for (const name of others) {
-      await layout.tag(bareDescriptor(root), name, { signal: options.signal });
-    }
+    const image = await fetchImage(source, layout, { ...options, otherNames });
+    imported.push(...names.map((reference) => ({ ...image, reference })));
   }
-  return named.flatMap(({ names }) => names);
+  return imported;
 }
 
 interface OpenedImages extends AsyncDisposable {

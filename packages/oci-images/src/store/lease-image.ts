@@ -1,13 +1,26 @@
 import { join } from "node:path";
 import { isBoxError } from "@box/errors";
-import type { OciLayout, OperationOptions } from "@box/oras";
+import type { Descriptor, OciLayout, OperationOptions } from "@box/oras";
 import { ImageError } from "../errors.ts";
-import type { Image } from "../image/image.ts";
+import { bareDescriptor, type Image } from "../image/image.ts";
 import { FileLeases } from "./leases.ts";
 
 /** The leases of a layout, which all processes that use it share. */
 export function leasesOf(layout: OciLayout): FileLeases {
   return new FileLeases(join(layout.directory, "ingest", "leases"));
+}
+
+/**
+ * Keeps blobs, there or not, and what manifests among them lead to, until the lease is disposed of or this process
+ * dies. What is looked for after it has begun does not go any more.
+ */
+export async function leaseContents(
+  layout: OciLayout,
+  contents: Iterable<Descriptor>,
+  { signal }: OperationOptions = {},
+): Promise<AsyncDisposable> {
+  const bare = new Map(Array.from(contents, (one) => [one.digest, bareDescriptor(one)]));
+  return layout.exclusively(() => leasesOf(layout).acquire([...bare.values()]), signal);
 }
 
 /**
@@ -18,10 +31,9 @@ export function leasesOf(layout: OciLayout): FileLeases {
 export async function leaseImage(
   layout: OciLayout,
   image: Image,
-  { signal }: OperationOptions = {},
+  options: OperationOptions = {},
 ): Promise<AsyncDisposable> {
-  const digests = [...new Set([image.root.digest, image.digest])];
-  const lease = await layout.exclusively(() => leasesOf(layout).acquire(digests), signal);
+  const lease = await leaseContents(layout, [image.root, image.descriptor], options);
   try {
     // A collection of garbage may have taken it before.
     await requireWhole(layout, image);
@@ -46,13 +58,14 @@ export async function leaseIfWritable(
   }
 }
 
-/** @throws ImageError `OCI_IMAGE_INCOMPLETE` when a layer of an image is not there. */
+/** @throws ImageError `OCI_IMAGE_INCOMPLETE` when a part of an image is not there. */
 export async function requireWhole(layout: OciLayout, image: Image): Promise<void> {
-  for (const { descriptor } of image.layers) {
+  const { root, descriptor: own, manifest } = image;
+  for (const descriptor of [root, own, manifest.config, ...manifest.layers]) {
     if (await layout.exists(descriptor)) continue;
     throw new ImageError({
       code: "OCI_IMAGE_INCOMPLETE",
-      message: `cannot use ${image.reference}: the store lacks layer ${descriptor.digest}`,
+      message: `cannot use ${image.reference}: the store lacks ${descriptor.digest}`,
       details: { reference: image.reference, digest: descriptor.digest },
       hint: "pull the image again",
     });

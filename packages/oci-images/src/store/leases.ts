@@ -3,14 +3,17 @@ import { readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { isBoxError } from "@box/errors";
 import { acquireLock, ensureDirectory, errnoOf, type Lock, toIoError } from "@box/io/node";
-import { type Digest, isDigest, OrasError } from "@box/oras";
+import { type Descriptor, descriptorSchema, OrasError } from "@box/oras";
 
 /** Who needs content for a while, although no name may lead to it any more. */
 export interface Leases {
-  /** Keeps the content of manifests and indexes until it is disposed of, or until this process dies. */
-  acquire(digests: readonly Digest[]): Promise<AsyncDisposable>;
+  /**
+   * Keeps blobs, and what manifests among them lead to, until it is disposed of or this process dies. They need not be
+   * there yet.
+   */
+  acquire(contents: readonly Descriptor[]): Promise<AsyncDisposable>;
   /** What is kept at present, by this and other processes. */
-  held(): Promise<readonly Digest[]>;
+  held(): Promise<readonly Descriptor[]>;
 }
 
 /**
@@ -26,12 +29,12 @@ export class FileLeases implements Leases {
   }
 
   /** {@inheritDoc Leases.acquire} */
-  async acquire(digests: readonly Digest[]): Promise<AsyncDisposable> {
+  async acquire(contents: readonly Descriptor[]): Promise<AsyncDisposable> {
     await ensureDirectory(this.#folder);
     const path = join(this.#folder, randomUUID());
     const lock = await acquireLock(`${path}.lock`, { command: "use images", timeoutMs: 0 });
     try {
-      await writeFile(`${path}.json`, JSON.stringify(digests), { mode: 0o600 });
+      await writeFile(`${path}.json`, JSON.stringify(contents), { mode: 0o600 });
     } catch (error) {
       await end(path, lock);
       throw toIoError(error, { action: "cannot write", path: `${path}.json` });
@@ -40,15 +43,15 @@ export class FileLeases implements Leases {
   }
 
   /** {@inheritDoc Leases.held} */
-  async held(): Promise<readonly Digest[]> {
-    const digests: Digest[] = [];
+  async held(): Promise<readonly Descriptor[]> {
+    const contents: Descriptor[] = [];
     for (const name of await this.#names()) {
       const path = join(this.#folder, name.slice(0, -".json".length));
       const lock = await lockOfDead(path);
-      if (lock === undefined) digests.push(...(await readDigests(`${path}.json`)));
+      if (lock === undefined) contents.push(...(await readContents(`${path}.json`)));
       else await end(path, lock);
     }
-    return digests;
+    return contents;
   }
 
   async #names(): Promise<readonly string[]> {
@@ -71,7 +74,7 @@ async function lockOfDead(path: string): Promise<Lock | undefined> {
   }
 }
 
-async function readDigests(path: string): Promise<readonly Digest[]> {
+async function readContents(path: string): Promise<readonly Descriptor[]> {
   let text: string;
   try {
     text = await readFile(path, "utf8");
@@ -80,9 +83,9 @@ async function readDigests(path: string): Promise<readonly Digest[]> {
     if (errnoOf(error) === "ENOENT") return [];
     throw toIoError(error, { action: "cannot read", path });
   }
-  const digests: unknown = parse(text);
-  const isRight = (one: unknown): one is Digest => typeof one === "string" && isDigest(one);
-  if (Array.isArray(digests) && digests.every(isRight)) return digests;
+  const contents: unknown = parse(text);
+  const isRight = (one: unknown): one is Descriptor => descriptorSchema.safeParse(one).success;
+  if (Array.isArray(contents) && contents.every(isRight)) return contents;
   throw new OrasError({
     code: "OCI_LAYOUT_INVALID",
     message: `cannot tell what is in use: ${path} is malformed`,

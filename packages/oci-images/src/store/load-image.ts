@@ -1,5 +1,6 @@
 import { type Descriptor, fetchBytes, type OciLayout } from "@box/oras";
 import {
+  bareDescriptor,
   defaultImageLimits,
   type Image,
   pairLayers,
@@ -13,7 +14,6 @@ import {
   type SelectManifestOptions,
   selectManifest,
 } from "../platform/select.ts";
-import { bareDescriptor, type FetchedImage } from "./fetch-image.ts";
 import { requireWhole } from "./lease-image.ts";
 
 /**
@@ -36,7 +36,8 @@ export async function loadImage(
 /** Reads the image that was fetched, and no other one of its index. */
 export async function loadFetched(
   layout: OciLayout,
-  { root, manifest }: FetchedImage,
+  root: Descriptor,
+  manifest: Descriptor,
   options: SelectManifestOptions,
 ): Promise<Image> {
   return toImage(layout, root, await readNode(layout, manifest, options), options);

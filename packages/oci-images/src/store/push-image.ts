@@ -9,9 +9,13 @@ import {
   successorsOf,
   type Target,
 } from "@box/oras";
-import { defaultImageLimits, type Image, type ImageLimits } from "../image/image.ts";
+import {
+  bareDescriptor,
+  defaultImageLimits,
+  type Image,
+  type ImageLimits,
+} from "../image/image.ts";
 import { readNode } from "../platform/select.ts";
-import { bareDescriptor } from "./fetch-image.ts";
 
 /** Options of {@link pushImage}. */
 export interface PushImageOptions extends OperationOptions {

@@ -1,6 +1,5 @@
 import { generateKeyPairSync, type KeyObject, sign } from "node:crypto";
 import { join } from "node:path";
-import { type FileSystem, nodeFileSystem } from "@box/io/node";
 import { type Image, ImageStore, type PullOptions, parseVerificationKey } from "@box/oci-images";
 import {
   attach,
@@ -20,7 +19,7 @@ import {
 } from "@box/oras";
 import { serveRegistry } from "@box/oras/registry-server";
 import { scriptedServer } from "@box/test-support";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { expectCode } from "../expect-code.ts";
 import { addImage, addIndex, encodeJson, noise } from "../sample-image.ts";
 import { temporaryFolder } from "../temporary-folder.ts";
@@ -160,26 +159,16 @@ describe("a pull with a key", () => {
     await other.pull(reference);
     await layout.tag(root, "v1");
     await signSimple(layout, root, ours);
-    let isNamed = false;
-    let isRenamed = false;
-    const fs: FileSystem = {
-      ...nodeFileSystem,
-      rename: async (from, to) => {
-        await nodeFileSystem.rename(from, to);
-        isNamed ||= String(to).endsWith("index.json");
-      },
-      open: async (path, ...rest) => {
-        if (isNamed && !isRenamed) {
-          isRenamed = true;
-          await other.tag(evil.digest, reference);
-        }
-        return nodeFileSystem.open(path, ...rest);
-      },
-    };
-    const store = await ImageStore.open(folder, { platform, fs });
+    const { tag } = OciLayout.prototype;
+    const naming = vi.spyOn(OciLayout.prototype, "tag");
+    naming.mockImplementationOnce(async function (this: OciLayout, ...parameters) {
+      naming.mockRestore();
+      await tag.apply(this, parameters);
+      await other.tag(evil.digest, reference);
+    });
+    const store = await ImageStore.open(folder, { platform });
     const verificationKey = parseVerificationKey(ours.pem);
     const image = await store.pull(reference, { verificationKey });
-    expect(isRenamed).toBe(true);
     expect([image.digest, image.root.digest]).toEqual([manifest.digest, root.digest]);
     expect((await store.get(reference)).digest).toBe(evil.digest);
   });

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { acquireLock } from "@box/io/node";
@@ -65,6 +65,49 @@ describe("an image without a name stays while it is leased", () => {
     expect(await readdir(made.leases)).toEqual([]);
   });
 
+  test("while it is pulled, whatever of it was there before", async () => {
+    const { store } = await storeWithImage();
+    const target = new MemoryTarget();
+    const tars = [noise(3000, 1), noise(2000, 3), noise(2000, 4)];
+    await target.tag(await addImage(target, { tars }), "v1");
+    const [{ reference = "" } = {}] = await store.list();
+    await store.remove(reference);
+    const collections: number[] = [];
+    const server = await scriptedServer(async (request, response) => {
+      const descriptor = await target.resolve(request.url?.split("/").at(-1) ?? "");
+      const bytes = await drain(target.fetch(descriptor));
+      const { removed } = await store.collectGarbage({ nowMs: muchLater, graceMs: 0 });
+      collections.push(removed.length);
+      response.writeHead(200, { "content-type": descriptor.mediaType }).end(bytes);
+    });
+    const image = await store.pull(`${server.host}/app:v1`);
+    expect(image.layers).toHaveLength(3);
+    // The first image goes when the manifest is asked for; then config and layers come one by one.
+    expect(collections).toEqual([4, 0, 0, 0, 0]);
+    expect(server.seen).toHaveLength(new Set(server.seen.map(({ path }) => path)).size);
+    expect(await store.verify()).toEqual([]);
+  });
+
+  test("while it is imported", async () => {
+    const { store, leases } = await storeWithImage();
+    const { directory } = store.layout;
+    const source = await OciLayout.open(directory.replace(/store$/, "layout"));
+    const [{ reference = "" } = {}] = await store.list();
+    const fetch = source.fetch.bind(source);
+    const removed: number[] = [];
+    await store.remove(reference);
+    source.fetch = async (descriptor, options) => {
+      removed.push((await store.collectGarbage({ nowMs: muchLater, graceMs: 0 })).removed.length);
+      return fetch(descriptor, options);
+    };
+    const [image] = await store.import(source, { name: "app:v1" });
+    expect(image?.layers).toHaveLength(2);
+    // The manifest and the config are read before anything is stored.
+    expect(removed).toEqual([4, 0, 0, 0]);
+    expect(await store.verify()).toEqual([]);
+    expect(await readdir(leases)).toEqual([]);
+  });
+
   test("while it is exported", async () => {
     const made = await storeWithImage();
     const removed: number[] = [];
@@ -95,7 +138,7 @@ describe("leases", () => {
   test("of somebody else are taken in place of the store's own", async () => {
     const made = await storeWithImage();
     await made.store.remove(made.image.reference);
-    const leases = { held: async () => [made.image.digest] };
+    const leases = { held: async () => [made.image.descriptor] };
     const options = { nowMs: muchLater, leases };
     expect((await made.store.collectGarbage(options)).removed).toEqual([]);
     expect(await collected(made)).toBe(4);
@@ -105,7 +148,7 @@ describe("leases", () => {
     const { store, image, leases } = await storeWithImage();
     await store.remove(image.reference);
     await mkdir(leases, { recursive: true });
-    for (const text of ["", "{}", '["sha256:x"]', "[7]"]) {
+    for (const text of ["", "{}", '["sha256:x"]', '[{"digest":"sha256:x"}]']) {
       await writeFile(join(leases, "a.json"), text);
       await using _lock = await acquireLock(join(leases, "a.lock"));
       const error = await expectCode(
@@ -121,6 +164,7 @@ describe("leases", () => {
 
   test("that cannot be written do not keep an image from being exported", async () => {
     const { store, image, leases } = await storeWithImage();
+    await rm(leases, { recursive: true, force: true });
     await writeFile(leases, "no folder");
     expect((await drain(store.export(image.reference))).byteLength).toBeGreaterThan(500_000);
     const failure = { code: expect.stringMatching(/^IO_/) };

@@ -25,7 +25,7 @@ export async function run(
       await context.reportError(error);
     }
   }
-  // A pull that runs at the same time fetches again what it misses.
+  // What pulls and imports need that run at the same time stays by their leases.
   const { freedBytes } = await runtime.storage.collectImages({ graceMs: 0, signal });
   return { removed, failed, freedBytes, exitCode: firstExitCode };
 }
