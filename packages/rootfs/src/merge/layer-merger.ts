@@ -65,10 +65,11 @@ export class LayerMerger {
     this.#tree = tree;
     this.#limits = limits;
     this.#own = new LayerOwnership(tree);
-    this.#resolver = new PathResolver(tree, (parent, name) => {
+    const makeDirectory = (parent: NodeId, name: Uint8Array): NodeId => {
       this.#checkNodes();
       return tree.add(parent, name, unlistedDirectory(mtime));
-    });
+    };
+    this.#resolver = new PathResolver(tree, makeDirectory, limits.maxFollowedBytes);
     this.#links = new HardLinks(tree, this.#resolver, this.#own, limits.maxPendingLinkBytes);
   }
 

@@ -10,6 +10,11 @@ export interface MergeLimits {
   readonly maxPathBytes: number;
   /** Bytes of the paths of hard links that come before their targets, per layer; 64 MiB unless given. */
   readonly maxPendingLinkBytes: number;
+  /**
+   * Bytes of symbolic links' targets that are followed on the way to entries, of all layers together; 64 MiB unless given.
+   * An entry of 512 bytes could otherwise ask for a hundred thousand steps.
+   */
+  readonly maxFollowedBytes: number;
 }
 
 /** The limits that hold unless others are given. */
@@ -19,6 +24,7 @@ export const defaultMergeLimits: MergeLimits = {
   maxNodes: 10_000_000,
   maxPathBytes: 4_096,
   maxPendingLinkBytes: 64 * 1024 * 1024,
+  maxFollowedBytes: 64 * 1024 * 1024,
 };
 
 /** Symbolic links followed in one path, as in Linux. */

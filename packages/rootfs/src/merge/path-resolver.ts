@@ -12,14 +12,28 @@ const slash = 0x2f;
 export class PathResolver {
   readonly #tree: FileTree;
   readonly #makeDirectory: (parent: NodeId, name: Uint8Array) => NodeId;
+  readonly #maxFollowedBytes: number;
+  #followedBytes = 0;
 
-  /** @param makeDirectory - Makes a directory that an entry needs and no layer has. */
-  constructor(tree: FileTree, makeDirectory: (parent: NodeId, name: Uint8Array) => NodeId) {
+  /**
+   * @param makeDirectory - Makes a directory that an entry needs and no layer has.
+   * @param maxFollowedBytes - Bytes of targets that may be followed in all.
+   */
+  constructor(
+    tree: FileTree,
+    makeDirectory: (parent: NodeId, name: Uint8Array) => NodeId,
+    maxFollowedBytes: number,
+  ) {
     this.#tree = tree;
     this.#makeDirectory = makeDirectory;
+    this.#maxFollowedBytes = maxFollowedBytes;
   }
 
-  /** The directory at a path, or nothing when there is none. @throws RootfsError `ROOTFS_SYMLINK_LOOP`. */
+  /**
+   * The directory at a path, or nothing when there is none.
+   *
+   * @throws RootfsError `ROOTFS_SYMLINK_LOOP`, `ROOTFS_LIMIT`.
+   */
   find(components: readonly Uint8Array[]): NodeId | undefined {
     return this.#walk(components, () => undefined);
   }
@@ -27,7 +41,7 @@ export class PathResolver {
   /**
    * The directory at a path; what is missing of it is made.
    *
-   * @throws RootfsError `ROOTFS_SYMLINK_LOOP`, `ROOTFS_PARENT_NOT_DIRECTORY`.
+   * @throws RootfsError `ROOTFS_SYMLINK_LOOP`, `ROOTFS_PARENT_NOT_DIRECTORY`, `ROOTFS_LIMIT`.
    */
   make(components: readonly Uint8Array[]): NodeId {
     const found = this.#walk(components, (parent, name, node) => {
@@ -60,6 +74,7 @@ export class PathResolver {
         follows += 1;
         if (follows > maxSymlinkFollows) throw symlinkLoop(name);
         const target = tree.attributes(node).symlinkTarget ?? new Uint8Array(0);
+        this.#countFollowed(target.byteLength);
         if (target[0] === slash) at = tree.root;
         for (const component of splitPath(target).toReversed()) pending.push(component);
       } else {
@@ -69,6 +84,16 @@ export class PathResolver {
       }
     }
     return at;
+  }
+
+  #countFollowed(bytes: number): void {
+    this.#followedBytes += bytes;
+    if (this.#followedBytes <= this.#maxFollowedBytes) return;
+    throw new RootfsError({
+      code: "ROOTFS_LIMIT",
+      message: `the way to the layers' entries leads through more than ${this.#maxFollowedBytes} bytes of symbolic links`,
+      hint: "raise the limit if this image is to be trusted",
+    });
   }
 }
 

@@ -57,6 +57,24 @@ describe("limits", () => {
     expect(contentsOf(65_536).nodes).toEqual(Uint32Array.of(nodeAt(tree, "b")));
   });
 
+  test("refuse too many bytes of links on the way to entries, of all layers together", async () => {
+    const target = `${"d/../".repeat(800)}d`;
+    const links = Array.from({ length: 38 }, (_, i) =>
+      symlink(`l${i}`, `l${i + 1}/${"../".repeat(1300)}d`),
+    );
+    const lower = layer(directory("d"), symlink("l38", target), ...links);
+    const upper = (count: number) =>
+      layer(...Array.from({ length: count }, (_, i) => file(`l0/${i}`)));
+    const bytesOfOne = 38 * 3900 + target.length;
+    const limits = { maxFollowedBytes: bytesOfOne * 5.5 };
+    const { tree } = await mergeWith({ limits }, lower, upper(2), upper(3));
+    expect(listing(tree)).toContain("d/1 0");
+    await expect(mergeWith({ limits }, lower, upper(2), upper(4))).rejects.toMatchObject({
+      code: "ROOTFS_LIMIT",
+      details: { path: "l0/3" },
+    });
+  });
+
   test("hold for directories that links lead to", async () => {
     const deep = `/${"d/".repeat(100)}`;
     const layers = [layer(symlink("link", deep)), layer(file("link/f"))];
