@@ -312,8 +312,8 @@ export class Qcow2Image implements RandomAccess, AsyncDisposable {
   }
 
   /**
-   * Adds to a bitmap what another one marks. When reading that one fails in the middle, the bitmap stays in use and can only
-   * be removed.
+   * Adds to a bitmap what another one marks. When that fails once the bitmap has begun to change, which it does when all is
+   * read or a quarter of the memory for metadata is used, it stays in use and can only be removed.
    *
    * @param from - A bitmap of this image, or of `options.image`.
    * @throws {@link Qcow2Error} as {@link Qcow2Image.clearBitmap}, and `QCOW2_INVALID_ARGUMENT` when the disks of the two images
@@ -325,7 +325,9 @@ export class Qcow2Image implements RandomAccess, AsyncDisposable {
     { image = this }: MergeBitmapOptions = {},
   ): Promise<void> {
     const writer = this.#requireWriter(0, 0);
-    const ranges = image === this ? undefined : await rangesToMerge(image, from, this.sizeBytes);
+    // A snapshot that is open has the bitmaps of its image.
+    const isOwn = image.#writer === writer;
+    const ranges = isOwn ? undefined : await rangesToMerge(image, from, this.sizeBytes);
     this.#requireOpen();
     await writer.changeBitmaps((parts) => judgeMerge(parts, name, from, ranges));
   }

@@ -122,16 +122,22 @@ export async function judgeMerge(
   const clusterSize = parts.header.info.clusterSizeBytes;
   return async (all) => {
     const { store, maxMetadataBytes } = all;
-    await writeFlags(store, target, target.flags | bitmapFlags.inUse);
-    await store.host.flush();
     const pages = new DirtyPages(target, clusterSize);
+    let isMarked = false;
+    // The target is marked as late as can be: as long as memory suffices, a source that fails costs nothing.
+    const storeMarked = async (): Promise<void> => {
+      if (!isMarked) await writeFlags(store, target, target.flags | bitmapFlags.inUse);
+      if (!isMarked) await store.host.flush();
+      isMarked = true;
+      await storePages(all, pages);
+    };
     for await (const { start, length } of source) {
       for (let at = start; at < start + length; ) {
         at = pages.mark(at, start + length);
-        if (pages.sizeBytes > maxMetadataBytes / 4) await storePages(all, pages);
+        if (pages.sizeBytes > maxMetadataBytes / 4) await storeMarked();
       }
     }
-    await storePages(all, pages);
+    await storeMarked();
     await writeFlags(store, target, target.flags);
     await store.host.flush();
   };

@@ -78,6 +78,7 @@ export class SourceReader {
   readonly source: RandomAccess;
   #signal: AbortSignal | undefined;
   #sizeBytes: number;
+  #touchedEnd = 0;
 
   private constructor(source: RandomAccess, sizeBytes: number, signal: AbortSignal | undefined) {
     this.source = source;
@@ -106,6 +107,19 @@ export class SourceReader {
     return this.#sizeBytes;
   }
 
+  /**
+   * The first byte behind all that the file has ever had, also from a write that failed in the middle: from there on are
+   * zeros.
+   */
+  get freshFrom(): number {
+    return Math.max(this.#sizeBytes, this.#touchedEnd);
+  }
+
+  /** Ends work that the caller has given up. */
+  throwIfAborted(): void {
+    throwIfAborted(this.#signal);
+  }
+
   /** Does work that has to be done also when the caller has given up: it ends what was begun. */
   async regardless<Value>(work: () => Promise<Value>): Promise<Value> {
     const signal = this.#signal;
@@ -117,6 +131,11 @@ export class SourceReader {
     }
   }
 
+  /** Told before a write that it may reach this far. */
+  mayTouch(end: number): void {
+    this.#touchedEnd = Math.max(this.#touchedEnd, end);
+  }
+
   /** Told after a write: the file reaches at least this far. */
   grewTo(sizeBytes: number): void {
     this.#sizeBytes = Math.max(this.#sizeBytes, sizeBytes);
@@ -125,6 +144,7 @@ export class SourceReader {
   /** Told after the file was cut. */
   wasCutTo(sizeBytes: number): void {
     this.#sizeBytes = sizeBytes;
+    this.#touchedEnd = 0;
   }
 
   /** Reads what the file has of a range: all of it, or up to the file's end. Asks the storage even when that is nothing. */

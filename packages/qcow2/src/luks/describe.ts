@@ -41,7 +41,10 @@ export async function describeLuks(
   range: FileRange | undefined,
 ): Promise<LuksDescription> {
   const { bytes, base } = await readLuksHeader(reader, range);
-  const header = parseLuksHeader(bytes, base, { maxIterations: Number.POSITIVE_INFINITY });
+  const header = parseLuksHeader(bytes, base, {
+    maxIterations: Number.POSITIVE_INFINITY,
+    maxTotalIterations: Number.POSITIVE_INFINITY,
+  });
   const { cipherName, cipherMode, hashName, keyBytes, uuid, digestIterations } = header;
   const active = new Map(header.slots.map((slot) => [slot.index, slot]));
   return {

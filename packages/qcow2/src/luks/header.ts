@@ -64,10 +64,18 @@ export interface LuksHeader {
 export interface LuksLimits {
   /** Rounds of PBKDF2 for one slot or the digest; a round costs a fraction of a microsecond. */
   readonly maxIterations: number;
+  /** Rounds for trying all slots, each with the digest. */
+  readonly maxTotalIterations: number;
 }
 
-/** 50 million rounds: above what qemu-img and cryptsetup choose on fast machines, some 20 s on a slow one. */
-const defaultLuksLimits: LuksLimits = { maxIterations: 50_000_000 };
+/**
+ * 50 million rounds: above what qemu-img and cryptsetup choose on fast machines, some 20 s on a slow one. For eight slots
+ * that nobody made in vain four times as many are enough.
+ */
+const defaultLuksLimits: LuksLimits = {
+  maxIterations: 50_000_000,
+  maxTotalIterations: 200_000_000,
+};
 
 /**
  * Reads a LUKS1 header.
@@ -95,6 +103,15 @@ export function parseLuksHeader(
   const keyBytes = view.getUint32(108);
   if (keyBytes < 16 || keyBytes > 64) invalid(`a volume key of ${keyBytes} bytes`, base + 108);
   const digestIterations = iterationsAt(view, 164, base, limits);
+  const slots = parseSlots(bytes, view, base, limits);
+  const total = slots.reduce((sum, { iterations }) => sum + iterations + digestIterations, 0);
+  if (total > limits.maxTotalIterations) {
+    throw tooManyRounds(
+      `${total} key derivation rounds for its slots`,
+      limits.maxTotalIterations,
+      base,
+    );
+  }
   return {
     cipherName: textAt(bytes, 8, 32, base),
     cipherMode: textAt(bytes, 40, 32, base),
@@ -104,7 +121,7 @@ export function parseLuksHeader(
     digestSalt: bytes.slice(132, 164),
     digestIterations,
     uuid: textAt(bytes, 168, 40, base),
-    slots: parseSlots(bytes, view, base, limits),
+    slots,
     slotOffsets: Array.from(
       { length: slotCount },
       (_, index) => view.getUint32(slotsOffset + index * slotBytes + 40) * 512,
@@ -145,10 +162,15 @@ function iterationsAt(view: DataView, offset: number, base: number, limits: Luks
   const iterations = view.getUint32(offset);
   if (iterations === 0) invalid("no key derivation rounds", base + offset);
   if (iterations <= limits.maxIterations) return iterations;
-  throw new Qcow2Error({
+  const rounds = `${iterations} key derivation rounds`;
+  throw tooManyRounds(rounds, limits.maxIterations, base + offset);
+}
+
+function tooManyRounds(rounds: string, limit: number, offset: number): Qcow2Error {
+  return new Qcow2Error({
     code: "QCOW2_LUKS_LIMIT",
-    message: `cannot unlock the image: ${iterations} key derivation rounds are over the limit of ${limits.maxIterations}`,
-    offset: base + offset,
+    message: `cannot unlock the image: ${rounds} are over the limit of ${limit}`,
+    offset,
     structure: "encryption header",
   });
 }

@@ -20,13 +20,14 @@ export async function openLuks(
 ): Promise<SectorCipher> {
   const { bytes, base, lengthBytes } = await readLuksHeader(reader, range);
   const header = parseLuksHeader(bytes, base);
-  return unlockLuks(header, toNameBytes(passphrase), async (offset, length) => {
+  const read = async (offset: number, length: number): Promise<Uint8Array> => {
     if (offset + length > lengthBytes) {
       throw invalid(`key material at byte ${offset} is outside of its ${lengthBytes} bytes`, base);
     }
     const material = await reader.readExactly(base + offset, length, "encryption header");
     return material.slice();
-  });
+  };
+  return unlockLuks(header, toNameBytes(passphrase), read, () => reader.throwIfAborted());
 }
 
 /** The bytes of an image's LUKS header, and how much room it has for key material. */

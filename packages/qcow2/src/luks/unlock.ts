@@ -6,17 +6,17 @@ import { cbcCipher, essivIv, plainIv, type SectorCipher, xtsCipher } from "./sec
 export type ReadLuksArea = (offset: number, length: number) => Promise<Uint8Array>;
 
 /** Hash names of LUKS and what WebCrypto calls them. */
-const hashes: Readonly<Record<string, string>> = {
-  sha1: "SHA-1",
-  sha256: "SHA-256",
-  sha384: "SHA-384",
-  sha512: "SHA-512",
-};
+const hashes: ReadonlyMap<string, string> = new Map([
+  ["sha1", "SHA-1"],
+  ["sha256", "SHA-256"],
+  ["sha384", "SHA-384"],
+  ["sha512", "SHA-512"],
+]);
 
 /**
  * Finds the volume key with a passphrase and returns the cipher of the image's clusters.
  *
- * Tries the slots in order. Uses WebCrypto for the key derivation, so it runs in browsers too.
+ * Tries the slots in order, and looks before each derivation whether that is still wanted. Uses WebCrypto for the key derivation, so it runs in browsers too.
  *
  * @throws Qcow2Error `QCOW2_PASSPHRASE_WRONG` (auth) when no slot opens, `QCOW2_UNSUPPORTED_ENCRYPTION` naming the cipher,
  *   mode or hash that cannot be had, and what `read` throws.
@@ -25,13 +25,16 @@ export async function unlockLuks(
   header: LuksHeader,
   passphrase: Uint8Array,
   read: ReadLuksArea,
+  throwIfAborted: () => void = () => {},
 ): Promise<SectorCipher> {
-  const hash = hashes[header.hashName] ?? unsupported(`the hash ${header.hashName}`);
+  const hash = hashes.get(header.hashName) ?? unsupported(`the hash ${header.hashName}`);
   // Made once with zeros, so that an unsupported cipher is refused before the costly derivation.
   await cipherOf(header, new Uint8Array(header.keyBytes));
   for (const slot of header.slots) {
+    throwIfAborted();
     const slotKey = await deriveKey(passphrase, slot.salt, slot.iterations, header.keyBytes, hash);
     const volumeKey = await openSlot(header, slot, slotKey, hash, read);
+    throwIfAborted();
     if (await isVolumeKey(header, volumeKey, hash)) return cipherOf(header, volumeKey);
   }
   throw new Qcow2Error({

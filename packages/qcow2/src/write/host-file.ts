@@ -11,7 +11,6 @@ export class HostFile {
   readonly #onOverlap: (error: Qcow2Error) => Promise<void>;
   #failure: Qcow2Error | undefined;
   #isStable = true;
-  #touchedEnd = 0;
 
   /**
    * @param metadata - What must not be overwritten; `undefined` for an external data file, which holds none.
@@ -33,9 +32,9 @@ export class HostFile {
     return this.#reader.sizeBytes;
   }
 
-  /** The first byte behind all that was ever written, also by a write that failed in the middle: from there on are zeros. */
+  /** From where on the file has nothing but zeros; see {@link SourceReader.freshFrom}. */
   get freshFrom(): number {
-    return Math.max(this.sizeBytes, this.#touchedEnd);
+    return this.#reader.freshFrom;
   }
 
   /** Whether nothing is written any more, because of an overlap or a failed flush. */
@@ -50,7 +49,7 @@ export class HostFile {
       this.#metadata?.requireOwn(offset, bytes.byteLength, structure);
     });
     this.#isStable = false;
-    this.#touchedEnd = Math.max(this.#touchedEnd, offset + bytes.byteLength);
+    this.#reader.mayTouch(offset + bytes.byteLength);
     try {
       await this.#source.write(offset, bytes);
     } catch (cause) {
@@ -103,9 +102,7 @@ export class HostFile {
       throw toSourceError(cause, `set the size of the image to ${sizeBytes} bytes`);
     }
     this.#isStable = false;
-    if (!this.#source.truncate) return;
-    this.#touchedEnd = 0;
-    this.#reader.wasCutTo(sizeBytes);
+    if (this.#source.truncate) this.#reader.wasCutTo(sizeBytes);
   }
 
   /** Runs a check; when it finds an overlap the image is marked and nothing more is written. */

@@ -91,3 +91,26 @@ it("a bitmap is not merged into an image that was closed meanwhile", async () =>
   const { findings } = await checkImage(one);
   expect(findings).toEqual([]);
 });
+
+it("a bitmap is merged from an open snapshot of the image itself as from the image", async () => {
+  const file = await imageWith("one", "two");
+  await using image = await openImage(file, { mode: "rw" });
+  await image.clearBitmap("one");
+  const { id } = await image.createSnapshot("now", { date: new Date(0) });
+  await image.mergeBitmap("one", "two", { image: await image.openSnapshot(id) });
+  expect(await marked(image, "one")).toEqual([2 ** 20]);
+});
+
+it("bitmaps that are merged into each other at the same time stay usable", async () => {
+  const files = [await imageWith("one"), await imageWith("one")] as const;
+  await using first = await openImage(files[0], { mode: "rw" });
+  await using second = await openImage(files[1], { mode: "rw" });
+  await Promise.allSettled([
+    first.mergeBitmap("one", "one", { image: second }),
+    second.mergeBitmap("one", "one", { image: first }),
+  ]);
+  for (const image of [first, second]) {
+    expect(await image.bitmaps()).toMatchObject([{ name: "one", isInUse: false }]);
+    expect(await marked(image, "one")).toEqual([2 ** 20]);
+  }
+});

@@ -54,8 +54,46 @@ describe("a LUKS header", () => {
     expect(parseLuksHeader(bytes, 0).cipherMode).toBe("x".repeat(32));
   });
 
+  it("may not ask for more rounds with all its slots than anybody would wait for", () => {
+    const withRounds = (rounds: number): Uint8Array =>
+      headerWith((view, base) => {
+        view.setUint32(base + 164, 1000);
+        for (let index = 0; index < 8; index++) {
+          view.setUint32(base + slot + index * 48, 0x00ac71f3);
+          view.setUint32(base + slot + index * 48 + 4, rounds);
+          view.setUint32(base + slot + index * 48 + 44, 4000);
+        }
+      });
+    expect(parseLuksHeader(withRounds(24_999_000), 0).slots).toHaveLength(8);
+    expect(() => parseLuksHeader(withRounds(24_999_001), 1000)).toThrow(
+      expect.objectContaining({ code: "QCOW2_LUKS_LIMIT", offset: 1000 }),
+    );
+  });
+
+  it("is not tried any further once the caller has given up", async () => {
+    const header = parseLuksHeader(
+      headerWith(() => {}),
+      0,
+    );
+    const [first] = header.slots;
+    if (first === undefined) throw new Error("it has a slot");
+    let looks = 0;
+    const unlocking = unlockLuks(
+      { ...header, slots: [first, first, first] },
+      new Uint8Array(8),
+      async (_, length) => new Uint8Array(length),
+      () => {
+        if (++looks === 4) throw new Error("given up");
+      },
+    );
+    await expect(unlocking).rejects.toThrow("given up");
+    expect(looks).toBe(4);
+  });
+
   it.each([
     ["hash", 72, "whirlpool", "the hash whirlpool"],
+    ["hash that objects have", 72, "constructor", "the hash constructor"],
+    ["hash that all objects have", 72, "__proto__", "the hash __proto__"],
     ["cipher", 8, "twofish", "the cipher twofish"],
     ["mode", 40, "ctr-plain64", "aes-ctr-plain64"],
     ["mode without a vector", 40, "xts", "aes-xts"],
