@@ -107,6 +107,25 @@ export function annotationsFor(name: string): Readonly<Record<string, string>> {
   return { ...reference, [nameAnnotations.image]: name };
 }
 
+/**
+ * An entry that loses a name, or nothing when that was its only one. A tag that is only the end of the full name, as other
+ * tools write it, is no name of its own: `example.com/a:v1` with `v1` is gone without the former, and not without the
+ * latter.
+ */
+export function withoutName(entry: Descriptor, name: string): readonly Descriptor[] {
+  if (!namesOf(entry).includes(name)) return [entry];
+  const { annotations = {} } = entry;
+  const { image, reference } = nameAnnotations;
+  const full = annotations[image];
+  const tag = annotations[reference];
+  const lost = full === name ? image : reference;
+  const other = lost === image ? tag : full;
+  const isPart = lost === image && tag !== undefined && name.endsWith(`:${tag}`);
+  if (other === undefined || other === name || isPart) return [];
+  const { [lost]: _lost, ...rest } = annotations;
+  return [{ ...entry, annotations: rest }];
+}
+
 async function readSmallFile(
   directory: string,
   name: string,

@@ -31,6 +31,7 @@ import {
   checkMarker,
   namesOf,
   readIndexFile,
+  withoutName,
   writeIndexFile,
 } from "./index-file.ts";
 import { ingestBlob } from "./ingest.ts";
@@ -199,7 +200,7 @@ export class OciLayout implements Target, GraphTarget {
       annotations: { ...descriptor.annotations, ...annotationsFor(reference) },
     };
     await this.#changeIndex(
-      (manifests) => [...manifests.filter((old) => !namesOf(old).includes(reference)), entry],
+      (manifests) => [...manifests.flatMap((old) => withoutName(old, reference)), entry],
       options.signal,
     );
   }
@@ -208,9 +209,8 @@ export class OciLayout implements Target, GraphTarget {
   async untag(reference: string, options: OperationOptions = {}): Promise<boolean> {
     let isFound = false;
     await this.#changeIndex((manifests) => {
-      const rest = manifests.filter((entry) => !namesOf(entry).includes(reference));
-      isFound = rest.length < manifests.length;
-      return rest;
+      isFound = manifests.some((entry) => namesOf(entry).includes(reference));
+      return manifests.flatMap((entry) => withoutName(entry, reference));
     }, options.signal);
     return isFound;
   }
