@@ -7,9 +7,9 @@ import type { FetchedManifest, OperationOptions } from "../content/target.ts";
 import { OrasError } from "../errors.ts";
 import type { RegistryClient, RegistryRequest } from "../transport/client.ts";
 import { checkStored } from "./check-stored.ts";
-import { fetchManifest } from "./manifests.ts";
+import { acceptedManifests, fetchManifest } from "./manifests.ts";
 import { manifestPath } from "./paths.ts";
-import { changeFallbackIndex, fallbackTag } from "./referrers.ts";
+import { changeFallbackIndex, type FallbackChange, fallbackTag } from "./referrers.ts";
 
 /** What all requests to a repository share. */
 export type RepositoryRequest = Pick<
@@ -72,8 +72,7 @@ export class ManifestStore {
     const referrer = describeReferrer(descriptor, bytes);
     if (referrer === undefined || response.header("oci-subject") !== undefined) return;
     const { subject, entry } = referrer;
-    const entries = await this.fallbackEntries(subject.digest, options);
-    await this.#putFallback(subject.digest, changeFallbackIndex(entries, { add: entry }), options);
+    await this.#changeFallback(subject.digest, { add: entry }, options);
   }
 
   /** Takes a deleted manifest out of its subject's fallback list. */
@@ -83,10 +82,7 @@ export class ManifestStore {
   ): Promise<void> {
     if (referrer === undefined) return;
     const { subject, entry } = referrer;
-    const entries = await this.fallbackEntries(subject.digest, options);
-    if (!entries.some(({ digest }) => digest === entry.digest)) return;
-    const bytes = changeFallbackIndex(entries, { remove: entry.digest });
-    await this.#putFallback(subject.digest, bytes, options);
+    await this.#changeFallback(subject.digest, { remove: entry.digest }, options);
   }
 
   /** The fallback list of a subject's referrers; no such tag is an empty one. */
@@ -109,7 +105,71 @@ export class ManifestStore {
     });
   }
 
-  async #putFallback(subject: Digest, bytes: Uint8Array, options: OperationOptions): Promise<void> {
-    await this.put(describe(mediaTypes.ociIndex, bytes), bytes, fallbackTag(subject), options);
+  /**
+   * Changes a list that others change too, and that the registry does not lock: one change at a time in this client, and
+   * each is looked at afterwards, because another client may have put a list without it meanwhile.
+   */
+  async #changeFallback(
+    subject: Digest,
+    change: FallbackChange,
+    options: OperationOptions,
+  ): Promise<void> {
+    const counter = this.#client.retryCounter();
+    await this.#client.inTurn(`${this.#fullName} ${subject}`, async () => {
+      for (let isFirst = true; ; isFirst = false) {
+        const entries = await this.fallbackEntries(subject, options);
+        const isListed = entries.some(
+          ({ digest }) => digest === (change.add?.digest ?? change.remove),
+        );
+        if (isListed === (change.add !== undefined)) return;
+        if (!isFirst) await this.#client.waitForRetry(counter, lost(subject), options.signal);
+        await this.#putFallback(subject, entries, change, options);
+      }
+    });
   }
+
+  /** Entries whose manifests are gone make some registries refuse a list; they are left out then. */
+  async #putFallback(
+    subject: Digest,
+    entries: readonly Descriptor[],
+    change: FallbackChange,
+    options: OperationOptions,
+  ): Promise<void> {
+    const put = async (manifests: readonly Descriptor[]): Promise<void> => {
+      const bytes = changeFallbackIndex(manifests, change);
+      await this.put(describe(mediaTypes.ociIndex, bytes), bytes, fallbackTag(subject), options);
+    };
+    try {
+      await put(entries);
+    } catch (error) {
+      const status = error instanceof OrasError ? error.details["status"] : undefined;
+      if (status !== 400 && status !== 404) throw error;
+      const present: Descriptor[] = [];
+      for (const entry of entries)
+        if (await this.#isThere(entry.digest, options)) present.push(entry);
+      if (present.length === entries.length) throw error;
+      await put(present);
+    }
+  }
+
+  async #isThere(digest: Digest, options: OperationOptions): Promise<boolean> {
+    const response = await this.#client.request({
+      ...this.#common(options),
+      method: "HEAD",
+      target: manifestPath(this.#name, digest),
+      headers: { accept: acceptedManifests },
+      expect: [200, 404],
+      what: `look for ${digest} in ${this.#fullName}`,
+    });
+    response.discard();
+    return response.status === 200;
+  }
+}
+
+function lost(subject: Digest): OrasError {
+  return new OrasError({
+    code: "ORAS_BAD_RESPONSE",
+    message: `cannot keep the list of what is attached to ${subject}: others change it all the time`,
+    retryable: true,
+  });
 }

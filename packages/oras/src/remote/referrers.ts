@@ -13,10 +13,18 @@ export function fallbackTag(subject: Digest): string {
   return `${digestAlgorithm(subject).slice(0, 32)}-${digestHex(subject).slice(0, 64)}`;
 }
 
+/** What happens to a list. */
+export interface FallbackChange {
+  /** An entry that comes. */
+  readonly add?: Descriptor;
+  /** The digest of an entry that goes. */
+  readonly remove?: Digest;
+}
+
 /** An index with an entry added, or taken away. */
 export function changeFallbackIndex(
   manifests: readonly Descriptor[],
-  change: { readonly add?: Descriptor; readonly remove?: Digest },
+  change: FallbackChange,
 ): Uint8Array {
   const gone = change.add?.digest ?? change.remove;
   const rest = manifests.filter(({ digest }) => digest !== gone);

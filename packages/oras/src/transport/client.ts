@@ -75,6 +75,7 @@ export class RegistryClient implements AsyncDisposable {
   readonly #connections: Connections;
   readonly #authenticator: Authenticator;
   readonly #holds: Holds;
+  readonly #turns: Map<string, Promise<unknown>> = new Map();
 
   constructor(options: RegistryClientOptions = {}) {
     this.#options = options;
@@ -139,6 +140,21 @@ export class RegistryClient implements AsyncDisposable {
     await counter.next(failure, parseRetryAfter(text, this.#pacing.now()), signal, () =>
       this.#options.onRetry?.(failure),
     );
+  }
+
+  /** Does work alone among all work of this client with the same key, in the order of the calls. */
+  async inTurn<T>(key: string, work: () => Promise<T>): Promise<T> {
+    const before = this.#turns.get(key);
+    const running = (async () => {
+      await before?.catch(() => {});
+      return work();
+    })();
+    this.#turns.set(key, running);
+    try {
+      return await running;
+    } finally {
+      if (this.#turns.get(key) === running) this.#turns.delete(key);
+    }
   }
 
   /** Closes all connections; requests that wait for a host's patience end with `ORAS_ABORTED`. */
