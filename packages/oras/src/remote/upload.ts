@@ -35,12 +35,13 @@ interface Session {
  */
 export async function uploadBlob(client: RegistryClient, upload: UploadRequest): Promise<void> {
   const counter = client.retryCounter();
+  const progress = { mostBytes: 0 };
   for (;;) {
     const session = await startSession(client, upload);
     if (session === "mounted") return;
     try {
       if (upload.descriptor.size <= upload.chunkBytes) await putWhole(client, upload, session);
-      else await putChunks(client, upload, session, counter);
+      else await putChunks(client, upload, session, counter, progress);
       return;
     } catch (error) {
       if (!(error instanceof OrasError)) throw error;
@@ -103,6 +104,8 @@ async function putChunks(
   upload: UploadRequest,
   session: Session,
   counter: RetryCounter,
+  /** The most bytes of the blob that the registry has taken in any session: sending them again is no progress. */
+  progress: { mostBytes: number },
 ): Promise<void> {
   const { request, descriptor } = upload;
   const chunkBytes = Math.max(upload.chunkBytes, session.minChunkBytes);
@@ -117,7 +120,10 @@ async function putChunks(
       offset = checkReceived(response, receivedBytes(response) ?? end, end);
       if (offset <= mostBytes) throw notAdvanced(response, offset);
       mostBytes = offset;
-      counter.reset();
+      if (offset > progress.mostBytes) {
+        progress.mostBytes = offset;
+        counter.reset();
+      }
     } catch (error) {
       if (!(error instanceof OrasError)) throw error;
       const isOutOfStep = error.details["status"] === 416;
