@@ -1,7 +1,6 @@
 import { OrasError } from "../errors.ts";
 import { throwIfAborted } from "../transport/pacing.ts";
 import type { Descriptor } from "./descriptor.ts";
-import type { Digest } from "./digest.ts";
 import { fetchBytesOnce } from "./fetch-bytes.ts";
 import { maxManifestBytes, parseManifest, successorsOf } from "./manifest.ts";
 import { hasSuccessors } from "./media-types.ts";
@@ -99,7 +98,8 @@ class GraphCopy {
   readonly #source: ReadonlyStorage;
   readonly #destination: CopyDestination;
   readonly #options: CopyOptions;
-  readonly #started: Map<Digest, Promise<void>> = new Map();
+  /** By digest, and by whether it is a manifest: an index may list one digest as both, and then only one leads on. */
+  readonly #started: Map<string, Promise<void>> = new Map();
 
   constructor(source: ReadonlyStorage, destination: CopyDestination, options: CopyOptions) {
     this.#source = source;
@@ -108,12 +108,14 @@ class GraphCopy {
   }
 
   copy(descriptor: Descriptor, depth: number, bytes?: Uint8Array): Promise<void> {
-    const known = this.#started.get(descriptor.digest);
+    const isManifest = hasSuccessors(descriptor.mediaType);
+    const key = `${descriptor.digest} ${isManifest}`;
+    const known = this.#started.get(key);
     if (known !== undefined) return known;
-    const work = hasSuccessors(descriptor.mediaType)
+    const work = isManifest
       ? this.#copyManifest(descriptor, depth, bytes)
       : this.#copyBlob(descriptor);
-    this.#started.set(descriptor.digest, work);
+    this.#started.set(key, work);
     return work;
   }
 

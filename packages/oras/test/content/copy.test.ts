@@ -1,8 +1,36 @@
-import { bytesSource, copy, copyGraph, type Descriptor, MemoryTarget, mediaTypes } from "@box/oras";
+import {
+  bytesSource,
+  copy,
+  copyGraph,
+  type Descriptor,
+  describe as describeContent,
+  MemoryTarget,
+  mediaTypes,
+} from "@box/oras";
 import { drain } from "@box/test-support";
 import { describe, expect, test } from "vitest";
 import { expectCode } from "../expect-code.ts";
 import { add, encodeJson, sampleImage } from "../sample-image.ts";
+
+test("an index that lists one digest as a blob and as a manifest is copied with all below it", async () => {
+  const source = new MemoryTarget();
+  const { target, root } = await sampleImage();
+  await copy(target, "v1", source);
+  const opaque = { ...root, mediaType: "application/octet-stream" };
+  for (const manifests of [
+    [opaque, root],
+    [root, opaque],
+  ]) {
+    const index = { schemaVersion: 2, mediaType: mediaTypes.ociIndex, manifests };
+    const bytes = Buffer.from(JSON.stringify(index));
+    const descriptor = describeContent(mediaTypes.ociIndex, bytes);
+    await source.push(descriptor, bytesSource(bytes));
+    const destination = new MemoryTarget();
+    await copyGraph(source, descriptor, destination);
+    const { layers, config } = JSON.parse(Buffer.from(await drain(source.fetch(root))).toString());
+    for (const one of [...layers, config]) expect(await destination.exists(one)).toBe(true);
+  }
+});
 
 describe("copy", () => {
   test("brings a whole image and its tag, and tells about each part", async () => {
