@@ -1,6 +1,6 @@
-import { realpath } from "node:fs/promises";
+import { lstat, realpath } from "node:fs/promises";
 import { basename, dirname, join, resolve, sep } from "node:path";
-import { createFileDurably, ensureDirectory, openFile } from "@box/io/node";
+import { createFileDurably, ensureDirectory, errnoOf, openFile, toIoError } from "@box/io/node";
 import { type CopyEvent, fetchManifestBytes } from "../content/copy.ts";
 import type { Descriptor } from "../content/descriptor.ts";
 import { Digester } from "../content/digest.ts";
@@ -57,6 +57,7 @@ export async function pushFiles(
   options: TransferFilesOptions = {},
 ): Promise<readonly Descriptor[]> {
   const descriptors: Descriptor[] = [];
+  requireDistinct(files.map(({ path, title }) => title ?? basename(path)));
   for (const file of files) {
     const descriptor = await describeFile(file, options);
     await target.push(descriptor, fileSource(file.path, descriptor, options), options);
@@ -91,8 +92,10 @@ export async function pullFiles(
     const title = descriptor.annotations?.[titleAnnotation];
     return title === undefined ? [] : [{ descriptor, title: requireSafe(title) }];
   });
+  requireDistinct(named.map(({ title }) => title));
   await ensureDirectory(directory, { mode: 0o755 });
   const base = await realpath(directory);
+  for (const { title } of named) await requireWayInside(base, title);
   const pulled: PulledFile[] = [];
   for (const { descriptor, title } of named) {
     const path = join(base, title);
@@ -179,9 +182,38 @@ function requireSafe(title: string): string {
   throw unsafe(title, "it is no plain relative path");
 }
 
+function requireDistinct(titles: readonly string[]): void {
+  const twice = titles.find((title, at) => titles.indexOf(title) !== at);
+  if (twice !== undefined) throw unsafe(twice, "two files have it");
+}
+
+/** Judges the folders on a file's way that are there, before any is made. */
+async function requireWayInside(base: string, title: string): Promise<void> {
+  const parts = title.split("/");
+  for (let count = 1; count < parts.length; count++) {
+    const folder = join(base, ...parts.slice(0, count));
+    if (!(await isThere(folder))) return;
+    await requireInside(base, join(folder, "x"), title);
+  }
+}
+
+async function isThere(path: string): Promise<boolean> {
+  try {
+    await lstat(path);
+    return true;
+  } catch (error) {
+    if (errnoOf(error) === "ENOENT") return false;
+    throw toIoError(error, { action: "cannot look at", path });
+  }
+}
+
 /** A link on the way must not lead elsewhere either. */
 async function requireInside(base: string, path: string, title: string): Promise<void> {
-  const folder = await realpath(dirname(path));
+  const folder = await realpath(dirname(path)).catch((error: unknown) => {
+    // A link that leads nowhere yet.
+    if (errnoOf(error) === "ENOENT") throw unsafe(title, "a link on its way leads nowhere");
+    throw toIoError(error, { action: "cannot look at", path: dirname(path) });
+  });
   if (folder === base || folder.startsWith(base.endsWith(sep) ? base : base + sep)) return;
   throw unsafe(title, `it leads out of ${resolve(base)}`);
 }

@@ -2,7 +2,10 @@ import { mkdir, readdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import {
   attach,
+  bytesSource,
   copy,
+  type Descriptor,
+  describe as describeContent,
   discover,
   extendedCopy,
   MemoryTarget,
@@ -30,6 +33,46 @@ async function artifactWithTitles(...titles: readonly string[]): Promise<MemoryT
   await target.tag(await pack(target, { artifactType, layers }), "v1");
   return target;
 }
+
+describe("names of files", () => {
+  async function artifact(...titles: readonly string[]): Promise<MemoryTarget> {
+    const target = new MemoryTarget();
+    const layers: Descriptor[] = [];
+    for (const [count, title] of titles.entries()) {
+      const bytes = Buffer.from(`file ${count}`);
+      const annotations = { "org.opencontainers.image.title": title };
+      const layer = { ...describeContent("text/plain", bytes), annotations };
+      await target.push(layer, bytesSource(bytes));
+      layers.push(layer);
+    }
+    await target.tag(await pack(target, { artifactType: "application/x", layers }), "v1");
+    return target;
+  }
+
+  test("that lead out by a link are refused before a file or a folder is made", async () => {
+    const folder = await temporaryFolder();
+    const [out, elsewhere] = [join(folder, "out"), join(folder, "elsewhere")];
+    await mkdir(out);
+    await mkdir(elsewhere);
+    await symlink("../elsewhere", join(out, "link"));
+    await symlink("../nowhere", join(out, "loose"));
+    for (const title of ["link/made/by/us/f", "link/f", "loose/f"]) {
+      const target = await artifact("first", "sub/second", title);
+      await expectCode(pullFiles(target, "v1", out), "OCI_UNSAFE_NAME");
+    }
+    expect(await readdir(elsewhere)).toEqual([]);
+    expect((await readdir(out)).sort()).toEqual(["link", "loose"]);
+  });
+
+  test("that two files have are refused, pushed or pulled", async () => {
+    const folder = await temporaryFolder();
+    const target = await artifact("a", "b", "a");
+    await expectCode(pullFiles(target, "v1", folder, { overwrite: true }), "OCI_UNSAFE_NAME");
+    expect(await readdir(folder)).toEqual([]);
+    const files = [{ path: "x/a" }, { path: "y/a" }];
+    await expectCode(pushFiles(new MemoryTarget(), files), "OCI_UNSAFE_NAME");
+  });
+});
 
 describe("files of an artifact", () => {
   test("are pushed with their names and types, and pulled with the same bytes", async () => {
