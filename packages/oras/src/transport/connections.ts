@@ -1,6 +1,6 @@
 import { lookup as systemLookup } from "node:dns";
 import type { LookupFunction } from "node:net";
-import type { buildConnector, Dispatcher } from "undici";
+import type { buildConnector, Dispatcher, Pool } from "undici";
 import { OrasError } from "../errors.ts";
 import { type HostOptions, isLoopback } from "./endpoint.ts";
 import { guardLookup, tooFarIn } from "./guard-lookup.ts";
@@ -92,7 +92,7 @@ export class Connections {
   }
 
   async #create(host: HostOptions, isDirect: boolean, limit?: NetworkZone): Promise<Dispatcher> {
-    const { Agent, EnvHttpProxyAgent, buildConnector } = await loadHttp();
+    const { Agent, EnvHttpProxyAgent, Pool, buildConnector } = await loadHttp();
     const options = this.#options;
     const timeout = options.connectTimeoutMs ?? 10_000;
     const tls = {
@@ -123,6 +123,11 @@ export class Connections {
       connectTimeout: timeout,
       requestTls: tls,
       proxyTls: await trust(options.ca),
+      // Otherwise the library's own limits hold for what the proxy says about a tunnel.
+      clientFactory: (origin, given) => {
+        const { headersTimeout } = shared;
+        return throughProxy(new Pool(origin, { ...given, headersTimeout }), origin);
+      },
     });
   }
 
@@ -140,6 +145,28 @@ export class Connections {
     const known = this.#zones.get(hostname);
     if (known === undefined || isWithin(zone, known)) this.#zones.set(hostname, zone);
   }
+}
+
+/** Failures on the way to a proxy and of tunnels are the proxy's. */
+function throughProxy(pool: Pool, { host }: URL): Dispatcher {
+  const connect = pool.connect.bind(pool) as (options: unknown) => Promise<unknown>;
+  const typed = async (options: { readonly path: string }): Promise<unknown> => {
+    try {
+      return await connect(options);
+    } catch (cause) {
+      const { code, message } = cause as NodeJS.ErrnoException;
+      // The library tells these apart by itself.
+      if (/CERT|TLS|SELF_SIGNED|UNABLE_TO_/.test(code ?? "")) throw cause;
+      throw new OrasError({
+        code: "ORAS_PROXY",
+        message: `cannot reach ${options.path} through the proxy ${host}: ${message || code}`,
+        details: { host: options.path, proxy: host, reason: code ?? "" },
+        retryable: true,
+        cause,
+      });
+    }
+  };
+  return Object.assign(pool, { connect: typed });
 }
 
 async function trust(...extra: readonly (string | undefined)[]): Promise<{ ca?: string[] }> {

@@ -1,5 +1,5 @@
 import { createServer as createHttps } from "node:https";
-import type { AddressInfo } from "node:net";
+import { type AddressInfo, createServer as createTcpServer, type Socket } from "node:net";
 import { RegistryClient, type RegistryClientOptions, RemoteRepository } from "@box/oras";
 import { scriptedServer, selfSigned } from "@box/test-support";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
@@ -60,9 +60,28 @@ describe("a proxy", () => {
     expect(proxy.seen).toHaveLength(2);
   });
 
-  test("that is not there is a failure of the network", async () => {
+  test("that is not there is ORAS_PROXY, which names it", async () => {
     const options = { proxy: { httpsProxy: "http://127.0.0.1:9" }, retry: { attempts: 2 } };
-    await expectCode(digestAt("registry.test", options), "ORAS_NETWORK");
+    const error = await expectCode(digestAt("registry.test", options), "ORAS_PROXY");
+    expect(error.message).toContain("registry.test:443 through the proxy 127.0.0.1:9");
+    expect(error.details).toMatchObject({ reason: "ECONNREFUSED" });
+  });
+
+  test("that never answers is given up after the time that a header may take", async () => {
+    const sockets: Socket[] = [];
+    const silent = createTcpServer((socket) => {
+      socket.on("error", () => {});
+      sockets.push(socket);
+    });
+    await new Promise<void>((done) => silent.listen(0, "127.0.0.1", done));
+    onTestFinished(() => {
+      for (const socket of sockets) socket.destroy();
+      silent.close();
+    });
+    const proxy = `http://127.0.0.1:${(silent.address() as AddressInfo).port}`;
+    const options = { proxy: { httpsProxy: proxy }, headersTimeoutMs: 300, retry: { attempts: 1 } };
+    const error = await expectCode(digestAt("registry.test", options), "ORAS_PROXY");
+    expect(error.details).toMatchObject({ reason: "UND_ERR_HEADERS_TIMEOUT" });
   });
 
   test("is left out for loopback and for the named exceptions", async () => {

@@ -1,9 +1,12 @@
+import type { ServerResponse } from "node:http";
+import { createServer } from "node:https";
 import {
   describe as describeContent,
+  type HostOptions,
   type RegistryClientOptions,
   RemoteRepository,
 } from "@box/oras";
-import { drain, type ScriptedServer, scriptedServer } from "@box/test-support";
+import { drain, listen, type ScriptedServer, scriptedServer, selfSigned } from "@box/test-support";
 import { describe, expect, test } from "vitest";
 import { expectCode } from "../expect-code.ts";
 import { noise } from "../sample-image.ts";
@@ -64,6 +67,23 @@ describe("a redirect", () => {
       return response.end();
     });
     expect(await pull(server)).toEqual(content);
+  });
+
+  test("is not trusted as the registry is", async () => {
+    const { cert, key } = selfSigned();
+    const content_ = (_request: unknown, response: ServerResponse) => response.end(content);
+    const cdn = `127.0.0.1:${await listen(createServer({ cert, key }, content_))}`;
+    const registry = createServer({ cert, key }, (_request, response) =>
+      response.writeHead(307, { location: `https://${cdn}/blob` }).end(),
+    );
+    const host = `127.0.0.1:${await listen(registry)}`;
+    const pullWith = (own: HostOptions, more: RegistryClientOptions = {}) => {
+      const client = testClient({ hosts: { [host]: own }, ...more });
+      return drain(new RemoteRepository(client, host, "app").fetch(blob));
+    };
+    await expectCode(pullWith({ scheme: "skip-verify" }), "ORAS_TLS");
+    await expectCode(pullWith({ scheme: "https", ca: cert }), "ORAS_TLS");
+    expect(await pullWith({ scheme: "https" }, { ca: cert })).toEqual(content);
   });
 
   test("that comes back to the origin does not get the credentials back", async () => {
