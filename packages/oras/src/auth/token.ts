@@ -2,6 +2,7 @@ import * as z from "zod";
 import { readAll } from "../content/verify.ts";
 import { OrasError } from "../errors.ts";
 import { parseJson } from "../json/parse-json.ts";
+import { decodeBody } from "../transport/decode-body.ts";
 import type { ExchangeRequest } from "../transport/exchange.ts";
 import type { RegistryLimits } from "../transport/registry-limits.ts";
 import type { RegistryResponse } from "../transport/response.ts";
@@ -110,7 +111,7 @@ async function readToken(
   what: string,
   { maxTokenBytes: maxBytes }: TokenRequest["limits"],
 ): Promise<Token> {
-  const bytes = await readAll(response.body, maxBytes, "the token server's reply");
+  const bytes = await readAll(decodeBody(response), maxBytes, "the token server's reply");
   const value = parseJson(bytes, { what: "the token server's reply", maxBytes });
   const parsed = tokenSchema.safeParse(value);
   const token = parsed.data?.token || parsed.data?.access_token;

@@ -2,10 +2,10 @@ import type { Descriptor } from "../content/descriptor.ts";
 import { wrongSize } from "../content/verify.ts";
 import { OrasError } from "../errors.ts";
 import type { RegistryClient, RegistryRequest } from "../transport/client.ts";
+import { decodeBody, isEncoded } from "../transport/decode-body.ts";
 import type { RetryCounter } from "../transport/pacing.ts";
 import type { RegistryResponse } from "../transport/response.ts";
 import { parseContentRange } from "./content-range.ts";
-import { decodeBody, isEncoded } from "./decode-body.ts";
 
 /** A blob to download. */
 export interface DownloadRequest {

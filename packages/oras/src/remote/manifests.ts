@@ -6,6 +6,7 @@ import type { FetchedManifest } from "../content/target.ts";
 import { readAll, wrongDigest } from "../content/verify.ts";
 import { OrasError } from "../errors.ts";
 import type { RegistryClient, RegistryRequest } from "../transport/client.ts";
+import { decodeBody, isEncoded } from "../transport/decode-body.ts";
 import type { RegistryResponse } from "../transport/response.ts";
 
 /** The manifest types that are asked for. */
@@ -44,7 +45,7 @@ export async function fetchManifest(
       counter,
     });
     try {
-      const bytes = await readAll(response.body, maxBytes, `the manifest ${reference}`);
+      const bytes = await readAll(decodeBody(response), maxBytes, `the manifest ${reference}`);
       checkLength(response, bytes, request);
       return { bytes, descriptor: judge(response, bytes, reference, isSecondTry) };
     } catch (error) {
@@ -100,7 +101,7 @@ function checkLength(
   request: ManifestRequest,
 ): void {
   const header = response.header("content-length");
-  if (header === undefined || response.header("content-encoding") !== undefined) return;
+  if (header === undefined || isEncoded(response)) return;
   if (Number(header) === bytes.byteLength) return;
   throw new OrasError({
     code: "ORAS_TRUNCATED",

@@ -3,7 +3,9 @@ import { readAll } from "../content/verify.ts";
 import { OrasError } from "../errors.ts";
 import { parseJson } from "../json/parse-json.ts";
 import type { RegistryClient, RegistryRequest } from "../transport/client.ts";
+import { decodeBody } from "../transport/decode-body.ts";
 import type { RegistryResponse } from "../transport/response.ts";
+import { parseLinks } from "./links.ts";
 
 /** A listing that comes in pages. */
 export interface PagesRequest<Page> {
@@ -37,7 +39,7 @@ export async function* readPages<Page>(
       response.discard();
       return;
     }
-    const bytes = await readAll(response.body, maxBytes, `a page to ${request.what}`);
+    const bytes = await readAll(decodeBody(response), maxBytes, `a page to ${request.what}`);
     const value = parseJson(bytes, { what: "a page of the list", maxBytes });
     const parsed = schema.safeParse(value);
     if (!parsed.success) throw badPage(request.what, "a page is malformed");
@@ -48,16 +50,12 @@ export async function* readPages<Page>(
 
 /** The target of `Link: <URL>; rel="next"` (RFC 8288), on the same origin. */
 function nextPage(response: RegistryResponse, url: URL, what: string): URL | undefined {
-  const header = response.header("link") ?? "";
-  const end = header.indexOf(">");
-  if (
-    !header.startsWith("<") ||
-    end < 0 ||
-    !/;\s*rel="?next"?/i.test(header.slice(end, end + 100))
-  ) {
-    return undefined;
-  }
-  const next = URL.parse(header.slice(1, end), url.href);
+  const link = response
+    .headerLines("link")
+    .flatMap(parseLinks)
+    .find(({ relations }) => relations.includes("next"));
+  if (link === undefined) return undefined;
+  const next = URL.parse(link.target, url.href);
   if (next === null || next.origin !== url.origin)
     throw badPage(what, "its next page is elsewhere");
   return next;

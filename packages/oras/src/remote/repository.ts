@@ -55,8 +55,8 @@ export class RemoteRepository implements Target, ReferenceFetcher, GraphTarget {
   readonly #client: RegistryClient;
   readonly #endpoint: Endpoint;
   readonly #manifests: ManifestStore;
-  /** Manifests pushed by digest, for the tag that mostly follows. */
-  readonly #pushed: Map<Digest, Uint8Array> = new Map();
+  /** The manifest that was pushed by digest last, for the tag that mostly follows. */
+  #pushed: { readonly digest: Digest; readonly bytes: Uint8Array } | undefined;
 
   /**
    * @param host - Host and port as in references.
@@ -152,7 +152,7 @@ export class RemoteRepository implements Target, ReferenceFetcher, GraphTarget {
       const { maxManifestBytes } = this.#client.limits;
       const bytes = await readAll(chunks, maxManifestBytes, `manifest ${descriptor.digest}`);
       await this.#manifests.put(descriptor, bytes, descriptor.digest, options);
-      this.#pushed.set(descriptor.digest, bytes);
+      this.#pushed = { digest: descriptor.digest, bytes };
       return;
     }
     const { mountFrom } = options;
@@ -180,9 +180,10 @@ export class RemoteRepository implements Target, ReferenceFetcher, GraphTarget {
     reference: string,
     options: OperationOptions = {},
   ): Promise<void> {
-    const bytes =
-      this.#pushed.get(descriptor.digest) ??
-      (await this.fetchReference(descriptor.digest, options)).bytes;
+    const { bytes } =
+      this.#pushed?.digest === descriptor.digest
+        ? this.#pushed
+        : await this.fetchReference(descriptor.digest, options);
     await this.#manifests.put(descriptor, bytes, reference, options);
   }
 

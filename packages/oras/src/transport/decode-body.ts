@@ -1,7 +1,7 @@
 import { pipeline, Readable } from "node:stream";
 import { createBrotliDecompress, createInflate, createUnzip } from "node:zlib";
 import { OrasError } from "../errors.ts";
-import type { RegistryResponse } from "../transport/response.ts";
+import type { RegistryResponse } from "./response.ts";
 
 /** Tells whether a body carries a content coding, although none was asked for. */
 export function isEncoded(response: RegistryResponse): boolean {

@@ -11,6 +11,8 @@ export interface RegistryResponse {
   readonly url: URL;
   /** The first value of a header, by lower-case name. */
   header(name: string): string | undefined;
+  /** All values of a header that may be sent several times, in their order. */
+  headerLines(name: string): readonly string[];
   /** The body as it was sent; failures are typed. Iterate once. */
   readonly body: AsyncIterable<Uint8Array>;
   /** Lets the body go unread. */
@@ -35,7 +37,8 @@ export function wrapResponse(
   return {
     status: data.statusCode,
     url: facts.url,
-    header: (name) => firstValue(data.headers[name]),
+    header: (name) => linesOf(data.headers[name])[0],
+    headerLines: (name) => linesOf(data.headers[name]),
     body: limitRate(typedBody(data, facts), facts.now, () => tooSlow(facts)),
     discard: () => {
       data.body.destroy();
@@ -56,8 +59,9 @@ async function* typedBody(
   }
 }
 
-function firstValue(value: string | string[] | undefined): string | undefined {
-  return Array.isArray(value) ? value[0] : value;
+function linesOf(value: string | string[] | undefined): readonly string[] {
+  if (value === undefined) return [];
+  return Array.isArray(value) ? value : [value];
 }
 
 function tooSlow({ method, url }: RequestFacts): OrasError {

@@ -2,6 +2,7 @@ import * as z from "zod";
 import { readAll } from "../content/verify.ts";
 import { OrasError, type OrasErrorCode } from "../errors.ts";
 import { parseJson } from "../json/parse-json.ts";
+import { decodeBody } from "./decode-body.ts";
 import { redactUrl } from "./network-error.ts";
 import type { RegistryLimits } from "./registry-limits.ts";
 import type { RegistryResponse } from "./response.ts";
@@ -67,7 +68,7 @@ async function readReportedError(
   maxBytes: number,
 ): Promise<string | undefined> {
   try {
-    const bytes = await readAll(response.body, maxBytes, "the error's body");
+    const bytes = await readAll(decodeBody(response), maxBytes, "the error's body");
     const parsed = errorBodySchema.safeParse(
       parseJson(bytes, { what: "the error's body", maxBytes }),
     );
