@@ -8,7 +8,6 @@ import {
   describe as describeContent,
   MemoryTarget,
   mediaTypes,
-  namesOf,
   OciLayout,
 } from "@box/oras";
 import { drain } from "@box/test-support";
@@ -24,69 +23,6 @@ async function filledLayout(): Promise<{ layout: OciLayout; root: Descriptor; fo
   const root = await copy(target, "v1", layout);
   return { layout, root, folder };
 }
-
-describe("names that other tools gave", () => {
-  async function withEntries(
-    ...names: readonly (readonly [full: string | undefined, tag: string | undefined])[]
-  ): Promise<OciLayout> {
-    const layout = await OciLayout.ensure(join(await temporaryFolder(), "layout"));
-    const manifests = names.map(([full, tag], count) => ({
-      ...describeContent("application/x", Buffer.from(String(count))),
-      annotations: {
-        ...(full === undefined ? {} : { "io.containerd.image.name": full }),
-        ...(tag === undefined ? {} : { "org.opencontainers.image.ref.name": tag }),
-        kept: String(count),
-      },
-    }));
-    await writeFile(
-      join(layout.directory, "index.json"),
-      JSON.stringify({ schemaVersion: 2, manifests }),
-    );
-    return layout;
-  }
-
-  const namesIn = async (layout: OciLayout) =>
-    (await layout.index()).manifests.map((entry) => [
-      entry.annotations?.["kept"],
-      ...namesOf(entry),
-    ]);
-
-  test("stay when their tag is taken", async () => {
-    const full = "example.com/a:latest";
-    const layout = await withEntries(
-      [full, "latest"],
-      ["example.com/b:latest", "latest"],
-      [undefined, "latest"],
-      ["example.com/c:v1", "stable"],
-      ["other", "other"],
-    );
-    const mine = describeContent("application/x", Buffer.from("mine"));
-    await layout.push(mine, bytesSource(Buffer.from("mine")));
-    await layout.tag(mine, "latest");
-    const others = [
-      ["1", "example.com/b:latest"],
-      ["3", "example.com/c:v1", "stable"],
-    ];
-    const rest = [["4", "other"]];
-    const taken = [[undefined, "latest"]];
-    expect(await namesIn(layout)).toEqual([["0", full], ...others, ...rest, ...taken]);
-    expect((await layout.resolve("latest")).digest).toBe(mine.digest);
-    await layout.tag(mine, "example.com/b:latest");
-    expect(await layout.untag("example.com/c:v1")).toBe(true);
-    expect(await layout.untag("other")).toBe(true);
-    expect(await layout.untag("other")).toBe(false);
-    const named = [undefined, "example.com/b:latest"];
-    expect(await namesIn(layout)).toEqual([["0", full], ["3", "stable"], ...taken, named]);
-  });
-
-  test("go whole with the full name when the tag is its end", async () => {
-    const layout = await withEntries(["example.com/a:v1", "v1"], ["example.com/b:v1", "v1"]);
-    expect(await layout.untag("example.com/a:v1")).toBe(true);
-    expect(await namesIn(layout)).toEqual([["1", "example.com/b:v1", "v1"]]);
-    expect(await layout.untag("v1")).toBe(true);
-    expect(await namesIn(layout)).toEqual([["1", "example.com/b:v1"]]);
-  });
-});
 
 describe("an image layout", () => {
   test("keeps an image byte for byte and finds it by tag and digest", async () => {
