@@ -119,6 +119,7 @@ export {
   type OciLayoutOptions,
   type StoredBlob,
 } from "./layout/oci-layout.ts";
+export type { RemovePartialsOptions } from "./layout/partial-blobs.ts";
 export { MirroredRepository, openRepository } from "./remote/mirrored-repository.ts";
 export { type PushOptions, type ReferrersOptions, RemoteRepository } from "./remote/repository.ts";
 export {

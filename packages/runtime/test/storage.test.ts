@@ -269,7 +269,7 @@ describe("prune", () => {
     const young = await runtime.storage.prune();
     expect(young.removed.filter(({ kind }) => kind === "image")).toEqual([]);
     expect(young.kept.map(({ reasons }) => reasons[0])).toContain(
-      "it came a short time ago: an image may be about to name it",
+      "it is attached to an image, or so new that one may be about to name it",
     );
     const blobs = join(store.layout.directory, "blobs", "sha256");
     for (const name of await readdir(blobs)) await utimes(join(blobs, name), 0, 0);

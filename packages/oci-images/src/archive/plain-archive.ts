@@ -1,11 +1,11 @@
-import { mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { isBoxError } from "@box/errors";
-import { ensureDirectory, openFile } from "@box/io/node";
+import { openFile } from "@box/io/node";
 import { detectCompression, magicBytes, type OperationOptions, OrasError } from "@box/oras";
 import { ImageError } from "../errors.ts";
 import { decompress } from "../layer/decompress.ts";
 import { peek } from "../layer/peek.ts";
+import { createSpoolFolder } from "./spool-folder.ts";
 
 /** An archive: a file's path, or its bytes and what to call them in messages. */
 export type ArchiveInput =
@@ -50,17 +50,15 @@ async function spool(
   what: string,
   options: PlainArchiveOptions,
 ): Promise<PlainArchive> {
-  await ensureDirectory(options.folder);
-  const folder = await mkdtemp(join(options.folder, "import-"));
-  const dispose = (): Promise<void> => rm(folder, { recursive: true, force: true });
-  const path = join(folder, "archive.tar");
+  const folder = await createSpoolFolder(options.folder);
+  const path = join(folder.path, "archive.tar");
   try {
     await writeOut(chunks, path, what, options);
   } catch (error) {
-    await dispose();
+    await folder[Symbol.asyncDispose]();
     throw error;
   }
-  return { path, what, [Symbol.asyncDispose]: dispose };
+  return { path, what, [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose]() };
 }
 
 async function writeOut(

@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { isBoxError } from "@box/errors";
 import {
   type Descriptor,
@@ -9,9 +10,11 @@ import {
   successorsOf,
   verifyContent,
 } from "@box/oras";
+import { removeDeadSpools } from "../archive/spool-folder.ts";
 import type { ImageLimits } from "../image/image.ts";
 import { type ReadNodeOptions, readNode } from "../platform/select.ts";
 import type { Leases } from "./leases.ts";
+import { markAttached } from "./mark-attached.ts";
 
 /** Options of `collectGarbage`. */
 export interface CollectGarbageOptions extends OperationOptions {
@@ -31,7 +34,9 @@ export interface CollectGarbageOptions extends OperationOptions {
 export interface CollectedGarbage {
   /** The blobs. */
   readonly removed: readonly StoredBlob[];
-  /** Their size together. */
+  /** The bytes of what processes left that were killed: half-fetched blobs and unpacked archives. */
+  readonly leftoverBytes: number;
+  /** The size of all together. */
   readonly freedBytes: number;
 }
 
@@ -39,7 +44,9 @@ const hourMs = 3_600_000;
 
 /**
  * Removes blobs that neither an entry of the index nor a lease leads to, by mark and sweep. Neither the index changes
- * meanwhile nor does a lease begin; a pull or an import that runs at the same time has one.
+ * meanwhile nor does a lease begin; a pull or an import that runs at the same time has one. What is attached to a
+ * manifest that stays, such as a signature, stays too. What processes left that were killed goes as well: archives that
+ * they unpacked at once, half-fetched blobs after an hour at least.
  *
  * A manifest that cannot be read stops it before anything is removed.
  */
@@ -55,9 +62,13 @@ export async function collectGarbage(
     const { manifests } = await layout.index();
     const kept = [...marked].map((digest) => resolveKept(layout, digest, signal));
     const known = (await Promise.all(kept)).filter((one) => one !== undefined);
-    for (const root of [...manifests, ...leased, ...known])
-      await mark(layout, root, marked, { signal, limits });
-    return sweep(layout, marked, options);
+    const markFrom = (root: Descriptor) => mark(layout, root, marked, { signal, limits });
+    for (const root of [...manifests, ...leased, ...known]) await markFrom(root);
+    await markAttached(layout, marked, markFrom, limits);
+    const removed = await sweep(layout, marked, options);
+    const leftoverBytes = await removeLeftovers(layout, options);
+    const freedBytes = removed.reduce((sum, { size }) => sum + size, leftoverBytes);
+    return { removed, leftoverBytes, freedBytes };
   }, signal);
 }
 
@@ -114,7 +125,7 @@ async function sweep(
   layout: OciLayout,
   marked: ReadonlySet<Digest>,
   options: CollectGarbageOptions,
-): Promise<CollectedGarbage> {
+): Promise<readonly StoredBlob[]> {
   const oldestKeptMs = options.nowMs - (options.graceMs ?? hourMs);
   const removed: StoredBlob[] = [];
   for await (const blob of layout.blobs()) {
@@ -122,5 +133,15 @@ async function sweep(
     if (!options.dryRun) await layout.removeBlob(blob.digest);
     removed.push(blob);
   }
-  return { removed, freedBytes: removed.reduce((sum, { size }) => sum + size, 0) };
+  return removed;
+}
+
+async function removeLeftovers(
+  layout: OciLayout,
+  { nowMs, graceMs = hourMs, dryRun }: CollectGarbageOptions,
+): Promise<number> {
+  // A pull that was stopped a moment ago may be started again soon: it goes on where it was.
+  const beforeMs = nowMs - Math.max(graceMs, hourMs);
+  const partial = await layout.removePartials({ beforeMs, dryRun });
+  return partial + (await removeDeadSpools(join(layout.directory, "ingest"), dryRun));
 }

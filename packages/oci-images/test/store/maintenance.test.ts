@@ -1,8 +1,8 @@
-import { readFile, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { nodeFileSystem, observeFileSystem } from "@box/io/node";
+import { acquireLock, nodeFileSystem, observeFileSystem } from "@box/io/node";
 import { ImageStore } from "@box/oci-images";
-import { copy, MemoryTarget, OciLayout } from "@box/oras";
+import { attach, copy, MemoryTarget, OciLayout } from "@box/oras";
 import { describe, expect, test } from "vitest";
 import { expectCode } from "../expect-code.ts";
 import { addImage, noise } from "../sample-image.ts";
@@ -24,6 +24,26 @@ async function storeWith(tags: readonly string[]) {
   const images = [];
   for (const tag of tags) images.push(await store.pull(`oci:${layout.directory}:${tag}`));
   return { store, images };
+}
+
+/** Begins an import that waits for its input. @returns What ends it. */
+async function createSpool(store: ImageStore): Promise<() => Promise<void>> {
+  const begun = Promise.withResolvers<void>();
+  const goOn = Promise.withResolvers<void>();
+  const chunks = async function* () {
+    yield noise(1000);
+    begun.resolve();
+    await goOn.promise;
+  };
+  const importing = expectCode(
+    store.import({ chunks: chunks(), what: "a stream" }),
+    "OCI_ARCHIVE_CORRUPT",
+  );
+  await begun.promise;
+  return async () => {
+    goOn.resolve();
+    await importing;
+  };
 }
 
 async function damage(path: string): Promise<void> {
@@ -72,6 +92,55 @@ describe("collecting garbage", () => {
     const keep = [image.digest];
     await expectCode(store.collectGarbage({ nowMs: muchLater, keep }), "OCI_DIGEST_MISMATCH");
     expect(await store.layout.exists(layer.descriptor)).toBe(true);
+  });
+
+  test("spares what is attached to an image, and to that, until the image goes", async () => {
+    const { store, images } = await storeWith(["v1", "v2"]);
+    const [gone, stays] = images as [(typeof images)[0], (typeof images)[0]];
+    await store.remove(gone.reference);
+    const options = { artifactType: "application/x.report" };
+    const report = await attach(store.layout, stays.descriptor, options);
+    const signature = await attach(store.layout, report, options);
+    await attach(store.layout, gone.descriptor, options);
+    const real = await store.collectGarbage({ nowMs: muchLater, graceMs: 0 });
+    // Manifest, config, layer and report of the image that went.
+    expect(real.removed).toHaveLength(4);
+    expect(await store.layout.exists(report)).toBe(true);
+    expect(await store.layout.exists(signature)).toBe(true);
+    await store.remove(stays.reference);
+    await store.collectGarbage({ nowMs: muchLater, graceMs: 0 });
+    expect(await store.layout.exists(report)).toBe(false);
+    expect(await store.layout.exists(signature)).toBe(false);
+  });
+
+  test("removes what killed processes left, and nothing of those that live", async () => {
+    const { store } = await storeWith(["v1"]);
+    const ingest = join(store.layout.directory, "ingest");
+    const dead = join(ingest, "import-0");
+    await mkdir(dead);
+    await writeFile(join(dead, "archive.tar"), noise(5000));
+    const partial = join(ingest, `sha256-${"a".repeat(64)}`);
+    const written = join(ingest, `sha256-${"b".repeat(64)}`);
+    await writeFile(partial, noise(300));
+    await writeFile(written, noise(300));
+    const stripe = 0xbbbb % 64;
+    await using _writer = await acquireLock(join(ingest, `blob-${stripe}.lock`));
+    const alive = await createSpool(store);
+    // What was left a moment ago may be gone on with.
+    const now = { nowMs: Date.now(), graceMs: 0 };
+    expect((await store.collectGarbage({ ...now, dryRun: true })).leftoverBytes).toBe(5000);
+    expect(await readdir(dead)).toHaveLength(1);
+    expect((await store.collectGarbage(now)).leftoverBytes).toBe(5000);
+    expect(await readdir(ingest)).not.toContain("import-0");
+    expect(await store.collectGarbage({ nowMs: muchLater })).toMatchObject({
+      leftoverBytes: 300,
+      freedBytes: 300,
+    });
+    const left = (await readdir(ingest)).filter((name) => /^sha256-|^import-[^.]+$/.test(name));
+    expect(left).toHaveLength(2);
+    await alive();
+    const names = await readdir(ingest);
+    expect(names.filter((name) => name.startsWith("import-"))).toEqual([]);
   });
 
   test("removes nothing when the disk fails under a manifest that is kept", async () => {

@@ -3,11 +3,12 @@ import { isBoxError } from "@box/errors";
 import type { OpenFile } from "@box/io";
 import { type FileSystem, openFile, removeFileDurably, renameDurably } from "@box/io/node";
 import type { Descriptor } from "../content/descriptor.ts";
-import { Digester, digestAlgorithm, digestHex } from "../content/digest.ts";
+import { Digester, digestAlgorithm } from "../content/digest.ts";
 import { releaseChunk } from "../content/release-chunk.ts";
 import type { BlobSource } from "../content/target.ts";
 import { wrongDigest, wrongSize } from "../content/verify.ts";
 import { throwIfAborted } from "../transport/pacing.ts";
+import { partialName } from "./partial-blobs.ts";
 
 /** Where a blob is collected and where it goes. */
 export interface IngestOptions {
@@ -36,7 +37,7 @@ export async function ingestBlob(
   source: BlobSource,
   options: IngestOptions,
 ): Promise<void> {
-  const path = join(options.folder, partialName(descriptor));
+  const path = join(options.folder, partialName(descriptor.digest));
   const io = options.fs === undefined ? {} : { fs: options.fs };
   let isEmpty = false;
   try {
@@ -59,11 +60,6 @@ export async function ingestBlob(
     }
     throw error;
   }
-}
-
-/** The name of a blob's partial file. */
-function partialName(descriptor: Descriptor): string {
-  return `${digestAlgorithm(descriptor.digest)}-${digestHex(descriptor.digest)}`;
 }
 
 async function openPartial(path: string, fs?: FileSystem): Promise<OpenFile> {

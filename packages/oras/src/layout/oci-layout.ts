@@ -35,6 +35,7 @@ import {
   writeIndexFile,
 } from "./index-file.ts";
 import { ingestBlob } from "./ingest.ts";
+import { blobLockName, type RemovePartialsOptions, removePartials } from "./partial-blobs.ts";
 
 /** How large the documents of a layout may be. What exceeds a limit fails with `OCI_TOO_LARGE`. */
 export interface LayoutLimits {
@@ -71,7 +72,6 @@ export interface StoredBlob {
 }
 
 const stepBytes = 1024 * 1024;
-const lockStripes = 64;
 
 /**
  * An OCI image layout in a folder, read and written by several processes at once.
@@ -162,8 +162,8 @@ export class OciLayout implements Target, GraphTarget {
       mode: 0o755,
       ...this.#io,
     });
-    const stripe = Number.parseInt(digestHex(descriptor.digest).slice(0, 4), 16) % lockStripes;
-    await using _lock = await this.#lock(`blob-${stripe}`, descriptor.digest, options.signal);
+    const { digest } = descriptor;
+    await using _lock = await this.#lock(blobLockName(digest), digest, options.signal);
     // Another process may have brought it while this one waited.
     if (await this.exists(descriptor)) return;
     await ingestBlob(descriptor, source, {
@@ -238,6 +238,11 @@ export class OciLayout implements Target, GraphTarget {
   /** Takes a blob away, whoever refers to it. @returns false when there was none. */
   async removeBlob(digest: Digest): Promise<boolean> {
     return removeFileDurably(this.blobPath(digest), this.#io);
+  }
+
+  /** Removes what was left of pushes that nobody goes on with. @returns its bytes. */
+  async removePartials(options: RemovePartialsOptions): Promise<number> {
+    return removePartials(this.#ingestFolder, options, this.#options.fs);
   }
 
   /** Does work while no other process changes the index. */

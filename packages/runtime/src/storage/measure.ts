@@ -45,7 +45,8 @@ async function measureImages(
   const removable = new Set<string>(
     garbage.removed.map(({ digest }) => store.layout.blobPath(digest)),
   );
-  const reclaimableBytes = sizesOf(files.filter(({ path }) => removable.has(path))).allocatedBytes;
+  const blobs = sizesOf(files.filter(({ path }) => removable.has(path)));
+  const reclaimableBytes = blobs.allocatedBytes + garbage.leftoverBytes;
   const sharedPaths = pathsInSeveral(images);
   const { allocatedBytes: sharedBytes } = sizesOf(
     files.filter(({ path }) => sharedPaths.has(path)),

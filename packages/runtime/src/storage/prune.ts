@@ -41,7 +41,7 @@ async function pruneImages(
   const store = await imageStore();
   const users = digestsOfBoxes(state.database);
   const images = await judgeImages(store, users);
-  const { removed } = await collectImages(store, users, {
+  const { removed, leftoverBytes } = await collectImages(store, users, {
     nowMs: clock.now(),
     ...(imageGraceMs === undefined ? {} : { graceMs: imageGraceMs }),
     dryRun,
@@ -49,6 +49,9 @@ async function pruneImages(
   });
   for (const { digest, size } of removed) {
     notes.remove("image", digest, size, "no image that stays leads to it");
+  }
+  if (leftoverBytes > 0) {
+    notes.remove("image", "ingest", leftoverBytes, "the processes that made it are dead");
   }
   for (const { name, blobs, usedBy } of images) {
     notes.keep("image", name, sizesOf([...blobs.values()]).allocatedBytes, usedBy);
@@ -60,7 +63,7 @@ async function pruneImages(
   for await (const { digest, size } of store.layout.blobs()) {
     if (!told.has(digest)) {
       notes.keep("image", digest, size, [
-        "it came a short time ago: an image may be about to name it",
+        "it is attached to an image, or so new that one may be about to name it",
       ]);
     }
   }

@@ -1,0 +1,63 @@
+import { join } from "node:path";
+import { isBoxError } from "@box/errors";
+import { acquireLock, errnoOf, type FileSystem, type Lock, nodeFileSystem } from "@box/io/node";
+import { type Digest, digestAlgorithm, digestHex, isDigest } from "../content/digest.ts";
+
+const lockStripes = 64;
+
+/** The name of a blob's partial file. */
+export function partialName(digest: Digest): string {
+  return `${digestAlgorithm(digest)}-${digestHex(digest)}`;
+}
+
+/** The name of the lock that whoever writes a blob holds. */
+export function blobLockName(digest: Digest): string {
+  return `blob-${Number.parseInt(digestHex(digest).slice(0, 4), 16) % lockStripes}`;
+}
+
+/** Which partial files go. */
+export interface RemovePartialsOptions {
+  /** Those that did not change since, in milliseconds since the epoch. */
+  readonly beforeMs: number;
+  /** Whether they are only counted. */
+  readonly dryRun?: boolean | undefined;
+}
+
+/**
+ * Removes partial files of blobs that nobody writes and nobody has gone on with.
+ *
+ * @returns Their bytes.
+ */
+export async function removePartials(
+  folder: string,
+  { beforeMs, dryRun }: RemovePartialsOptions,
+  fs: FileSystem = nodeFileSystem,
+): Promise<number> {
+  let bytes = 0;
+  for (const name of (await fs.readdir(folder).catch(nothingIfAbsent)) ?? []) {
+    const digest = name.replace("-", ":");
+    if (!isDigest(digest)) continue;
+    const lock = await lockIfFree(join(folder, `${blobLockName(digest)}.lock`));
+    if (lock === undefined) continue;
+    await using _lock = lock;
+    const path = join(folder, name);
+    const facts = await fs.stat(path).catch(nothingIfAbsent);
+    if (facts === undefined || Number(facts.mtimeMs) > beforeMs) continue;
+    if (dryRun !== true) await fs.unlink(path);
+    bytes += Number(facts.size);
+  }
+  return bytes;
+}
+
+async function lockIfFree(path: string): Promise<Lock | undefined> {
+  try {
+    return await acquireLock(path, { timeoutMs: 0 });
+  } catch (error) {
+    if (isBoxError(error) && error.code === "IO_LOCK_HELD") return undefined;
+    throw error;
+  }
+}
+
+function nothingIfAbsent(error: unknown): undefined {
+  if (errnoOf(error) !== "ENOENT") throw error;
+}
