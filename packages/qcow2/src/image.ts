@@ -312,8 +312,8 @@ export class Qcow2Image implements RandomAccess, AsyncDisposable {
   }
 
   /**
-   * Adds to a bitmap what another one marks. When that fails once the bitmap has begun to change, which it does when all is
-   * read or a quarter of the memory for metadata is used, it stays in use and can only be removed.
+   * Adds to a bitmap what another one marks. When that fails in the middle, the bitmap may mark some of it already, and stays
+   * as usable as it was.
    *
    * @param from - A bitmap of this image, or of `options.image`.
    * @throws {@link Qcow2Error} as {@link Qcow2Image.clearBitmap}, and `QCOW2_INVALID_ARGUMENT` when the disks of the two images

@@ -126,20 +126,31 @@ export async function judgeMerge(
     let isMarked = false;
     // The target is marked as late as can be: as long as memory suffices, a source that fails costs nothing.
     const storeMarked = async (): Promise<void> => {
-      if (!isMarked) await writeFlags(store, target, target.flags | bitmapFlags.inUse);
-      if (!isMarked) await store.host.flush();
-      isMarked = true;
+      if (!isMarked) {
+        isMarked = true;
+        await writeFlags(store, target, target.flags | bitmapFlags.inUse);
+        await store.host.flush();
+      }
       await storePages(all, pages);
     };
-    for await (const { start, length } of source) {
-      for (let at = start; at < start + length; ) {
-        at = pages.mark(at, start + length);
-        if (pages.sizeBytes > maxMetadataBytes / 4) await storeMarked();
+    const unmark = async (): Promise<void> => {
+      await writeFlags(store, target, target.flags);
+      await store.host.flush();
+    };
+    try {
+      for await (const { start, length } of source) {
+        for (let at = start; at < start + length; ) {
+          at = pages.mark(at, start + length);
+          if (pages.sizeBytes > maxMetadataBytes / 4) await storeMarked();
+        }
       }
+      await storeMarked();
+      await unmark();
+    } catch (error) {
+      // Bits were only added: the bitmap still has all that it has to have.
+      if (isMarked) await unmark().catch(() => {});
+      throw error;
     }
-    await storeMarked();
-    await writeFlags(store, target, target.flags);
-    await store.host.flush();
   };
 }
 

@@ -24,7 +24,8 @@ const contents = fc.record({
   vmClockNanoseconds: u64,
   vmStateBytes: u64,
   diskSizeBytes: u64,
-  icount: u64,
+  // All ones stand for none.
+  icount: fc.bigInt({ min: 0n, max: 2n ** 64n - 2n }),
   behind: fc.uint8Array({ maxLength: 40 }),
 });
 
