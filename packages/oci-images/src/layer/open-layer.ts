@@ -78,13 +78,16 @@ export async function* openLayer(
       guard.add(chunk.byteLength, input.size);
       yield chunk;
     }
+    await input.drain(compressed);
   } catch (error) {
     if (!isBoxError(error) || error.code !== "OCI_LAYER_CORRUPT") throw error;
     // Bit rot shows in the decoder first; the digest tells it from a layer that was always malformed.
     await input.drain(compressed);
     throw error;
+  } finally {
+    // A reader that stops early, as for a layer that breaks a rule, must not leave the blob open.
+    await compressed.return();
   }
-  await input.drain(compressed);
   const actual = digester.digest();
   if (actual !== diffId) throw wrongDiffId(descriptor.digest, diffId, actual);
 }

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { readdirSync, readlinkSync } from "node:fs";
 import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -147,7 +148,20 @@ const wrongArchives: readonly Row[] = [
   ],
 ];
 
+/** What this process has open below the home. */
+function openFiles(): string[] {
+  return readdirSync("/proc/self/fd").flatMap((descriptor) => {
+    try {
+      const path = readlinkSync(`/proc/self/fd/${descriptor}`);
+      return path.startsWith(home) ? [path] : [];
+    } catch {
+      return [];
+    }
+  });
+}
+
 async function expectNothingLeft(): Promise<void> {
+  if (process.platform === "linux") expect(openFiles()).toEqual([]);
   expect(await readdir(join(home, "bases"))).toEqual([]);
   expect((await readdir(join(home, "locks"))).filter((name) => /progress|tmp/.test(name))).toEqual(
     [],
