@@ -99,9 +99,8 @@ async function skopeo(into: string): Promise<{ wallMs: number; cpuMs: number; pe
     try {
       const stat = readFileSync(`/proc/${child.pid}/stat`, "utf8").split(") ")[1]?.split(" ") ?? [];
       cpuMs = (Number(stat[11]) + Number(stat[12])) * 10;
-      const peak = /VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${child.pid}/status`, "utf8"));
       // A process that has just ended has none.
-      peakBytes = Math.max(peakBytes, Number(peak?.[1] ?? 0) * 1024);
+      peakBytes = Math.max(peakBytes, peakOf(String(child.pid)));
     } catch {
       // It has ended.
     }
@@ -110,6 +109,12 @@ async function skopeo(into: string): Promise<{ wallMs: number; cpuMs: number; pe
   clearInterval(look);
   if (status !== 0) throw new Error(`skopeo exited with ${status}`);
   return { wallMs: performance.now() - start, cpuMs, peakBytes };
+}
+
+/** A process's peak of resident memory. What it is asked for by getrusage holds that of its parent too, from the fork. */
+function peakOf(pid: string): number {
+  const peak = /VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"));
+  return Number(peak?.[1] ?? 0) * 1024;
 }
 
 async function untilUp(address: string): Promise<void> {
@@ -139,7 +144,7 @@ function mib(bytes: number): string {
 /** One pull, measured from inside its process. */
 async function measureOnce(reference: string, directory: string): Promise<void> {
   const delay = monitorEventLoopDelay({ resolution: 5 });
-  const loadedBytes = process.resourceUsage().maxRSS * 1024;
+  const loadedBytes = peakOf("self");
   delay.enable();
   const stopTicks = watchTicks();
   const start = performance.now();
@@ -161,7 +166,7 @@ async function measureOnce(reference: string, directory: string): Promise<void> 
     wallMs,
     cpuMs: (usage.userCPUTime + usage.systemCPUTime) / 1000,
     loadedBytes,
-    peakBytes: usage.maxRSS * 1024,
+    peakBytes: peakOf("self"),
     delayP99Ms: delay.percentile(99) / 1e6,
     tickP99Ms: ticks[Math.floor(ticks.length / 100)] ?? 0,
     tickMaxMs: ticks[0] ?? 0,
