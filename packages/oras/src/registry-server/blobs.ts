@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { type Digest, isDigest } from "../content/digest.ts";
 import { RegistryFailure, sendChunks, sendEmpty } from "./reply.ts";
 import type { RegistryStorage } from "./storage.ts";
+import type { UploadSessions } from "./upload-sessions.ts";
 
 /** One request to the server, parsed. */
 export interface RegistryCall {
@@ -15,8 +16,8 @@ export interface RegistryCall {
   readonly storage: RegistryStorage;
   /** The most bytes of one blob. */
   readonly maxBlobBytes: number;
-  /** Uploads that a request is writing to. */
-  readonly busyUploads: Set<string>;
+  /** What has begun to be uploaded. */
+  readonly uploads: UploadSessions;
 }
 
 /** Reads, describes or deletes a blob. */

@@ -261,7 +261,7 @@ export class FolderRegistryStorage implements RegistryStorage {
     const uploads = [...this.#uploads.values()];
     this.#uploads.clear();
     try {
-      await Promise.all(uploads.map((upload) => upload.close()));
+      await Promise.all(uploads.map((upload) => upload.pause()));
     } finally {
       await this.#lock.release();
     }

@@ -5,17 +5,16 @@ import { type Digest, Digester, digestAlgorithm } from "../content/digest.ts";
 import { readPart } from "./read-file.ts";
 import type { Upload } from "./storage.ts";
 
-/** An upload that collects its bytes in a file. */
+/** An upload that collects its bytes in a file, which is open only while they come. */
 export class FolderUpload implements Upload {
   readonly id: string;
   readonly repository: string;
   /** Where its bytes are. */
   readonly path: string;
-  readonly #file: OpenFile;
+  #file: OpenFile | undefined;
   #size = 0;
 
-  private constructor(file: OpenFile, path: string, id: string, repository: string) {
-    this.#file = file;
+  private constructor(path: string, id: string, repository: string) {
     this.path = path;
     this.id = id;
     this.repository = repository;
@@ -23,7 +22,8 @@ export class FolderUpload implements Upload {
 
   /** Begins one with an empty file. */
   static async create(path: string, id: string, repository: string): Promise<FolderUpload> {
-    return new FolderUpload(await openFile(path, { mode: "create" }), path, id, repository);
+    await (await openFile(path, { mode: "create" })).close();
+    return new FolderUpload(path, id, repository);
   }
 
   /** {@inheritDoc Upload.size} */
@@ -33,22 +33,31 @@ export class FolderUpload implements Upload {
 
   /** {@inheritDoc Upload.append} */
   async append(bytes: Uint8Array): Promise<void> {
+    this.#file ??= await openFile(this.path, { mode: "rw" });
     await this.#file.write?.(this.#size, bytes);
     this.#size += bytes.byteLength;
   }
 
-  /** Makes sure that its bytes are on disk, and lets go of its file. */
-  async close(): Promise<void> {
+  /** {@inheritDoc Upload.pause} */
+  async pause(): Promise<void> {
+    const file = this.#file;
+    this.#file = undefined;
+    await file?.close();
+  }
+
+  /** Makes sure that its bytes are on disk. */
+  async flush(): Promise<void> {
+    this.#file ??= await openFile(this.path, { mode: "rw" });
     try {
       await this.#file.flush?.();
     } finally {
-      await this.#file.close();
+      await this.pause();
     }
   }
 
   /** Throws it away. */
   async remove(): Promise<void> {
-    await this.#file.close();
+    await this.pause();
     await removeFileDurably(this.path);
   }
 }
@@ -65,7 +74,7 @@ export async function finishFolderUpload(
   destination: string,
 ): Promise<boolean> {
   const { path, size } = upload;
-  await upload.close();
+  await upload.flush();
   const digester = new Digester(digestAlgorithm(digest));
   for await (const chunk of readPart(path, 0, size)) digester.update(chunk);
   if (digester.digest() !== digest) {

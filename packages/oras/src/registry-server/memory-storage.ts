@@ -23,6 +23,8 @@ class MemoryUpload implements Upload {
     this.parts.push(bytes.slice());
     this.size += bytes.byteLength;
   }
+
+  async pause(): Promise<void> {}
 }
 
 /** A registry's content in memory, for tests and demonstrations. */

@@ -13,6 +13,7 @@ export type RegistryErrorCode =
   | "NAME_INVALID"
   | "NAME_UNKNOWN"
   | "SIZE_INVALID"
+  | "TOOMANYREQUESTS"
   | "UNAUTHORIZED"
   | "UNSUPPORTED";
 

@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { createServer as createSecureServer } from "node:https";
 import type { AddressInfo } from "node:net";
+import { isBoxError } from "@box/errors";
 import { isRegistryHost } from "../content/reference.ts";
 import { type AccessControl, basicAccess, openAccess, type RegistryAuth } from "./access.ts";
 import { handleBlob, type RegistryCall, requireMethod } from "./blobs.ts";
@@ -11,6 +12,7 @@ import { RegistryFailure, sendFailure, sendJson } from "./reply.ts";
 import { neededAccess, parseRoute } from "./route.ts";
 import type { RegistryStorage } from "./storage.ts";
 import { tokenAccess } from "./token-access.ts";
+import { UploadSessions } from "./upload-sessions.ts";
 import { handleUpload, startUpload } from "./uploads.ts";
 
 /** Options of {@link serveRegistry}. */
@@ -32,7 +34,13 @@ export interface ServeRegistryOptions {
   readonly publicUrl?: string;
   /** The most bytes of one blob; 64 GiB unless given. */
   readonly maxBlobBytes?: number;
-  /** The clock of tokens, in milliseconds since the epoch; the system's unless given. */
+  /** How long a client may neither send nor take a byte; 60 s unless given. */
+  readonly idleTimeoutMs?: number;
+  /** The most uploads that have begun and not ended; 1,000 unless given. */
+  readonly maxUploads?: number;
+  /** Uploads that nobody goes on with for so long are thrown away; an hour unless given. */
+  readonly uploadIdleMs?: number;
+  /** The clock of tokens and uploads, in milliseconds since the epoch; the system's unless given. */
   readonly now?: () => number;
   /** Told about failures of the server itself. */
   readonly onError?: (error: unknown) => void;
@@ -66,7 +74,12 @@ export interface ServedRegistry extends AsyncDisposable {
 export async function serveRegistry(options: ServeRegistryOptions = {}): Promise<ServedRegistry> {
   const storage: RegistryStorage = options.storage ?? new MemoryRegistryStorage();
   const access = createAccess(options);
-  const context: ServerContext = { storage, access, options, busyUploads: new Set() };
+  const uploads = new UploadSessions(storage, {
+    maxUploads: options.maxUploads ?? 1_000,
+    idleMs: options.uploadIdleMs ?? 3_600_000,
+    now: options.now ?? Date.now,
+  });
+  const context: ServerContext = { storage, access, options, uploads };
   const onRequest = (request: IncomingMessage, response: ServerResponse): void => {
     void answer(request, response, context);
   };
@@ -74,11 +87,16 @@ export async function serveRegistry(options: ServeRegistryOptions = {}): Promise
   const server = tls === undefined ? createServer(onRequest) : createSecureServer(tls, onRequest);
   // Large blobs over slow lines take longer than the default of five minutes.
   server.requestTimeout = 0;
+  server.setTimeout(options.idleTimeoutMs ?? 60_000);
+  const expiring = setInterval(() => {
+    uploads.expire().catch((error: unknown) => options.onError?.(error));
+  }, 60_000).unref();
   const address = await listen(server, options.port ?? 0, options.host ?? "127.0.0.1");
   const name = address.family === "IPv6" ? `[${address.address}]` : address.address;
   const host = `${name}:${address.port}`;
   const origin = `${schemeOf(options)}://${host}`;
   const close = async (): Promise<void> => {
+    clearInterval(expiring);
     await closeServer(server);
     await storage.close?.();
   };
@@ -89,7 +107,7 @@ interface ServerContext {
   readonly storage: RegistryStorage;
   readonly access: AccessControl;
   readonly options: ServeRegistryOptions;
-  readonly busyUploads: Set<string>;
+  readonly uploads: UploadSessions;
 }
 
 function createAccess(options: ServeRegistryOptions): AccessControl {
@@ -142,13 +160,15 @@ async function answer(
     }
     // What is left of a refused body must not be taken for the next request.
     if (!request.complete) response.setHeader("connection", "close");
-    sendFailure(
-      response,
-      error instanceof RegistryFailure
-        ? error
-        : new RegistryFailure(500, "UNSUPPORTED", "the registry failed"),
-    );
+    sendFailure(response, failureOf(error));
   }
+}
+
+function failureOf(error: unknown): RegistryFailure {
+  if (error instanceof RegistryFailure) return error;
+  return isBoxError(error) && error.kind === "no-space"
+    ? new RegistryFailure(507, "DENIED", "the registry's disk is full")
+    : new RegistryFailure(500, "UNSUPPORTED", "the registry failed");
 }
 
 async function route(

@@ -25,6 +25,8 @@ export interface Upload {
   readonly size: number;
   /** Adds bytes. */
   append(bytes: Uint8Array): Promise<void>;
+  /** Lets go of what is open until more bytes come. */
+  pause(): Promise<void>;
 }
 
 /** Where a registry keeps its content. */

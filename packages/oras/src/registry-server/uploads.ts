@@ -7,7 +7,7 @@ import type { Upload } from "./storage.ts";
 
 /** Begins an upload: a session, a whole blob at once, or a mount from another repository. */
 export async function startUpload(call: RegistryCall, repository: string): Promise<void> {
-  const { request, response, query, storage } = call;
+  const { request, response, query, storage, uploads } = call;
   requireMethod(request, ["POST"]);
   const mount = query.get("mount");
   const from = query.get("from");
@@ -20,13 +20,15 @@ export async function startUpload(call: RegistryCall, repository: string): Promi
   }
   const digest = query.get("digest");
   const expected = digest === null ? undefined : requireDigest(digest);
-  const upload = await storage.startUpload(repository);
+  const upload = await uploads.begin(repository);
   if (expected === undefined) {
     sendUpload(response, 202, upload);
     return;
   }
-  await receive(call, upload);
-  await finish(call, upload, expected);
+  await uploads.use(upload, async () => {
+    await receive(call, upload);
+    await finish(call, upload, expected);
+  });
 }
 
 /** Continues, asks about, closes or cancels an upload. */
@@ -35,7 +37,7 @@ export async function handleUpload(
   repository: string,
   id: string,
 ): Promise<void> {
-  const { request, response, storage } = call;
+  const { request, response, storage, uploads } = call;
   const upload = await storage.findUpload(repository, id);
   if (upload === undefined) {
     throw new RegistryFailure(404, "BLOB_UPLOAD_UNKNOWN", "no such upload");
@@ -49,7 +51,7 @@ export async function handleUpload(
       await continueUpload(call, upload);
       return;
     case "DELETE":
-      await storage.cancelUpload(upload);
+      await uploads.use(upload, () => uploads.cancel(upload));
       sendEmpty(response, 204);
       return;
     default:
@@ -58,42 +60,47 @@ export async function handleUpload(
 }
 
 async function continueUpload(call: RegistryCall, upload: Upload): Promise<void> {
-  const { request, response, query, busyUploads } = call;
+  const { request, response, query, uploads } = call;
   const digest = request.method === "PUT" ? requireDigest(query.get("digest") ?? "") : undefined;
-  if (busyUploads.has(upload.id)) {
-    throw new RegistryFailure(409, "BLOB_UPLOAD_INVALID", "another request writes to this upload");
-  }
-  if (!isInOrder(request, upload)) {
-    sendUpload(response, 416, upload);
-    return;
-  }
-  await receive(call, upload);
-  if (digest === undefined) sendUpload(response, 202, upload);
-  else await finish(call, upload, digest);
+  await uploads.use(upload, async () => {
+    if (!isInOrder(request, upload)) {
+      sendUpload(response, 416, upload);
+      return;
+    }
+    await receive(call, upload);
+    if (digest !== undefined) await finish(call, upload, digest);
+  });
+  if (digest === undefined && !response.headersSent) sendUpload(response, 202, upload);
 }
 
-async function receive(call: RegistryCall, upload: Upload): Promise<void> {
-  const { request, busyUploads, maxBlobBytes, storage } = call;
-  busyUploads.add(upload.id);
-  try {
-    for await (const chunk of request) {
-      const bytes = chunk as Uint8Array;
+async function receive(
+  { request, uploads, maxBlobBytes }: RegistryCall,
+  upload: Upload,
+): Promise<void> {
+  for await (const chunk of request) {
+    const bytes = chunk as Uint8Array;
+    try {
       if (upload.size + bytes.byteLength > maxBlobBytes) {
-        await storage.cancelUpload(upload);
         throw new RegistryFailure(413, "SIZE_INVALID", `blobs end at ${maxBlobBytes} bytes`);
       }
       await upload.append(bytes);
+    } catch (error) {
+      // Nobody can go on with it: its bytes would only take space.
+      await uploads.cancel(upload);
+      throw error;
     }
-  } finally {
-    busyUploads.delete(upload.id);
   }
 }
 
 async function finish(call: RegistryCall, upload: Upload, digest: Digest): Promise<void> {
-  if (!(await call.storage.finishUpload(upload, digest))) {
+  const { response, storage, uploads } = call;
+  // Large blobs are hashed for longer than a client may be silent.
+  response.socket?.setTimeout(0);
+  uploads.forget(upload);
+  if (!(await storage.finishUpload(upload, digest))) {
     throw new RegistryFailure(400, "DIGEST_INVALID", "the content has another digest");
   }
-  sendCreated(call.response, upload.repository, digest);
+  sendCreated(response, upload.repository, digest);
 }
 
 function sendCreated(response: ServerResponse, repository: string, digest: Digest): void {
