@@ -1,4 +1,4 @@
-import { parseJson } from "@box/oras";
+import { digestHex, digestOf, parseJson } from "@box/oras";
 import * as z from "zod";
 import type { SignatureVerdict, SignedContent } from "./signed-content.ts";
 import type { VerificationKey } from "./verification-key.ts";
@@ -8,6 +8,12 @@ export const maxBundleBytes: number = 1024 * 1024;
 
 /** What a statement must claim to count as a signature; others are reports about the image. */
 const signPredicate = "https://sigstore.dev/cosign/sign/v1";
+/** Algorithms of digests by their length in bytes. */
+const algorithms: ReadonlyMap<number, "sha256" | "sha384" | "sha512"> = new Map([
+  [32, "sha256"],
+  [48, "sha384"],
+  [64, "sha512"],
+]);
 const statementType = "application/vnd.in-toto+json";
 
 const statementSchema = z.looseObject({
@@ -44,13 +50,25 @@ export async function judgeBundle(
     const verifier = new Verifier({ ...nothing, publicKey }, thresholds);
     const entity = toSignedEntity(bundle, Buffer.from(content.bytes));
     verifier.verify({ ...entity, tlogEntries: [], timestamps: [] });
-    if (bundle.content.$case === "messageSignature") return undefined;
+    if (bundle.content.$case === "messageSignature") {
+      return judgeDigest(bundle.content.messageSignature.messageDigest?.digest, content);
+    }
     const { payload, payloadType } = bundle.content.dsseEnvelope;
     return judgeStatement(payload, payloadType, content);
   } catch (error) {
     // Nothing is read here: whatever else is thrown is about the bundle's content.
     return error instanceof VerificationError ? "it is of another key" : "it is malformed";
   }
+}
+
+/** A digest that a bundle names is that of what it signs. */
+function judgeDigest(named: Uint8Array | undefined, { bytes }: SignedContent): SignatureVerdict {
+  if (named === undefined || named.byteLength === 0) return undefined;
+  const algorithm = algorithms.get(named.byteLength);
+  const hex = Buffer.from(named).toString("hex");
+  return algorithm !== undefined && digestHex(digestOf(bytes, algorithm)) === hex
+    ? undefined
+    : "it is of another image";
 }
 
 function judgeStatement(

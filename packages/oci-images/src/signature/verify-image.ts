@@ -7,7 +7,9 @@ import {
   fetchManifestBytes,
   type GraphTarget,
   isManifestType,
+  mediaTypes,
   type OperationOptions,
+  OrasError,
   parseManifest,
   type ReadonlyTarget,
   readAll,
@@ -36,6 +38,18 @@ export interface VerifySignaturesOptions extends OperationOptions {
 
 /** More signatures than this are not looked at. */
 const maxSignatures = 100;
+/** More manifests that may hold signatures are not fetched. */
+const maxManifests = 1_000;
+/** Longer lists of what is attached are not read: anybody who may attach something can make them longer. */
+const maxReferrers = 10_000;
+/** Types of what may hold signatures besides bundles; lists that name no type name that of the config. */
+const signatureTypes: ReadonlySet<string> = new Set([
+  "",
+  simpleSigningType,
+  "application/vnd.dev.cosign.artifact.sig.v1+json",
+  mediaTypes.ociConfig,
+  mediaTypes.ociEmpty,
+]);
 
 /**
  * Makes sure that an image is signed with a key: its manifest, or the index that names it. Signatures are looked for
@@ -51,8 +65,10 @@ export async function verifySignatures(
   options: VerifySignaturesOptions,
 ): Promise<void> {
   const reasons: string[] = [];
+  let manifests = 0;
   for (const content of contents) {
     for await (const manifest of findSignatures(source, content, options)) {
+      if (++manifests > maxManifests) throw tooMany(options.what, maxManifests);
       for await (const verdict of judgeManifest(source, manifest, content, key, options)) {
         if (verdict === undefined) return;
         reasons.push(`${manifest.digest}: ${verdict}`);
@@ -67,7 +83,7 @@ export async function verifySignatures(
 async function* findSignatures(
   source: SignatureSource,
   { digest, bytes }: SignedContent,
-  options: OperationOptions,
+  options: VerifySignaturesOptions,
 ): AsyncGenerator<Descriptor, void, undefined> {
   const tag = `${digestAlgorithm(digest)}-${digestHex(digest)}.sig`;
   const tagged = await source.resolve(tag, options).catch(ignoreAbsent);
@@ -77,9 +93,16 @@ async function* findSignatures(
     digest,
     size: bytes.byteLength,
   };
+  let listed = 0;
   for await (const referrer of source.predecessors?.(subject, options) ?? []) {
-    if (referrer.digest !== tagged?.digest) yield referrer;
+    if (++listed > maxReferrers) throw tooMany(options.what, maxReferrers);
+    if (referrer.digest !== tagged?.digest && maySign(referrer)) yield referrer;
   }
+}
+
+/** Tells by its entry of a list whether an artifact may hold signatures, so that no other one is fetched. */
+function maySign({ artifactType = "" }: Descriptor): boolean {
+  return signatureTypes.has(artifactType) || isBundleType(artifactType);
 }
 
 /** Judges every signature of a manifest; what holds none is passed over. */
@@ -124,6 +147,14 @@ function missing(what: string): ImageError {
     message: `cannot use ${what}: it is not signed`,
     details: { reference: what },
     hint: "sign it with cosign sign --key, or pull it without a verification key",
+  });
+}
+
+function tooMany(what: string, limit: number): OrasError {
+  return new OrasError({
+    code: "OCI_TOO_LARGE",
+    message: `cannot verify ${what}: more than ${limit} artifacts are attached to it`,
+    details: { reference: what, limit },
   });
 }
 

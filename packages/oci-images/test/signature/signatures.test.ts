@@ -8,7 +8,9 @@ import {
   type Descriptor,
   describe as describeContent,
   digestHex,
+  digestOf,
   extendedCopy,
+  fetchManifestBytes,
   MemoryTarget,
   mediaTypes,
   OciLayout,
@@ -17,7 +19,7 @@ import {
   RemoteRepository,
   type Target,
 } from "@box/oras";
-import { serveRegistry } from "@box/oras/registry-server";
+import { MemoryRegistryStorage, serveRegistry } from "@box/oras/registry-server";
 import { scriptedServer } from "@box/test-support";
 import { describe, expect, test, vi } from "vitest";
 import { expectCode } from "../expect-code.ts";
@@ -116,6 +118,23 @@ async function attachBundle(target: Target, image: Descriptor, bundle: unknown):
   await attach(target, image, { artifactType: bundleType, layers: [layer] });
 }
 
+/** A bundle that signs a manifest itself, and says what its digest is. */
+async function attachMessageBundle(
+  target: Target,
+  image: Descriptor,
+  hex: string = digestHex(image.digest),
+): Promise<void> {
+  const bytes = await fetchManifestBytes(target, image);
+  await attachBundle(target, image, {
+    mediaType: bundleType,
+    verificationMaterial: { publicKey: { hint: "ours" } },
+    messageSignature: {
+      messageDigest: { algorithm: "SHA2_256", digest: Buffer.from(hex, "hex").toString("base64") },
+      signature: signBytes(bytes, ours),
+    },
+  });
+}
+
 interface Signed {
   readonly layout: OciLayout;
   readonly root: Descriptor;
@@ -199,20 +218,7 @@ describe("an image is taken when", () => {
 
   test("a sigstore bundle signs its bytes", async () => {
     const { layout, manifest, pull } = await unsigned();
-    const chunks: Uint8Array[] = [];
-    for await (const chunk of await layout.fetch(manifest)) chunks.push(chunk);
-    const bytes = Buffer.concat(chunks);
-    await attachBundle(layout, manifest, {
-      mediaType: bundleType,
-      verificationMaterial: { publicKey: { hint: "ours" } },
-      messageSignature: {
-        messageDigest: {
-          algorithm: "SHA2_256",
-          digest: Buffer.from(digestHex(manifest.digest), "hex").toString("base64"),
-        },
-        signature: signBytes(bytes, ours),
-      },
-    });
+    await attachMessageBundle(layout, manifest);
     expect((await pull()).digest).toBe(manifest.digest);
   });
 
@@ -247,6 +253,8 @@ describe("an image is refused, and nothing of it stored, when", () => {
         root,
         bundleOf(root, ours, { predicateType: "https://spdx.dev/Document" }),
       ),
+    "the bundle names the digest of another image": (target, root) =>
+      attachMessageBundle(target, root, "0".repeat(64)),
     "the bundle signs no statement": (target, root) =>
       attachBundle(target, root, bundleOf(root, ours, { payloadType: "text/plain" })),
     "the bundle is malformed": (target, root) =>
@@ -268,6 +276,32 @@ describe("an image is refused, and nothing of it stored, when", () => {
     expect(error.details["reasons"]).toHaveLength(1);
     expect(await store.list()).toEqual([]);
     for await (const blob of store.layout.blobs()) throw new Error(`stored ${blob.digest}`);
+  });
+
+  test("more is attached to it than anybody would sign, of which nothing is fetched", async () => {
+    const storage = new MemoryRegistryStorage();
+    const paths: string[] = [];
+    await using served = await serveRegistry({
+      storage,
+      onRequest: ({ method, path }) => paths.push(`${method} ${path}`),
+    });
+    const { layout, root, store } = await unsigned();
+    await using client = new RegistryClient();
+    await copy(layout, "v1", new RemoteRepository(client, served.host, "app"), "v1");
+    storage.referrers = async (_repository, subject) =>
+      Array.from({ length: subject === root.digest ? 10_001 : 10 }, (_, number) => ({
+        mediaType: mediaTypes.ociManifest,
+        digest: digestOf(encodeJson(number)),
+        size: 500,
+        artifactType: "application/x-sbom",
+      }));
+    const verificationKey = parseVerificationKey(ours.pem);
+    const pulling = store.pull(`${served.host}/app:v1`, { verificationKey });
+    expect((await expectCode(pulling, "OCI_TOO_LARGE")).message).toContain("more than 10000");
+    const fetched = paths.filter((path) => path.startsWith("GET /v2/app/manifests/sha256:"));
+    // The manifest for the platform.
+    expect(fetched).toHaveLength(1);
+    expect(await store.list()).toEqual([]);
   });
 
   test("nobody signed it, or what is attached to it is no signature", async () => {
