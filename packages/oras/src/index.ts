@@ -99,6 +99,7 @@ export {
   type Tagger,
   type Target,
 } from "./content/target.ts";
+export { untilAborted } from "./content/until-aborted.ts";
 export { readAll, verifyBytes, verifyContent } from "./content/verify.ts";
 export { OrasError, type OrasErrorCode, type OrasErrorOptions, orasErrorKinds } from "./errors.ts";
 export {

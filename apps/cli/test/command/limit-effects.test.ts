@@ -158,6 +158,9 @@ const effects: Readonly<Record<string, () => Promise<void>>> = {
     const pull = ["pull", `oci:${join(folder, "layout")}:latest`];
     expect(codeOf(await box(pull, "index-size=10"))).toBe("OCI_TOO_LARGE");
     expect(codeOf(await box(pull, "index-size=10KiB"))).toBeUndefined();
+    const other = ["import", join(folder, "layout"), "--tag", "app:v1"];
+    expect(codeOf(await box(other, "index-size=10"))).toBe("OCI_TOO_LARGE");
+    expect(codeOf(await box(other, "index-size=10KiB"))).toBeUndefined();
   },
   "manifest-size": async () => {
     const codes = await pullWith(image(1), "manifest-size=100", "manifest-size=10KiB");

@@ -1,5 +1,6 @@
 import { type Descriptor, ImageArchive, type OperationOptions, OrasError } from "@box/oras";
 import type { ImageLimits } from "../image/image.ts";
+import type { LayerLimits } from "../layer/open-layer.ts";
 import {
   formatImageReference,
   type ImageReference,
@@ -11,8 +12,8 @@ import { type ArchiveInput, type PlainArchive, plainArchive } from "./plain-arch
 export interface OpenArchiveOptions extends OperationOptions {
   /** A folder for temporary files. */
   readonly folder: string;
-  /** The most bytes of an archive that is compressed or comes as a stream; 64 GiB unless given. */
-  readonly maxBytes?: number;
+  /** How far an archive may expand that is compressed or comes as a stream; as layers may unless given. */
+  readonly layerLimits?: Partial<LayerLimits>;
   /** How large documents may be. */
   readonly limits?: Partial<ImageLimits>;
 }

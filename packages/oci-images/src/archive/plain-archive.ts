@@ -1,9 +1,16 @@
 import { join } from "node:path";
 import { isBoxError } from "@box/errors";
 import { openFile } from "@box/io/node";
-import { detectCompression, magicBytes, type OperationOptions, OrasError } from "@box/oras";
-import { ImageError } from "../errors.ts";
+import {
+  detectCompression,
+  magicBytes,
+  type OperationOptions,
+  OrasError,
+  untilAborted,
+} from "@box/oras";
 import { decompress } from "../layer/decompress.ts";
+import { ExpansionGuard } from "../layer/expansion-guard.ts";
+import { defaultLayerLimits, type LayerLimits } from "../layer/open-layer.ts";
 import { peek } from "../layer/peek.ts";
 import { createSpoolFolder } from "./spool-folder.ts";
 
@@ -16,8 +23,8 @@ export type ArchiveInput =
 export interface PlainArchiveOptions extends OperationOptions {
   /** A folder for temporary files. */
   readonly folder: string;
-  /** The most bytes of an archive that must be written out to be read; 64 GiB unless given. */
-  readonly maxBytes?: number;
+  /** How far an archive may expand that must be written out to be read; as layers may unless given. */
+  readonly layerLimits?: Partial<LayerLimits>;
 }
 
 /** An archive that can be read in place. */
@@ -34,7 +41,7 @@ const stepBytes = 1024 * 1024;
  * Makes an archive one that can be read in place: a compressed one, or one that comes as a stream, is written into a
  * temporary file, which goes when the result is disposed of.
  *
- * @throws {@link ImageError} `OCI_LAYER_TOO_LARGE`, `OCI_COMPRESSION_UNSUPPORTED`; OrasError `OCI_ARCHIVE_CORRUPT`; IoError.
+ * @throws ImageError `OCI_LAYER_TOO_LARGE`, `OCI_COMPRESSION_UNSUPPORTED`; OrasError `OCI_ARCHIVE_CORRUPT`; IoError.
  */
 export async function plainArchive(
   input: ArchiveInput,
@@ -65,15 +72,22 @@ async function writeOut(
   input: AsyncIterable<Uint8Array>,
   path: string,
   what: string,
-  { signal, maxBytes = 64 * 1024 ** 3 }: PlainArchiveOptions,
+  { signal, layerLimits }: PlainArchiveOptions,
 ): Promise<void> {
-  const bytes = stoppable(input, signal);
+  let inputBytes = 0;
+  const count = (chunk: Uint8Array): void => {
+    inputBytes += chunk.byteLength;
+  };
+  const bytes = counted(untilAborted(input, signal), count);
   const { start, chunks } = await peek(bytes, magicBytes);
   await using file = await openFile(path, { mode: "create" });
+  const limits = { ...defaultLayerLimits, ...layerLimits };
+  const guard = new ExpansionGuard(`cannot read archive ${what}`, limits);
   let size = 0;
   try {
-    for await (const chunk of decompress(chunks, detectCompression(start))) {
-      if (size + chunk.byteLength > maxBytes) throw tooLarge(what, maxBytes);
+    const compression = detectCompression(start);
+    for await (const chunk of decompress(chunks, compression, {}, limits.maxFrames)) {
+      guard.add(chunk.byteLength, inputBytes);
       await file.write?.(size, chunk);
       size += chunk.byteLength;
     }
@@ -103,12 +117,12 @@ async function* readFile(path: string): AsyncGenerator<Uint8Array, void, undefin
   }
 }
 
-async function* stoppable(
+async function* counted(
   chunks: AsyncIterable<Uint8Array>,
-  signal: AbortSignal | undefined,
+  count: (chunk: Uint8Array) => void,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   for await (const chunk of chunks) {
-    signal?.throwIfAborted();
+    count(chunk);
     yield chunk;
   }
 }
@@ -120,12 +134,5 @@ function toArchiveError(error: unknown, what: string): unknown {
     message: `cannot read archive ${what}: ${error.message}`,
     details: { path: what },
     cause: error,
-  });
-}
-
-function tooLarge(what: string, maxBytes: number): ImageError {
-  return new ImageError({
-    code: "OCI_LAYER_TOO_LARGE",
-    message: `cannot read archive ${what}: it exceeds ${maxBytes} bytes`,
   });
 }

@@ -13,6 +13,7 @@ import { ImageError } from "../errors.ts";
 import type { ImageLayer } from "../image/image.ts";
 import { claimedCompression } from "./compression.ts";
 import { decompress, defaultMaxFrames } from "./decompress.ts";
+import { ExpansionGuard } from "./expansion-guard.ts";
 import { peek } from "./peek.ts";
 
 /** How far a layer may expand. */
@@ -71,7 +72,10 @@ export async function* openLayer(
   const digester = new Digester(digestAlgorithm(diffId));
   const memory = { isTransient: options.hasTransientChunks, ownsInput: options.ownsStoredChunks };
   const limits = { ...defaultLayerLimits, ...options.limits };
-  const guard = new ExpansionGuard(layer, limits);
+  const guard = new ExpansionGuard(`cannot unpack layer ${descriptor.digest}`, limits, {
+    digest: descriptor.digest,
+    compressedBytes: descriptor.size,
+  });
   try {
     for await (const chunk of decompress(chunks, found, memory, limits.maxFrames)) {
       digester.update(chunk);
@@ -126,32 +130,6 @@ class LayerInput {
     for await (const _chunk of chunks);
     // The decoder may have been told already, and have failed by itself before it could pass it on.
     if (this.#failure !== undefined) throw this.#failure;
-  }
-}
-
-class ExpansionGuard {
-  readonly #layer: ImageLayer;
-  readonly #limits: LayerLimits;
-  #bytes = 0;
-
-  constructor(layer: ImageLayer, limits: LayerLimits) {
-    this.#layer = layer;
-    this.#limits = limits;
-  }
-
-  add(bytes: number, inputBytes: number): void {
-    const { maxTarBytes, maxRatio, ratioFromBytes } = this.#limits;
-    this.#bytes += bytes;
-    const isBomb = this.#bytes > ratioFromBytes && this.#bytes > inputBytes * maxRatio;
-    if (this.#bytes <= maxTarBytes && !isBomb) return;
-    const { digest, size } = this.#layer.descriptor;
-    throw new ImageError({
-      code: "OCI_LAYER_TOO_LARGE",
-      message: isBomb
-        ? `cannot unpack layer ${digest}: it expands more than ${maxRatio} times`
-        : `cannot unpack layer ${digest}: it exceeds ${maxTarBytes} bytes`,
-      details: { digest, compressedBytes: size, expandedBytes: this.#bytes },
-    });
   }
 }
 

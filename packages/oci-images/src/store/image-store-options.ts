@@ -25,7 +25,7 @@ export interface ImageStoreOptions extends Pick<OciLayoutOptions, "fs"> {
   readonly allow32Bit?: boolean;
   /** How large images and their documents may be; `registry.limits` has those of other replies of registries. */
   readonly limits?: Partial<ImageLimits>;
-  /** How far layers may expand. */
+  /** How far layers may expand, and image archives that are compressed or come as a stream. */
   readonly layerLimits?: Partial<LayerLimits>;
 }
 

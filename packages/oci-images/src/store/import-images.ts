@@ -10,6 +10,7 @@ import {
 import { openArchive } from "../archive/open-archive.ts";
 import type { ArchiveInput } from "../archive/plain-archive.ts";
 import type { Image } from "../image/image.ts";
+import type { LayerLimits } from "../layer/open-layer.ts";
 import { formatImageReference, parseImageReference } from "../reference/image-reference.ts";
 import { type FetchImageOptions, fetchImage } from "./fetch-image.ts";
 import type { ImageSource } from "./sources.ts";
@@ -18,8 +19,8 @@ import type { ImageSource } from "./sources.ts";
 export interface ImportImagesOptions extends FetchImageOptions {
   /** A folder for temporary files, on the layout's file system. */
   readonly folder: string;
-  /** The most bytes of the archive's files; 64 GiB unless given. */
-  readonly maxBytes?: number;
+  /** How far an archive may expand that is compressed or comes as a stream; as layers may unless given. */
+  readonly layerLimits?: Partial<LayerLimits>;
   /** The name of the only image; the archive's own names unless given. */
   readonly name?: string;
 }

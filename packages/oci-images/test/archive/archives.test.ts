@@ -1,7 +1,7 @@
 import { readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { gzipSync, zstdCompressSync } from "node:zlib";
-import { ImageStore } from "@box/oci-images";
+import { ImageStore, type LayerLimits } from "@box/oci-images";
 import { digestOf } from "@box/oras";
 import { buildTar, type TarEntry } from "@box/tar";
 import { drain } from "@box/test-support";
@@ -174,5 +174,43 @@ describe("an archive of docker save", () => {
       "OCI_ARCHIVE_CORRUPT",
     );
     expect(error.hint).toContain("docker-archive:");
+  });
+});
+
+describe("an archive that must be written out", () => {
+  const expanding = async (bytes: Uint8Array, layerLimits: Partial<LayerLimits>) => {
+    const directory = join(await temporaryFolder(), "store");
+    const store = await ImageStore.open(directory, { platform, layerLimits });
+    const chunks = (async function* () {
+      yield bytes;
+    })();
+    const importing = store.import({ chunks, what: "a stream" }, { name: "app:1" });
+    const { code } = await expectCode(importing, "OCI_LAYER_TOO_LARGE").catch(() => ({ code: "" }));
+    const left = await readdir(join(directory, "ingest"));
+    expect(left.filter((name) => name.startsWith("import-"))).toEqual([]);
+    return code;
+  };
+
+  test("is stopped when it expands too far, and goes", async () => {
+    const bomb = new Uint8Array(gzipSync(new Uint8Array(3_000_000)));
+    const limits = { maxRatio: 100, ratioFromBytes: 1_000_000 };
+    expect(await expanding(bomb, limits)).toBe("OCI_LAYER_TOO_LARGE");
+    expect(await expanding(noise(3_000_000), { maxTarBytes: 2_000_000 })).toBe(
+      "OCI_LAYER_TOO_LARGE",
+    );
+    // What is wrong with it then is that it is no archive.
+    expect(await expanding(bomb, { ...limits, ratioFromBytes: 4_000_000 })).toBe("");
+  });
+
+  test("is stopped by its signal while nothing of it comes", async () => {
+    const store = await openStore();
+    const controller = new AbortController();
+    const chunks = (async function* () {
+      yield noise(1000);
+      controller.abort();
+      await new Promise(() => {});
+    })();
+    const { signal } = controller;
+    await expectCode(store.import({ chunks, what: "a stream" }, { signal }), "ORAS_ABORTED");
   });
 });

@@ -32,7 +32,7 @@ export async function run(
 
 async function openInput(
   file: string,
-  { cwd, stdin }: CommandContext,
+  { cwd, stdin, limits }: CommandContext,
 ): Promise<ArchiveInput | OciLayout> {
   if (file === "-") return { chunks: stdin(), what: "standard input" };
   const path = resolve(cwd, file);
@@ -40,5 +40,5 @@ async function openInput(
     (facts) => facts.isDirectory(),
     () => false,
   );
-  return isFolder ? OciLayout.open(path) : path;
+  return isFolder ? OciLayout.open(path, { limits: limits.images }) : path;
 }

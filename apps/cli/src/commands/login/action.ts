@@ -4,6 +4,7 @@ import {
   RegistryClient,
   readAll,
   storeCredentials,
+  untilAborted,
 } from "@box/oras";
 import { credentialFiles } from "../../boxes/credentials.ts";
 import type { CommandContext } from "../../command/define-command.ts";
@@ -41,8 +42,8 @@ export function text({ host, username, file }: LoginOutput): string {
 
 const stdinHint = "for example: box login HOST --username NAME --password-stdin < FILE";
 
-async function readPassword({ stdin }: CommandContext): Promise<string> {
-  const bytes = await readAll(stdin(), maxPasswordBytes, "the password");
+async function readPassword({ stdin, signal }: CommandContext): Promise<string> {
+  const bytes = await readAll(untilAborted(stdin(), signal), maxPasswordBytes, "the password");
   const password = new TextDecoder().decode(bytes).replace(/\r?\n$/, "");
   if (password === "") throw invalid("--password-stdin", "stdin is empty", stdinHint);
   if (/[\r\n\0]/.test(password)) {
