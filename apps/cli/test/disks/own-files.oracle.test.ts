@@ -44,6 +44,23 @@ describe.skipIf(!hasQemu)("box disk create --force", () => {
     expect(readFileSync(join(path, "base"))).toEqual(before);
   });
 
+  test("replaces nothing that a file in a third folder may stand on", async () => {
+    const { path, box } = await diskFolder();
+    for (const folder of ["a", "b", "c"]) mkdirSync(join(path, folder));
+    const overlay = (file: string, below: string) =>
+      qemuImg(path, "create", "-q", "-f", "qcow2", "-u", "-b", below, "-F", "qcow2", file, "1M");
+    qemuImg(path, "create", "-q", "-f", "qcow2", "c/base", "1M");
+    overlay("b/middle", "../c/base");
+    overlay("a/top", "../b/middle");
+    const before = readFileSync(join(path, "c/base"));
+    const flags = ["--backing", "../a/top", "--backing-format", "qcow2", "--force"];
+    const made = await box("disk", "create", "c/base", ...flags);
+    expect(made.exitCode).toBe(2);
+    expect(made.stderr).toContain("c/base may be what ../a/top stands on");
+    expect(readFileSync(join(path, "c/base"))).toEqual(before);
+    expect((await box("disk", "create", "c/new", ...flags)).exitCode).toBe(0);
+  });
+
   test("never makes its backing file its data file", async () => {
     const { path, box } = await diskFolder();
     const content = new Uint8Array(65536).fill(7);

@@ -1,4 +1,6 @@
+import { existsSync } from "node:fs";
 import { dirname, resolve } from "node:path";
+import { isBoxError } from "@box/errors";
 import type { OpenFile } from "@box/io";
 import { createImage } from "@box/qcow2";
 import type { CommandContext } from "../../command/define-command.ts";
@@ -72,7 +74,11 @@ function sizeOf({ file, size }: DiskCreateInput, below: BackingFacts | undefined
   });
 }
 
-/** The files that the backing file stands on, which a new file must not replace. Others cannot be known of. */
+/**
+ * The files that the backing file stands on, which a new file must not replace.
+ *
+ * @throws CliError `CLI_INVALID_ARGUMENT` when one is in a folder that is not looked into, and there is a file to lose.
+ */
 async function identitiesBelow(
   { file, force }: DiskCreateInput,
   backing: NamedBacking | undefined,
@@ -90,9 +96,17 @@ async function identitiesBelow(
       context,
     );
     return identitiesOf(disk);
-  } catch {
-    // What keeps the chain from being opened is told when the new image is.
-    return found;
+  } catch (error) {
+    // What else keeps the chain from being opened is told when the new image is.
+    if (!isBoxError(error) || error.code !== "QCOW2_BACKING_DENIED") return found;
+    if (!existsSync(resolve(context.cwd, file))) return found;
+    throw new CliError({
+      code: "CLI_INVALID_ARGUMENT",
+      message: `${file} may be what ${backing.name} stands on: ${error.message}`,
+      details: { file },
+      hint: `remove ${file} first if nothing needs it, or choose another name`,
+      cause: error,
+    });
   }
 }
 
