@@ -181,6 +181,10 @@ export class Qcow2Image implements RandomAccess, AsyncDisposable {
   /** Reads what the header does not say: snapshots, bitmaps, how it is encrypted. */
   async describe(): Promise<ImageDescription> {
     this.#requireOpen();
+    return this.#describe();
+  }
+
+  #describe(): Promise<ImageDescription> {
     return this.#track(readDescription(this.#reader, this.#header.area, this.#newBudget()));
   }
 
@@ -251,7 +255,7 @@ export class Qcow2Image implements RandomAccess, AsyncDisposable {
   /** Lists the persistent bitmaps that the image says are valid; what was written through it is in them then. */
   async bitmaps(): Promise<readonly Bitmap[]> {
     this.#requireOpen();
-    return (await this.#readBitmaps(() => this.describe())).bitmaps;
+    return (await this.#readBitmaps(() => this.#describe())).bitmaps;
   }
 
   /**

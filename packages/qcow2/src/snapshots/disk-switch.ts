@@ -84,7 +84,8 @@ export async function switchDisk(parts: SwitchParts, plan: SwitchPlan): Promise<
     await writeHeader(parts, fields);
     return switched;
   } catch (error) {
-    if (!host.hasFailed && host.sizeBytes > sizeBefore) {
+    // A write that failed may have made the file longer too.
+    if (!host.hasFailed && host.freshFrom > sizeBefore) {
       await host.truncate(sizeBefore).catch(() => {});
     }
     throw error;

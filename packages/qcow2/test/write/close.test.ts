@@ -90,3 +90,11 @@ it("the end of a block tells that what was written could not be stored", async (
   };
   await expect(block()).rejects.toMatchObject({ code: "QCOW2_IO" });
 });
+
+it("a list of the bitmaps that was asked for before the close is given", async () => {
+  const { image } = await failingImage();
+  await image.addBitmap("bits");
+  const listing = image.bitmaps();
+  await image.close();
+  expect(await listing).toMatchObject([{ name: "bits" }]);
+});
