@@ -23,6 +23,8 @@ export function showPullEvent(event: PullEvent, reference: string, task = "pull"
       const { digest: item, totalBytes } = event;
       return { type: "progress", task, item, done: totalBytes, total: totalBytes, unit: "bytes" };
     }
+    case "warning":
+      return { type: "warning", task, code: event.code, message: event.message };
     case "waiting":
       return {
         type: "info",

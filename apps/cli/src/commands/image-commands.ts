@@ -40,7 +40,7 @@ export const imageCommands: readonly CommandSpec[] = [
     path: ["push"],
     summary: "send an image of this home to a registry or an image layout",
     description:
-      "All platforms of the image go when all of them are here, else the one for this machine or --platform.",
+      "All platforms of the image go when everything that its index lists is here, else the one for this machine or --platform,\nwith a warning. Attestations are never pulled: an index that lists some goes as one platform.",
     args: [
       { name: "ref", summary: "the image", complete: "images" },
       {

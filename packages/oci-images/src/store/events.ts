@@ -1,4 +1,5 @@
 import type { Digest } from "@box/oras";
+import type { ImageErrorCode } from "../errors.ts";
 
 /** What happens while an image is pulled. */
 export type PullEvent =
@@ -14,6 +15,8 @@ export type PullEvent =
   | { readonly type: "exists"; readonly digest: Digest; readonly totalBytes: number }
   /** A blob is whole and verified. */
   | { readonly type: "stored"; readonly digest: Digest; readonly totalBytes: number }
+  /** Something is not as one might expect, and goes on. */
+  | { readonly type: "warning"; readonly code: ImageErrorCode; readonly message: string }
   /** Another process works on the same blob or on the index. */
   | { readonly type: "waiting"; readonly what: string }
   /** A request failed and is tried again. */

@@ -20,7 +20,7 @@ import {
   type ImageLimits,
 } from "../image/image.ts";
 import { type OpenLayerOptions, openLayer } from "../layer/open-layer.ts";
-import { platformOfArch } from "../platform/platform.ts";
+import { formatPlatform, platformOfArch } from "../platform/platform.ts";
 import type { SelectManifestOptions } from "../platform/select.ts";
 import {
   formatImageReference,
@@ -135,7 +135,8 @@ export class ImageStore {
   }
 
   /**
-   * Sends an image of the store to a registry or an image layout: all its platforms when they are here, else one.
+   * Sends an image of the store to a registry or an image layout: all its platforms when everything that
+   * its index lists is here, else one. Attestations, which indexes list too, are never pulled.
    *
    * @param destination - Where it goes; the name that it has here unless given.
    * @throws {@link ImageError} `OCI_IMAGE_NOT_FOUND`; OrasError by code.
@@ -160,6 +161,12 @@ export class ImageStore {
       signal: options.signal,
       limits: this.#limits,
       ...(options.concurrency === undefined ? {} : { concurrency: options.concurrency }),
+      onPartial: (absent) =>
+        options.onEvent?.({
+          type: "warning",
+          code: "OCI_IMAGE_INCOMPLETE",
+          message: `only the manifest for ${formatPlatform(image.platform)}, ${image.digest}, is sent: ${absent} of what the index ${image.root.digest} lists is not here`,
+        }),
       onEvent: (event) => tellCopy(event, options.onEvent),
     });
     return { reference: target.name, digest };

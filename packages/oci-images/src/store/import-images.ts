@@ -12,6 +12,7 @@ import type { ArchiveInput } from "../archive/plain-archive.ts";
 import type { Image } from "../image/image.ts";
 import type { LayerLimits } from "../layer/open-layer.ts";
 import { formatImageReference, parseImageReference } from "../reference/image-reference.ts";
+import { chooseImported } from "./choose-imported.ts";
 import { type FetchImageOptions, fetchImage } from "./fetch-image.ts";
 import type { ImageSource } from "./sources.ts";
 
@@ -39,7 +40,8 @@ export async function importImages(
   options: ImportImagesOptions,
 ): Promise<Image[]> {
   await using opened = await openInput(input, options);
-  const { target, images } = opened;
+  const { target } = opened;
+  const images = await chooseImported(target, opened.images, options);
   const named = images.map((image) => ({ ...image, names: namesFor(image, images, options.name) }));
   const imported: Image[] = [];
   for (const { descriptor, names } of named) {

@@ -23,6 +23,8 @@ export interface PushImageOptions extends OperationOptions {
   readonly limits?: Partial<ImageLimits>;
   /** How many layers are sent at once; 4 unless given. */
   readonly concurrency?: number;
+  /** Told how much of the index is not here when only one platform is sent. */
+  readonly onPartial?: (absent: number) => void;
   /** Told about each piece of content. */
   readonly onEvent?: (event: CopyEvent) => void;
 }
@@ -43,6 +45,7 @@ export async function pushImage(
   const absent = new Set<Digest>();
   await findAbsent(layout, image.root, absent, new Set(), options);
   const isAll = absent.size === 0;
+  if (!isAll) options.onPartial?.(absent.size);
   const pushed = bareDescriptor(isAll ? image.root : image.descriptor);
   await copyGraph(layout, pushed, target, {
     ...options,

@@ -90,7 +90,16 @@ describe.each([
       expect(Buffer.compare(kept, await drain(target.fetch(root)))).toBe(0);
       expect(await store.pull(reference, { policy: "always" })).toEqual(image);
 
-      const pushed = await store.push(reference, `${registry.host}/other/app:v2`);
+      const warnings: string[] = [];
+      const pushed = await store.push(reference, `${registry.host}/other/app:v2`, {
+        onEvent: (event) => {
+          if (event.type === "warning") warnings.push(event.message);
+        },
+      });
+      const isWhole = root.mediaType === mediaTypes.dockerManifest;
+      expect(warnings).toEqual(
+        isWhole ? [] : [expect.stringMatching(/^only the manifest for linux\/amd64, sha256:/)],
+      );
       const other = new RemoteRepository(client, registry.host, "other/app");
       const there = await other.resolve("v2");
       expect(there.digest).toBe(pushed.digest);
