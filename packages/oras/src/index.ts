@@ -85,6 +85,7 @@ export { releaseChunk } from "./content/release-chunk.ts";
 export {
   type BlobSource,
   bytesSource,
+  type ContentOrigin,
   type CopyDestination,
   type FetchedManifest,
   type Fetcher,

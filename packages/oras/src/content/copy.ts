@@ -137,8 +137,10 @@ class GraphCopy {
 
   async #copyBlob(descriptor: Descriptor): Promise<void> {
     const { signal } = this.#options;
+    const { origin } = this.#source;
     await this.#push(descriptor, {
       ownsNoChunks: this.#source.ownsNoChunks ?? false,
+      ...(origin === undefined ? {} : { origin }),
       // The destination verifies what it stores; hashing twice would only cost time.
       open: async (offset) => {
         const chunks = await this.#source.fetch(descriptor, { offset, signal, verify: false });

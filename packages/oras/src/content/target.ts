@@ -14,16 +14,28 @@ export interface FetchOptions extends OperationOptions {
   readonly verify?: boolean;
 }
 
+/** A repository of a registry. */
+export interface ContentOrigin {
+  /** The registry, as users name it. */
+  readonly host: string;
+  /** The repository's name: `library/debian`. */
+  readonly name: string;
+}
+
 /** Content that can be read again from any offset, so that a transfer can go on after a failure. */
 export interface BlobSource {
   /** Reads from `offset` to the end. */
   open(offset: number): Promise<AsyncIterable<Uint8Array>>;
   /** Whether chunks are made for their reader, who may give their memory back at once; false unless given. */
   readonly ownsNoChunks?: boolean;
+  /** The repository that has it: another one of the same registry may take it from there without being sent anything. */
+  readonly origin?: ContentOrigin;
 }
 
 /** Reads content by descriptor. */
 export interface Fetcher {
+  /** The repository that content is read from, when it is one. */
+  readonly origin?: ContentOrigin;
   /** Whether chunks are made for their reader, who may give their memory back at once; false unless given. */
   readonly ownsNoChunks?: boolean;
   /** A read from 0 verifies size and digest before it ends. Fails with `OCI_NOT_FOUND` when it is not there. */

@@ -2,6 +2,7 @@ import type { Descriptor } from "../content/descriptor.ts";
 import type { Digest } from "../content/digest.ts";
 import { isRegistryHost } from "../content/reference.ts";
 import type {
+  ContentOrigin,
   FetchedManifest,
   FetchOptions,
   GraphTarget,
@@ -47,6 +48,8 @@ export function openRepository(
 export class MirroredRepository implements ReadonlyTarget, ReferenceFetcher, GraphTarget {
   /** {@inheritDoc Fetcher.ownsNoChunks} */
   readonly ownsNoChunks = true;
+  /** {@inheritDoc Fetcher.origin} */
+  readonly origin?: ContentOrigin;
   readonly #repositories: readonly RemoteRepository[];
   /** How often content was delivered whole: who asks again got the wrong bytes, and the next one is asked. */
   readonly #delivered: Map<Digest, number> = new Map();
@@ -56,6 +59,8 @@ export class MirroredRepository implements ReadonlyTarget, ReferenceFetcher, Gra
   constructor(repositories: readonly RemoteRepository[]) {
     this.#repositories = repositories;
     this.#host = repositories[0]?.host ?? "";
+    const last = repositories.at(-1);
+    if (last !== undefined) this.origin = last.origin;
   }
 
   /** The registry that was asked last. */

@@ -6,6 +6,7 @@ import { isRepository } from "../content/reference.ts";
 import { describeReferrer } from "../content/referrer.ts";
 import type {
   BlobSource,
+  ContentOrigin,
   FetchedManifest,
   FetchOptions,
   GraphTarget,
@@ -26,7 +27,10 @@ import { referrersSchema } from "./referrers.ts";
 
 /** Options of {@link RemoteRepository.push}. */
 export interface PushOptions extends OperationOptions {
-  /** A repository of the same registry that may have the blob: then nothing is sent. */
+  /**
+   * A repository of the same registry that may have the blob: then nothing is sent. Unless given, it is the one that the
+   * blob comes from.
+   */
   readonly mountFrom?: string;
   /** Larger blobs go in parts of this size; 64 MiB unless given. */
   readonly chunkBytes?: number;
@@ -55,6 +59,8 @@ export class RemoteRepository implements Target, ReferenceFetcher, GraphTarget {
   readonly #client: RegistryClient;
   readonly #endpoint: Endpoint;
   readonly #manifests: ManifestStore;
+  /** {@inheritDoc Fetcher.origin} */
+  readonly origin: ContentOrigin;
   /** The manifest that was pushed by digest last, for the tag that mostly follows. */
   #pushed: { readonly digest: Digest; readonly bytes: Uint8Array } | undefined;
 
@@ -77,6 +83,7 @@ export class RemoteRepository implements Target, ReferenceFetcher, GraphTarget {
     }
     this.host = host;
     this.name = name;
+    this.origin = { host, name };
     this.#client = client;
     this.#endpoint = { ...client.endpoint(host), ...place };
     this.#manifests = new ManifestStore(client, name, this.#fullName, (options, actions) =>
@@ -155,15 +162,12 @@ export class RemoteRepository implements Target, ReferenceFetcher, GraphTarget {
       this.#pushed = { digest: descriptor.digest, bytes };
       return;
     }
-    const { mountFrom } = options;
-    const common = this.#common(options, "pull,push");
-    const mountScopes = mountFrom === undefined ? [] : [`repository:${mountFrom}:pull`];
+    const mountFrom = options.mountFrom ?? this.#neighbour(source);
     // Most clients only read.
     const { uploadBlob } = await import("./upload.ts");
     await uploadBlob(this.#client, {
       request: {
-        ...common,
-        scopes: [...(common.scopes ?? []), ...mountScopes],
+        ...this.#common(options, "pull,push"),
         what: `push blob ${descriptor.digest} to ${this.#fullName}`,
       },
       name: this.name,
@@ -256,6 +260,11 @@ export class RemoteRepository implements Target, ReferenceFetcher, GraphTarget {
     response.discard();
     if (response.status >= 400) throw cannotDelete(this.host, response.status);
     await this.#manifests.forgetReferrer(referrer, options);
+  }
+
+  /** The repository beside this one that content comes from. */
+  #neighbour({ origin }: BlobSource): string | undefined {
+    return origin?.host === this.host && origin.name !== this.name ? origin.name : undefined;
   }
 
   get #fullName(): string {

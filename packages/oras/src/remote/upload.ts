@@ -36,9 +36,12 @@ interface Session {
 export async function uploadBlob(client: RegistryClient, upload: UploadRequest): Promise<void> {
   const counter = client.retryCounter();
   const progress = { mostBytes: 0 };
+  let { mountFrom } = upload;
   for (;;) {
-    const session = await startSession(client, upload);
+    const session = await mountOrStart(client, upload, mountFrom);
     if (session === "mounted") return;
+    // Where it is not there to be mounted, it will not be after a failure.
+    mountFrom = undefined;
     try {
       if (upload.descriptor.size <= upload.chunkBytes) await putWhole(client, upload, session);
       else await putChunks(client, upload, session, counter, progress);
@@ -50,11 +53,29 @@ export async function uploadBlob(client: RegistryClient, upload: UploadRequest):
   }
 }
 
+/** A registry that refuses to mount, or to give a token for both repositories, may still take the blob itself. */
+async function mountOrStart(
+  client: RegistryClient,
+  upload: UploadRequest,
+  mountFrom: string | undefined,
+): Promise<Session | "mounted"> {
+  try {
+    return await startSession(client, upload, mountFrom);
+  } catch (error) {
+    const isRefused =
+      error instanceof OrasError && !error.retryable && error.code !== "ORAS_ABORTED";
+    if (mountFrom === undefined || !isRefused) throw error;
+    return startSession(client, upload, undefined);
+  }
+}
+
 async function startSession(
   client: RegistryClient,
   upload: UploadRequest,
+  mountFrom: string | undefined,
 ): Promise<Session | "mounted"> {
-  const { name, descriptor, mountFrom, request } = upload;
+  const { name, descriptor, request } = upload;
+  const mountScopes = mountFrom === undefined ? [] : [`repository:${mountFrom}:pull`];
   const query = new URLSearchParams();
   if (mountFrom !== undefined) {
     query.set("mount", descriptor.digest);
@@ -65,6 +86,7 @@ async function startSession(
   const suffix = query.size === 0 ? "" : `?${query}`;
   const response = await client.request({
     ...request,
+    scopes: [...(request.scopes ?? []), ...mountScopes],
     method: "POST",
     target: `/v2/${name}/blobs/uploads/${suffix}`,
     headers: { "content-length": "0" },

@@ -99,6 +99,46 @@ describe("pushing", () => {
     expect(await repository.exists(next)).toBe(true);
   });
 
+  describe("between repositories of one registry", () => {
+    test("copies without fetching or sending any blob", async () => {
+      const { server, repository } = await proxied(() => undefined);
+      const image = await sampleImage();
+      const other = new RemoteRepository(testClient(), server.host, "team/other");
+      await copy(image.target, "v1", other);
+      server.seen.splice(0);
+      expect(await copy(other, "v1", repository)).toEqual(image.root);
+      const posts = server.seen.filter(({ method }) => method === "POST");
+      expect(posts.map(({ path }) => new URLSearchParams(path.split("?")[1]).get("from"))).toEqual(
+        [image.config, ...image.layers].map(() => "team/other"),
+      );
+      const blobs = server.seen.filter(({ path }) => path.includes("/blobs/"));
+      expect(new Set(blobs.map(({ method }) => method))).toEqual(new Set(["HEAD", "POST"]));
+      const back = new MemoryTarget();
+      expect(await copy(repository, "v1", back)).toEqual(image.root);
+    });
+
+    test.each([
+      ["has nothing to mount", undefined],
+      ["refuses to mount", 403],
+      ["does not know mounts", 400],
+    ])("sends the blob to a registry that %s", async (_name, status) => {
+      const { server, repository } = await proxied((method, count) =>
+        method === "POST" && count === 1 ? status : undefined,
+      );
+      const origin = { host: server.host, name: "nowhere" };
+      await repository.push(blob, { ...bytesSource(content), origin });
+      expect(server.seen.find(({ method }) => method === "POST")?.path).toContain("from=nowhere");
+      expect(Buffer.compare(await drain(repository.fetch(blob)), content)).toBe(0);
+    });
+
+    test("asks no other registry to mount", async () => {
+      const { server, repository } = await proxied(() => undefined);
+      const origin = { host: "registry.example", name: "nowhere" };
+      await repository.push(blob, { ...bytesSource(content), origin });
+      expect(server.seen.some(({ path }) => path.includes("mount="))).toBe(false);
+    });
+  });
+
   test.each([
     [
       "a PUT that breaks off",
