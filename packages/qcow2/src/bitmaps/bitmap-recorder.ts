@@ -67,11 +67,24 @@ export class BitmapRecorder {
   /** Notes that a range is about to change. */
   async record(store: ImageStore, start: number, length: number): Promise<void> {
     if (length === 0) return;
-    for (const pages of this.#recorded ?? []) {
+    const recorded = this.#recorded ?? [];
+    let sizeBytes = recorded.reduce((sum, pages) => sum + pages.sizeBytes, 0);
+    for (const pages of recorded) {
       for (let at = start; at < start + length; ) {
+        sizeBytes -= pages.sizeBytes;
         at = pages.mark(at, start + length);
-        if (pages.sizeBytes > this.#parts.maxMetadataBytes / 4) await this.#store(store, pages);
+        sizeBytes += pages.sizeBytes;
+        if (sizeBytes <= this.#parts.maxMetadataBytes / 4) continue;
+        await this.#storeFilled(store);
+        sizeBytes = 0;
       }
+    }
+  }
+
+  /** Stores the pages of all bitmaps, which take too much memory together. */
+  async #storeFilled(store: ImageStore): Promise<void> {
+    for (const pages of this.#recorded ?? []) {
+      if (pages.sizeBytes > 0) await this.#store(store, pages);
     }
   }
 

@@ -43,7 +43,7 @@ async function addPages(parts: ChangeParts, pages: DirtyPages): Promise<void> {
   const budget = new MemoryBudget(maxMetadataBytes);
   const table = await readBitmapTable(reader, entry, clusterSize, budget);
   const added: [number, number][] = [];
-  for (const [index, bits] of pages.inOrder()) {
+  for (const [index, bits] of pages.clusters()) {
     const part = table[index];
     if (part === undefined || part === "ones") continue;
     if (part === "zeros") {

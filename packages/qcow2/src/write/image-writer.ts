@@ -228,7 +228,10 @@ export class ImageWriter {
   /** Reads the stored bitmaps once what was recorded is in them; no change gets between. */
   readBitmaps<Value>(read: () => Promise<Value>): Promise<Value> {
     return this.#queue.run(async () => {
+      const isUntold = this.#isUntold;
       if (this.#bitmaps.isRecording) await this.#attempt((open) => this.#settle(open), noJudge);
+      // Nobody was told that the content has changed.
+      this.#isUntold = isUntold;
       return read();
     });
   }

@@ -98,3 +98,14 @@ it("a list of the bitmaps that was asked for before the close is given", async (
   await image.close();
   expect(await listing).toMatchObject([{ name: "bits" }]);
 });
+
+it("close has nothing to tell when all was flushed, and only the bitmaps were looked at since", async () => {
+  const { image, fails } = await failingImage();
+  await image.addBitmap("bits");
+  await image.write(0, Uint8Array.of(7));
+  await image.flush();
+  await image.bitmaps();
+  fails.flush = true;
+  await expect(image.resize(2 ** 25)).rejects.toMatchObject({ code: "QCOW2_IO" });
+  await image.close();
+});
