@@ -51,16 +51,19 @@ export const digestSchema: z.ZodType<Digest> = z.custom<Digest>(
 
 /** A descriptor in JSON; unknown fields are kept. */
 export const descriptorSchema: z.ZodType<Descriptor> = z.lazy(() =>
-  z.looseObject({
-    mediaType: z.string().min(1).max(255),
-    digest: digestSchema,
-    size: z.int().nonnegative(),
-    urls: z.array(z.string().max(4096)).max(100).exactOptional(),
-    annotations: annotationsSchema.exactOptional(),
-    artifactType: z.string().max(255).exactOptional(),
-    platform: platformSchema.exactOptional(),
-    data: z.string().exactOptional(),
-  }),
+  z.preprocess(
+    withoutNulls,
+    z.looseObject({
+      mediaType: z.string().min(1).max(255),
+      digest: digestSchema,
+      size: z.int().nonnegative(),
+      urls: z.array(z.string().max(4096)).max(100).exactOptional(),
+      annotations: annotationsSchema.exactOptional(),
+      artifactType: z.string().max(255).exactOptional(),
+      platform: platformSchema.exactOptional(),
+      data: z.string().exactOptional(),
+    }),
+  ),
 );
 
 const platformSchema: z.ZodType<Platform> = z.lazy(() => {
@@ -73,6 +76,14 @@ const platformSchema: z.ZodType<Platform> = z.lazy(() => {
     variant: text.exactOptional(),
   });
 });
+
+/** A document without the fields that are null: programs in Go write that for empty lists and maps. */
+export function withoutNulls(value: unknown): unknown {
+  if (typeof value !== "object" || value === null || !Object.values(value).includes(null)) {
+    return value;
+  }
+  return Object.fromEntries(Object.entries(value).filter(([, one]) => one !== null));
+}
 
 /** Describes bytes in memory. */
 export function describe(

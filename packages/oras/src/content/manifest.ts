@@ -1,7 +1,12 @@
 import * as z from "zod";
 import { OrasError, type OrasErrorCode } from "../errors.ts";
 import { parseJson } from "../json/parse-json.ts";
-import { annotationsSchema, type Descriptor, descriptorSchema } from "./descriptor.ts";
+import {
+  annotationsSchema,
+  type Descriptor,
+  descriptorSchema,
+  withoutNulls,
+} from "./descriptor.ts";
 import { isIndexType, isManifestType, mediaTypes } from "./media-types.ts";
 
 /** The manifest of one image or artifact. */
@@ -97,16 +102,20 @@ export function parseManifest(
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     throw refuse("OCI_INVALID_MANIFEST", what, "it is not a JSON object");
   }
-  const fields = value as Record<string, unknown>;
-  refuseSchema1(fields, what);
-  const isIndex = "manifests" in fields;
-  if (isIndex && ("layers" in fields || "config" in fields)) {
+  const given = value as Record<string, unknown>;
+  refuseSchema1(given, what);
+  const isIndex = "manifests" in given;
+  if (isIndex && ("layers" in given || "config" in given)) {
     throw refuse("OCI_AMBIGUOUS_MANIFEST", what, "it has manifests and also layers or a config");
   }
+  const children = isIndex ? "manifests" : "layers";
+  // A list that is not there at all is another matter.
+  const nulls = given[children] === null ? { [children]: [] } : {};
+  const fields = { ...(withoutNulls(given) as Record<string, unknown>), ...nulls };
   const mediaType = agreedType(fields["mediaType"], options.mediaType, isIndex, what);
   return isIndex
-    ? { type: "index", mediaType, index: validateIndex(value, what, options.maxChildren) }
-    : { type: "manifest", mediaType, manifest: validate(value, what, options.maxChildren) };
+    ? { type: "index", mediaType, index: validateIndex(fields, what, options.maxChildren) }
+    : { type: "manifest", mediaType, manifest: validate(fields, what, options.maxChildren) };
 }
 
 /** What a document refers to: config and layers, or entries, and the subject last. */

@@ -37,6 +37,27 @@ describe("manifests", () => {
     expect(mediaType).toBe(mediaTypes.ociManifest);
   });
 
+  test("may have null where programs in Go have nothing to write", () => {
+    const nothing = { annotations: null, subject: null, mediaType: null };
+    const sparse = { ...config, urls: null, annotations: null, platform: null };
+    const scratch = parseManifest(
+      encodeJson({ ...nothing, schemaVersion: 2, config: sparse, layers: null }),
+    );
+    expect(scratch).toEqual({
+      type: "manifest",
+      mediaType: mediaTypes.ociManifest,
+      manifest: { schemaVersion: 2, config, layers: [] },
+    });
+    const none = parseManifest(encodeJson({ ...nothing, schemaVersion: 2, manifests: null }));
+    expect(none).toMatchObject({ type: "index", index: { manifests: [] } });
+    for (const broken of [
+      { schemaVersion: 2, config },
+      { ...image, config: null },
+    ]) {
+      expect(() => parseManifest(encodeJson(broken))).toThrow("cannot use manifest");
+    }
+  });
+
   test("keep unknown fields", () => {
     const document = parseManifest(encodeJson({ ...image, extra: 1 }));
     expect(document.type === "manifest" && document.manifest).toHaveProperty("extra", 1);
