@@ -188,7 +188,7 @@ describe("a push", () => {
       onEvent: ({ type }) => events.add(type),
     });
     expect(first).toEqual({ reference: `oci:${folder}/a:v1`, digest: one.digest });
-    expect(events).toEqual(new Set(["progress", "stored"]));
+    expect(events).toEqual(new Set(["progress", "stored", "warning"]));
     await store.pull(reference, { platform: arm });
     const second = await store.push(reference, `oci:${folder}/b:v1`);
     expect(second.digest).toBe(index.digest);
