@@ -26,7 +26,7 @@ export interface RecorderParts {
  */
 export class BitmapRecorder {
   readonly #parts: RecorderParts;
-  #recorded: DirtyPages[] | undefined;
+  #recorded: Set<DirtyPages> | undefined;
   /** Bitmaps whose marks are not in the file yet, or may be gone from it. */
   #unmarked: BitmapEntry[] = [];
 
@@ -61,16 +61,19 @@ export class BitmapRecorder {
     const used = enabled.filter((entry) => (entry.flags & bitmapFlags.inUse) === 0);
     const { clusterSize } = store;
     this.#unmarked = used;
-    this.#recorded = used.filter(isUsable).map((entry) => new DirtyPages(entry, clusterSize));
+    const usable = used.filter(isUsable);
+    this.#recorded = new Set(usable.map((entry) => new DirtyPages(entry, clusterSize)));
   }
 
   /** Notes that a range is about to change. */
   async record(store: ImageStore, start: number, length: number): Promise<void> {
     if (length === 0) return;
-    const recorded = this.#recorded ?? [];
-    let sizeBytes = recorded.reduce((sum, pages) => sum + pages.sizeBytes, 0);
+    const recorded = this.#recorded ?? new Set();
+    let sizeBytes = 0;
+    for (const pages of recorded) sizeBytes += pages.sizeBytes;
     for (const pages of recorded) {
-      for (let at = start; at < start + length; ) {
+      // One that turns out to be damaged is in the set no more.
+      for (let at = start; at < start + length && recorded.has(pages); ) {
         sizeBytes -= pages.sizeBytes;
         at = pages.mark(at, start + length);
         sizeBytes += pages.sizeBytes;
@@ -90,14 +93,15 @@ export class BitmapRecorder {
 
   /** Stores what was recorded and takes the marks away. The changes themselves are in the file already. */
   async settle(store: ImageStore): Promise<void> {
-    const recorded = this.#recorded ?? [];
+    const recorded = this.#recorded ?? new Set();
+    const hasAny = recorded.size > 0;
     for (const pages of recorded) await this.#store(store, pages);
-    if (recorded.length > 0) await store.host.flush();
-    const whole = (this.#recorded ?? []).map(({ entry }) => entry);
+    if (hasAny) await store.host.flush();
+    const whole = [...recorded].map(({ entry }) => entry);
     // When one of these writes fails, others may have taken their mark away already.
     this.#unmarked = whole;
     for (const entry of whole) await writeFlags(store, entry, entry.flags);
-    if (recorded.length > 0) await store.host.flush();
+    if (hasAny) await store.host.flush();
     this.#recorded = undefined;
     this.#unmarked = [];
   }
@@ -116,7 +120,7 @@ export class BitmapRecorder {
       await storePages({ ...this.#parts, store }, pages);
       return true;
     });
-    if (!isStored) this.#recorded = this.#recorded?.filter((other) => other !== pages);
+    if (!isStored) this.#recorded?.delete(pages);
   }
 }
 

@@ -1,7 +1,9 @@
 import { MemoryFile, observeFile } from "@box/io";
 import { checkImage, createImage, openImage } from "@box/qcow2";
-import { expect, it } from "vitest";
+import { expect, it, vi } from "vitest";
 import { DirtyPages } from "../../src/bitmaps/dirty-pages.ts";
+
+const original = DirtyPages.prototype.mark;
 
 const entry = {
   entryOffset: 0,
@@ -64,4 +66,34 @@ it("the bits of all bitmaps together are stored when they take too much memory",
     expect(starts).toEqual([0, 2 ** 23]);
   }
   expect((await checkImage(file)).findings).toEqual([]);
+});
+
+it("a bitmap that turns out to be damaged takes no memory any more", async () => {
+  const file = new MemoryFile();
+  const virtualSizeBytes = 2 ** 30;
+  await createImage(file, { virtualSizeBytes, clusterSizeBytes: 4096 });
+  const made = await openImage(file, { mode: "rw" });
+  await made.addBitmap("bits", { granularityBytes: 512 });
+  const { bitmaps } = made.info;
+  await made.close();
+  // A reserved bit in the first entry of its table.
+  const directory = await file.read(bitmaps?.offset ?? 0, 8);
+  const table = Number(new DataView(directory.buffer, directory.byteOffset).getBigUint64(0));
+  await file.write(table, Uint8Array.of(0x80));
+  let marks = 0;
+  const mark = vi.spyOn(DirtyPages.prototype, "mark").mockImplementation(function (
+    this: DirtyPages,
+    start,
+    end,
+  ) {
+    marks++;
+    return original.call(this, start, end);
+  });
+  const limits = { maxMetadataBytes: 2 ** 17 };
+  await using image = await openImage(file, { mode: "rw", limits });
+  await image.writeZeroes(0, virtualSizeBytes);
+  // 64 pages would be marked of one that is sound; a quarter of the memory holds eight.
+  expect(marks).toBeLessThan(12);
+  mark.mockRestore();
+  expect(await image.bitmaps()).toMatchObject([{ isInUse: true }]);
 });
