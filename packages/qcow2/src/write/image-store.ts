@@ -37,12 +37,14 @@ export interface ImageStoreParts {
   readonly queue: OperationQueue;
   /** Memory for the map of metadata. */
   readonly maxMetadataBytes: number;
+  /** The external data file, when there is one. */
+  readonly data: HostFile | undefined;
 }
 
 /**
  * The clusters and tables of an image that is written. Changes are collected in memory and put into the file by
- * {@link ImageStore.commit} in an order that survives a crash: data and refcounts, L2 tables, the L1 table, and only
- * then lower refcounts for what is not used any more.
+ * {@link ImageStore.commit} in an order that survives a crash: data, also that of a data file, and refcounts, L2 tables,
+ * the L1 table, and only then lower refcounts for what is not used any more.
  */
 export class ImageStore {
   /** The image file. */
@@ -187,6 +189,7 @@ export class ImageStore {
 
   /** Writes all that is waiting, in an order of which every prefix leaves a sound image. */
   async commit(): Promise<void> {
+    await this.#parts.data?.flush();
     await this.#writeRefcounts();
     const hasTables = this.#parts.cache.editedSlices > 0;
     if (hasTables || this.#hasAllocated || this.#freed.length > 0) await this.host.flush();

@@ -23,13 +23,13 @@ import { isDataLonger, requireSizableData } from "./data-file-size.ts";
 import { dropClusters, dropTables } from "./empty-disk.ts";
 import { FreshTables } from "./fresh-tables.ts";
 import type { ImageStoreParts } from "./image-store.ts";
-import { commitAll, type OpenWriter, startWriting } from "./open-writer.ts";
+import { type OpenWriter, startWriting } from "./open-writer.ts";
 import { OperationQueue } from "./operation-queue.ts";
 import { type ResizeOptions, requireResizable, writeSize } from "./resize.ts";
 import { dropPast, finishCut, type ShrinkParts } from "./shrink.ts";
 
 /** Everything that {@link ImageWriter} writes with. */
-export interface ImageWriterParts extends Omit<ImageStoreParts, "queue"> {
+export interface ImageWriterParts extends Omit<ImageStoreParts, "queue" | "data"> {
   /** The disk that is written. */
   readonly layer: Qcow2Layer;
   /** Ends waiting changes. */
@@ -74,7 +74,7 @@ export class ImageWriter {
       await this.#bitmaps.record(store, start, bytes.byteLength);
       for (let done = 0; done < bytes.byteLength; ) {
         done += await writer.writeSome(start + done, bytes.subarray(done));
-        if (store.isFull) await commitAll(open);
+        if (store.isFull) await open.store.commit();
       }
     });
   }
@@ -104,7 +104,7 @@ export class ImageWriter {
       const bitmaps = await judgeResize(this.#parts, sizeBytes);
       await open.store.clearAutoclear(true);
       await this.#resize(open, sizeBytes, options, bitmaps);
-      if (open.store.isFull) await commitAll(open);
+      if (open.store.isFull) await open.store.commit();
     };
     return this.#change(run, judge);
   }
@@ -112,7 +112,7 @@ export class ImageWriter {
   /** Takes everything away that the image stores of the disk: its backing file shows through everywhere. */
   empty(): Promise<void> {
     return this.#changeDisk(async (open) => {
-      await commitAll(open);
+      await open.store.commit();
       await dropTables(this.#shrinkParts(open), 0);
       await open.store.trim();
     });
@@ -176,7 +176,7 @@ export class ImageWriter {
     const { layer, reader, header, maxMetadataBytes } = this.#parts;
     const budget = new MemoryBudget(maxMetadataBytes);
     const run = async (open: OpenWriter, change: SnapshotChange): Promise<SnapshotEntry> => {
-      await commitAll(open);
+      await open.store.commit();
       const { store } = open;
       // Tables move and clusters are counted anew: the next change looks where everything is.
       this.#open = undefined;
@@ -210,7 +210,7 @@ export class ImageWriter {
       // Part of the same change: a write in between would go on recording in what this one takes away.
       if (this.#bitmaps.isRecording) await this.#settle(open);
       const change = judged.change ?? (await judge(parts));
-      await commitAll(open);
+      await open.store.commit();
       this.#bitmapChanges++;
       const { store } = open;
       await FreshTables.use(store, (fresh) => change({ ...parts, store, fresh }));
@@ -237,7 +237,7 @@ export class ImageWriter {
   }
 
   async #settle(open: OpenWriter): Promise<void> {
-    await commitAll(open);
+    await open.store.commit();
     this.#bitmapChanges++;
     await this.#bitmaps.settle(open.store);
   }
@@ -279,7 +279,7 @@ export class ImageWriter {
       await this.#requireSound(start + done, step);
       for (let part = 0; part < step; ) {
         part += await zeroer.zeroSome(start + done + part, step - part, mode);
-        if (store.isFull) await commitAll(open);
+        if (store.isFull) await open.store.commit();
       }
       done += step;
     }
@@ -288,7 +288,7 @@ export class ImageWriter {
   /** Resolves once every change is on stable storage. */
   async flush(): Promise<void> {
     const run = async (open: OpenWriter): Promise<void> => {
-      await commitAll(open);
+      await open.store.commit();
       await open.store.host.flush();
     };
     await this.#queue.run(async () => {
@@ -338,7 +338,7 @@ export class ImageWriter {
     const change = async (open: OpenWriter): Promise<void> => {
       await this.#bitmaps.begin(open.store);
       await run(open);
-      if (open.store.isFull) await commitAll(open);
+      if (open.store.isFull) await open.store.commit();
     };
     return this.#change(change, judge);
   }

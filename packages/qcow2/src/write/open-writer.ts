@@ -6,7 +6,7 @@ import { ImageStore, type ImageStoreParts } from "./image-store.ts";
 import { L2Finder } from "./l2-cursor.ts";
 
 /** What {@link startWriting} needs. */
-export interface StartParts extends ImageStoreParts {
+export interface StartParts extends Omit<ImageStoreParts, "data"> {
   /** The disk that is written. */
   readonly layer: Qcow2Layer;
 }
@@ -23,7 +23,7 @@ export interface OpenWriter {
   readonly zeroer: ClusterZeroer;
   /** Finds L2 entries. */
   readonly finder: L2Finder;
-  /** {@link commitAll} */
+  /** {@link ImageStore.commit} */
   readonly commit: () => Promise<void>;
 }
 
@@ -33,7 +33,7 @@ export async function startWriting(parts: StartParts): Promise<OpenWriter> {
   const { format, dataReader, backing } = layer.parts;
   const place = () => ({ offset: layer.view.l1Offset, entries: layer.view.l1Entries });
   const dataHost = format.hasDataFile ? new HostFile(dataReader, undefined) : undefined;
-  const store = await ImageStore.open(parts, place());
+  const store = await ImageStore.open({ ...parts, data: dataHost }, place());
   const data = dataHost ?? store.host;
   const finder = new L2Finder(cache, format, place);
   const clusters = { store, data, finder, format, backing, layer: () => layer };
@@ -43,16 +43,7 @@ export async function startWriting(parts: StartParts): Promise<OpenWriter> {
     data,
     writer,
     finder,
-    commit: () => commitAll({ store, data }),
+    commit: () => store.commit(),
     zeroer: new ClusterZeroer(clusters, writer, header.info.dataFile?.isRaw ?? false),
   };
-}
-
-/** Puts everything that is waiting into the file: data before the tables that name it. */
-export async function commitAll({
-  store,
-  data,
-}: Pick<OpenWriter, "store" | "data">): Promise<void> {
-  if (data !== store.host) await data.flush();
-  await store.commit();
 }
