@@ -140,3 +140,4 @@ export {
 } from "./transport/pacing.ts";
 export { defaultRegistryLimits, type RegistryLimits } from "./transport/registry-limits.ts";
 export type { RegistryResponse } from "./transport/response.ts";
+export type { RegistryWarning } from "./transport/warnings.ts";

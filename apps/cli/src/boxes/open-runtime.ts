@@ -1,6 +1,7 @@
 import type { BoxEvent, Runtime } from "@box/runtime";
 import type { CommandContext } from "../command/define-command.ts";
 import { registryOptions } from "../registries/registry-options.ts";
+import { showWarnings } from "../registries/show-warnings.ts";
 import { userCredentials } from "./credentials.ts";
 
 /** Opens the home of a command. The caller gives it back with `await using`. */
@@ -9,11 +10,12 @@ export async function openRuntime(context: CommandContext): Promise<Runtime> {
   const { home, globals, limits, env } = context;
   const credentials = userCredentials(env);
   const { insecureHosts } = globals;
+  const warnings = showWarnings(context);
   return Runtime.open({
     home,
     insecureHosts,
     credentials,
-    registry: () => registryOptions(env, limits),
+    registry: async () => ({ ...(await registryOptions(env, limits)), ...(await warnings()) }),
     limits: limits.images,
     layerLimits: limits.layers,
   });

@@ -5,6 +5,7 @@ import { userCredentials } from "../boxes/credentials.ts";
 import type { CommandContext } from "../command/define-command.ts";
 import { CliError } from "../errors.ts";
 import { registryOptions } from "./registry-options.ts";
+import { showWarnings } from "./show-warnings.ts";
 
 /** A place for artifacts: a repository of a registry, or an image layout. */
 export interface OpenedRepository extends AsyncDisposable {
@@ -29,6 +30,7 @@ async function openRegistryClient(context: CommandContext): Promise<RegistryClie
   );
   return new RegistryClient({
     ...options,
+    ...(await showWarnings(context)()),
     hosts: { ...options.hosts, ...Object.fromEntries(insecure) },
     credentials: userCredentials(env),
     onRetry: ({ code, message }) =>

@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { chmod, mkdir, readdir, readFile, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { FolderRegistryStorage, serveRegistry } from "@box/oras/registry-server";
+import { scriptedServer } from "@box/test-support";
 import { describe, expect, test } from "vitest";
 import { output as discoverOutput } from "../../src/commands/artifact-discover/schemas.ts";
 import { output as artifactPullOutput } from "../../src/commands/artifact-pull/schemas.ts";
@@ -64,6 +65,22 @@ describe("box login and logout", () => {
     expect(run.exitCode).toBe(7);
     expect(run.stderr).toContain("http://nowhere.invalid:1/v2/");
   });
+});
+
+test("what registries warn of is shown once, and stdout stays as it is", async () => {
+  const { box } = await home();
+  const server = await scriptedServer((_request, response) => {
+    response.writeHead(200, { warning: '299 - "closes\u009b in May"' });
+    response.end(Buffer.from(JSON.stringify({ tags: ["v1"] })));
+  });
+  const listed = await box(["artifact", "ls", `${server.host}/app`]);
+  const line = `warning: ${server.host} says: closes in May\n`;
+  expect(listed).toMatchObject({ exitCode: 0, stdout: "v1\n", stderr: line });
+  const login = ["login", server.host, "-u", "ann", "--password-stdin"];
+  expect(await box(login, { stdin: "x" })).toMatchObject({ exitCode: 0, stderr: line });
+  const pulled = await box(["pull", `${server.host}/app:v1`]);
+  expect(pulled.exitCode).not.toBe(0);
+  expect(pulled.stderr.split(line)).toHaveLength(2);
 });
 
 describe.each(["a registry", "an image layout"])("artifacts in %s", (place) => {

@@ -19,6 +19,7 @@ import {
 import { defaultRegistryLimits, type RegistryLimits } from "./registry-limits.ts";
 import type { RegistryResponse } from "./response.ts";
 import { retryableStatuses, toStatusError } from "./status-error.ts";
+import { type RegistryWarning, Warnings } from "./warnings.ts";
 
 /** Options of {@link RegistryClient}. */
 export interface RegistryClientOptions extends ConnectionsOptions {
@@ -40,6 +41,8 @@ export interface RegistryClientOptions extends ConnectionsOptions {
   readonly userAgent?: string;
   /** Told about every failure that will be tried again. */
   readonly onRetry?: (failure: OrasError) => void;
+  /** Told what registries warn of: each text once, no more than 20. */
+  readonly onWarning?: (warning: RegistryWarning) => void;
 }
 
 /** One request to a registry. */
@@ -75,6 +78,7 @@ export class RegistryClient implements AsyncDisposable {
   readonly #connections: Connections;
   readonly #authenticator: Authenticator;
   readonly #holds: Holds;
+  readonly #warnings: Warnings | undefined;
   readonly #turns: Map<string, Promise<unknown>> = new Map();
 
   constructor(options: RegistryClientOptions = {}) {
@@ -84,7 +88,8 @@ export class RegistryClient implements AsyncDisposable {
     this.#retry = { ...defaultRetryLimits, ...options.retry };
     this.#holds = new Holds(this.#retry, this.#pacing);
     this.#connections = new Connections(options);
-    const { credentials, foreignRealms } = options;
+    const { credentials, foreignRealms, onWarning } = options;
+    this.#warnings = onWarning === undefined ? undefined : new Warnings(onWarning);
     this.#authenticator = new Authenticator({
       pacing: this.#pacing,
       limits: this.limits,
@@ -228,7 +233,10 @@ export class RegistryClient implements AsyncDisposable {
           await this.#holds.wait(url.origin, request.signal);
           return this.#connections.for(url, request.url, host, limitOf(url));
         },
-        onResponse: (response) => this.#holds.note(response),
+        onResponse: (response) => {
+          this.#holds.note(response);
+          this.#warnings?.note(response);
+        },
         now: () => this.#pacing.now(),
         headersTimeoutMs: headersTimeoutMs ?? defaultHeadersTimeoutMs,
       },

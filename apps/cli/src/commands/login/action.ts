@@ -10,6 +10,7 @@ import { credentialFiles } from "../../boxes/credentials.ts";
 import type { CommandContext } from "../../command/define-command.ts";
 import { CliError } from "../../errors.ts";
 import { registryOptions } from "../../registries/registry-options.ts";
+import { showWarnings } from "../../registries/show-warnings.ts";
 import type { LoginInput, LoginOutput } from "./schemas.ts";
 
 const maxPasswordBytes = 64 * 1024;
@@ -55,12 +56,14 @@ async function readPassword({ stdin, signal }: CommandContext): Promise<string> 
 async function tryLogin(
   host: string,
   credentials: Credentials,
-  { env, globals, limits, signal }: CommandContext,
+  context: CommandContext,
 ): Promise<void> {
+  const { env, globals, limits, signal } = context;
   const options = await registryOptions(env, limits);
   const isInsecure = globals.insecureHosts.includes(host);
   await using client = new RegistryClient({
     ...options,
+    ...(await showWarnings(context)()),
     hosts: {
       ...options.hosts,
       ...(isInsecure ? { [host]: { ...options.hosts?.[host], scheme: "http" } } : {}),
