@@ -3,6 +3,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  rmSync,
   statSync,
   symlinkSync,
   writeFileSync,
@@ -59,6 +60,21 @@ describe.skipIf(!hasQemu)("box disk create --force", () => {
     expect(made.stderr).toContain("c/base may be what ../a/top stands on");
     expect(readFileSync(join(path, "c/base"))).toEqual(before);
     expect((await box("disk", "create", "c/new", ...flags)).exitCode).toBe(0);
+  });
+
+  test("replaces nothing that a disk may stand on whose data file is missing", async () => {
+    const { path, box } = await diskFolder();
+    qemuImg(path, "create", "-q", "-f", "qcow2", "base", "1M");
+    const options = ["-o", `data_file=${join(path, "data")}`];
+    const below = ["-u", "-b", "base", "-F", "qcow2"];
+    qemuImg(path, "create", "-q", "-f", "qcow2", ...options, ...below, "middle", "1M");
+    rmSync(join(path, "data"));
+    const before = readFileSync(join(path, "base"));
+    const flags = ["--backing", "middle", "--backing-format", "qcow2", "--force"];
+    const made = await box("disk", "create", "base", ...flags);
+    expect(made.exitCode).toBe(2);
+    expect(made.stderr).toContain("base may be what middle stands on");
+    expect(readFileSync(join(path, "base"))).toEqual(before);
   });
 
   test("never makes its backing file its data file", async () => {

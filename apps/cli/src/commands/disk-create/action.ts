@@ -5,7 +5,6 @@ import type { OpenFile } from "@box/io";
 import { createImage } from "@box/qcow2";
 import type { CommandContext } from "../../command/define-command.ts";
 import { aboutFile } from "../../disks/about-file.ts";
-import type { DiskMember } from "../../disks/allowed-folders.ts";
 import {
   type BackingFacts,
   lookAtBacking,
@@ -77,7 +76,7 @@ function sizeOf({ file, size }: DiskCreateInput, below: BackingFacts | undefined
 /**
  * The files that the backing file stands on, which a new file must not replace.
  *
- * @throws CliError `CLI_INVALID_ARGUMENT` when one is in a folder that is not looked into, and there is a file to lose.
+ * @throws CliError `CLI_INVALID_ARGUMENT` when the chain cannot be opened to its end, and there is a file to lose.
  */
 async function identitiesBelow(
   { file, force }: DiskCreateInput,
@@ -88,18 +87,12 @@ async function identitiesBelow(
   const path = resolve(context.cwd, dirname(file), backing.name);
   const folders = new Set([dirname(path), dirname(resolve(context.cwd, file))]);
   const { format } = backing;
-  const found: (string | undefined)[] = [];
-  const onMember = ({ source }: DiskMember) => found.push(source.identity?.());
   try {
-    await using disk = await openDisk(
-      { file: path, format, allow: [...folders], onMember },
-      context,
-    );
+    await using disk = await openDisk({ file: path, format, allow: [...folders] }, context);
     return identitiesOf(disk);
   } catch (error) {
-    // What else keeps the chain from being opened is told when the new image is.
-    if (!isBoxError(error) || error.code !== "QCOW2_BACKING_DENIED") return found;
-    if (!existsSync(resolve(context.cwd, file))) return found;
+    // Without a file to lose, what keeps the chain from being opened is told when the new image is.
+    if (!isBoxError(error) || !existsSync(resolve(context.cwd, file))) return [];
     throw new CliError({
       code: "CLI_INVALID_ARGUMENT",
       message: `${file} may be what ${backing.name} stands on: ${error.message}`,
