@@ -83,6 +83,19 @@ test("what registries warn of is shown once, and stdout stays as it is", async (
   expect(pulled.stderr.split(line)).toHaveLength(2);
 });
 
+test("a list of tags without an end is not collected", async () => {
+  const { box } = await home();
+  const tags = JSON.stringify({ tags: new Array(50_001).fill("v") });
+  const server = await scriptedServer((_request, response, count) => {
+    response.setHeader("link", `</v2/app/tags/list?last=${count}>; rel="next"`);
+    response.end(tags);
+  });
+  const run = await box(["artifact", "ls", `${server.host}/app`]);
+  expect(run).toMatchObject({ stdout: "" });
+  expect(run.stderr).toContain("OCI_TOO_LARGE");
+  expect(server.seen).toHaveLength(5);
+});
+
 describe.each(["a registry", "an image layout"])("artifacts in %s", (place) => {
   test("are pushed, listed, pulled, attached to and discovered", async () => {
     const { box, folder } = await home();

@@ -1,4 +1,4 @@
-import { realpath } from "node:fs/promises";
+import { realpath, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { isBoxError } from "@box/errors";
 import {
@@ -45,7 +45,7 @@ export function dockerCredentials(
 
 /**
  * Keeps credentials for a host: with the helper that the file names, else in the file itself, readable by its owner
- * alone.
+ * alone. An empty file `PATH.lock` stays beside it, by which processes wait for each other.
  *
  * @throws {@link OrasError} `ORAS_INVALID_CREDENTIALS`; IoError.
  */
@@ -121,10 +121,21 @@ async function changeConfig(
 ): Promise<void> {
   await ensureDirectory(dirname(path));
   const target = await followLinks(path);
+  await ensureLockFile(`${target}.lock`);
   await using _lock = await acquireLock(`${target}.lock`, { command: "change credentials" });
   const config = await readConfig(target);
   const changed = { ...config, auths: change(config) };
   await writeFileDurably(target, `${JSON.stringify(changed, undefined, 2)}\n`, { mode: 0o600 });
+}
+
+/** Who cannot read a file's passwords need not be able to hold its lock either. */
+async function ensureLockFile(path: string): Promise<void> {
+  try {
+    // One that is there is not even opened: closing it would free a lock of this process.
+    await writeFile(path, "", { flag: "wx", mode: 0o600 });
+  } catch (error) {
+    if (errnoOf(error) !== "EEXIST") throw toIoError(error, { action: "cannot lock", path });
+  }
 }
 
 /** The file behind a symbolic link, so that the link stays one, as with Docker and Podman. */

@@ -1,3 +1,4 @@
+import { OrasError } from "../errors.ts";
 import { type CopyOptions, copyGraph } from "./copy.ts";
 import type { Descriptor } from "./descriptor.ts";
 import type { Digest } from "./digest.ts";
@@ -15,15 +16,22 @@ export interface Referrer {
 export interface DiscoverOptions extends OperationOptions {
   /** How far from the content it looks; 8 unless given. What is farther away is left out. */
   readonly maxDepth?: number;
+  /** The most entries that lists of what is attached may have in all; 10,000 unless given. */
+  readonly maxReferrers?: number;
 }
 
-/** Finds what is attached to content, and to that, and so on; each manifest once. */
+/**
+ * Finds what is attached to content, and to that, and so on; each manifest once.
+ *
+ * @throws {@link OrasError} `OCI_TOO_LARGE` when more is attached: whoever may attach something could go on for ever.
+ */
 export async function discover(
   target: GraphTarget,
   subject: Descriptor,
   options: DiscoverOptions = {},
 ): Promise<readonly Referrer[]> {
-  return discoverBelow(target, subject, options, new Set([subject.digest]), 0);
+  const search = { visited: new Set([subject.digest]), listed: 0, subject };
+  return discoverBelow(target, subject, options, search, 0);
 }
 
 /**
@@ -36,7 +44,7 @@ export async function extendedCopy(
   sourceReference: string,
   destination: CopyDestination,
   destinationReference: string = sourceReference,
-  options: CopyOptions = {},
+  options: CopyOptions & DiscoverOptions = {},
 ): Promise<Descriptor> {
   const root = await source.resolve(sourceReference, options);
   await copyGraph(source, root, destination, options);
@@ -46,19 +54,29 @@ export async function extendedCopy(
   return root;
 }
 
+interface Search {
+  /** Where it began. */
+  readonly subject: Descriptor;
+  readonly visited: Set<Digest>;
+  /** Entries of lists so far. */
+  listed: number;
+}
+
 async function discoverBelow(
   target: GraphTarget,
   subject: Descriptor,
   options: DiscoverOptions,
-  visited: Set<Digest>,
+  search: Search,
   depth: number,
 ): Promise<Referrer[]> {
   const found: Referrer[] = [];
-  if (depth >= (options.maxDepth ?? 8)) return found;
+  const { maxDepth = 8, maxReferrers = 10_000 } = options;
+  if (depth >= maxDepth) return found;
   for await (const descriptor of target.predecessors(subject, options)) {
-    if (visited.has(descriptor.digest)) continue;
-    visited.add(descriptor.digest);
-    const referrers = await discoverBelow(target, descriptor, options, visited, depth + 1);
+    if (++search.listed > maxReferrers) throw tooMany(search.subject, maxReferrers);
+    if (search.visited.has(descriptor.digest)) continue;
+    search.visited.add(descriptor.digest);
+    const referrers = await discoverBelow(target, descriptor, options, search, depth + 1);
     found.push({ descriptor, referrers });
   }
   return found;
@@ -74,4 +92,12 @@ async function copyAttached(
     await copyGraph(source, descriptor, destination, options);
     await copyAttached(source, referrers, destination, options);
   }
+}
+
+function tooMany({ digest }: Descriptor, limit: number): OrasError {
+  return new OrasError({
+    code: "OCI_TOO_LARGE",
+    message: `cannot discover what is attached to ${digest}: it is more than ${limit} artifacts`,
+    details: { digest, limit },
+  });
 }

@@ -77,13 +77,21 @@ export function parseIndexFile(bytes: Uint8Array, place: string, maxBytes: numbe
   return parsed.data;
 }
 
-/** Writes `index.json` durably; whoever changes it holds the layout's lock. */
+/**
+ * Writes `index.json` durably; whoever changes it holds the layout's lock.
+ *
+ * @throws {@link OrasError} `OCI_TOO_LARGE` for one that could not be read again: the old one stays. IoError.
+ */
 export async function writeIndexFile(
   directory: string,
   index: Index,
+  maxBytes: number,
   fs?: FileSystem,
 ): Promise<void> {
-  await writeFileDurably(join(directory, "index.json"), `${JSON.stringify(index)}\n`, {
+  const text = `${JSON.stringify(index)}\n`;
+  const size = Buffer.byteLength(text);
+  if (size > maxBytes) throw tooLarge(directory, size, maxBytes);
+  await writeFileDurably(join(directory, "index.json"), text, {
     mode: 0o644,
     ...(fs === undefined ? {} : { fs }),
   });
@@ -163,6 +171,15 @@ export function missingLayout(place: string, name: string): OrasError {
     message: `cannot find an OCI image layout at ${place}: it has no ${name} file`,
     details: { path: place },
     hint: "check the path: it must name what holds oci-layout, index.json and blobs",
+  });
+}
+
+function tooLarge(directory: string, size: number, maxBytes: number): OrasError {
+  return new OrasError({
+    code: "OCI_TOO_LARGE",
+    message: `cannot change image layout ${directory}: its index.json would have ${size} bytes, more than ${maxBytes}`,
+    details: { path: directory, size, limit: maxBytes },
+    hint: "take names away that are not used any more, or use another layout",
   });
 }
 

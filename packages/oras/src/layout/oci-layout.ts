@@ -292,7 +292,8 @@ export class OciLayout implements Target, GraphTarget {
     await using _lock = await this.#lock("index", "index.json", signal);
     const index = await this.index();
     const changed = { ...index, manifests: change(index.manifests) };
-    await writeIndexFile(this.directory, changed, this.#options.fs);
+    const { maxIndexBytes } = this.#limits;
+    await writeIndexFile(this.directory, changed, maxIndexBytes, this.#options.fs);
   }
 
   async #lock(name: string, what: string, signal?: AbortSignal): Promise<AsyncDisposable> {

@@ -149,6 +149,7 @@ describe("logging in and out", () => {
     await chmod(path, 0o644);
     await storeCredentials(path, "h", ann);
     expect((await stat(path)).mode & 0o777).toBe(0o600);
+    expect((await stat(`${path}.lock`)).mode & 0o777).toBe(0o600);
     expect(JSON.parse(await readFile(path, "utf8"))).toEqual({
       auths: { other: { auth }, h: { auth } },
       HttpHeaders: { a: "b" },

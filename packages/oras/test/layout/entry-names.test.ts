@@ -2,6 +2,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { bytesSource, describe as describeContent, namesOf, OciLayout } from "@box/oras";
 import { describe, expect, test } from "vitest";
+import { expectCode } from "../expect-code.ts";
 import { temporaryFolder } from "../temporary-folder.ts";
 
 describe("names that other tools gave", () => {
@@ -65,4 +66,18 @@ describe("names that other tools gave", () => {
     expect(await layout.untag("v1")).toBe(true);
     expect(await namesIn(layout)).toEqual([["1", "example.com/b:v1"]]);
   });
+});
+
+test("a name that makes index.json larger than its limit is refused, and nothing changes", async () => {
+  const path = join(await temporaryFolder(), "layout");
+  const layout = await OciLayout.ensure(path, { limits: { maxIndexBytes: 1000 } });
+  const bytes = Buffer.from("content");
+  const content = describeContent("application/x", bytes);
+  await layout.push(content, bytesSource(bytes));
+  await layout.tag(content, "first");
+  const before = await layout.index();
+  await expectCode(layout.tag(content, "x".repeat(1000)), "OCI_TOO_LARGE");
+  expect(await layout.index()).toEqual(before);
+  await layout.tag(content, "second");
+  expect(await layout.untag("first")).toBe(true);
 });
