@@ -111,8 +111,9 @@ export class Qcow2Image implements RandomAccess, AsyncDisposable {
   }
 
   /**
-   * Writes bytes at `offset` of the virtual disk, all of them inside it. They can be read at once and are safe from a
-   * crash after {@link Qcow2Image.flush}. Writes run one after another; the caller keeps `bytes` until it resolves.
+   * Writes bytes at `offset` of the virtual disk, all of them inside it as it is when their turn comes. They can be read at
+   * once and are safe from a crash after {@link Qcow2Image.flush}. Writes run one after another; the caller keeps `bytes`
+   * until it resolves.
    *
    * @throws {@link Qcow2Error} `QCOW2_READ_ONLY`, `QCOW2_INVALID_ARGUMENT`, `QCOW2_OVERLAP` (the image is then marked
    * corrupt), `QCOW2_TABLE_TOO_LARGE`, or what the storage failed with; some of the bytes may be written then.
@@ -362,11 +363,7 @@ export class Qcow2Image implements RandomAccess, AsyncDisposable {
     this.#requireOpen();
     requireRange(offset, length);
     if (this.#writer === undefined || this.#snapshot) throw notOpenForWriting();
-    if (offset + length <= this.sizeBytes) return this.#writer;
-    throw new Qcow2Error({
-      code: "QCOW2_INVALID_ARGUMENT",
-      message: `bytes ${offset} to ${offset + length} are not all inside the disk of ${this.sizeBytes}`,
-    });
+    return this.#writer;
   }
 
   async #readBitmaps<Value>(read: () => Promise<Value>): Promise<Value> {

@@ -89,9 +89,11 @@ describe("the limit of", () => {
     const bytes = encodeJson({ annotations: "y".repeat(17 * mebibyte) });
     const blob = describeContent(mediaTypes.ociManifest, bytes);
     await layout.push(blob, bytesSource(bytes));
-    await layout.tag({ ...blob, annotations: { long: "x".repeat(17 * mebibyte) } }, "long");
-    await expectCode(layout.index(), "OCI_TOO_LARGE");
+    const long = { ...blob, annotations: { long: "x".repeat(17 * mebibyte) } };
+    await expectCode(layout.tag(long, "long"), "OCI_TOO_LARGE");
     const wide = layout.with({ limits: { maxIndexBytes: 20 * mebibyte } });
+    await wide.tag(long, "long");
+    await expectCode(layout.index(), "OCI_TOO_LARGE");
     expect((await wide.index()).manifests).toHaveLength(2);
   });
 

@@ -121,7 +121,16 @@ export class Refcounts {
     return { offset: plan.firstFree * this.#clusterSize, clusters };
   }
 
-  /** Lowers the refcounts of the clusters that a range touches, and says which are free now. */
+  /** Bytes from an offset to where the clusters of another block begin. */
+  bytesInBlock(offset: number): number {
+    const blockBytes = this.#perBlock * this.#clusterSize;
+    return blockBytes - (offset % blockBytes);
+  }
+
+  /**
+   * Lowers the refcounts of the clusters that a range touches, and says which are free now. In a range that lies in one block
+   * all of them or, when that fails, none.
+   */
   async lower(offset: number, lengthBytes: number): Promise<number[]> {
     const freed: number[] = [];
     const last = Math.floor((offset + lengthBytes - 1) / this.#clusterSize);

@@ -207,12 +207,27 @@ export class ImageStore {
     const freed = this.#freed;
     this.#freed = [];
     const holes: number[] = [];
-    for (const { offset, lengthBytes } of freed) {
-      await this.host.guarded(() => this.metadata.requireOwn(offset, lengthBytes, "data cluster"));
-      for (const cluster of await this.refcounts.lower(offset, lengthBytes)) holes.push(cluster);
+    try {
+      for (const range of freed) await this.#lower(range, holes);
+    } catch (error) {
+      // What is left of them waits for the next commit.
+      this.#freed = [...freed.filter(({ lengthBytes }) => lengthBytes > 0), ...this.#freed];
+      throw error;
     }
     await this.#writeRefcounts();
     await this.#punch(holes);
+  }
+
+  /** Lowers the refcounts of a range from its start on, and takes from it what is done. */
+  async #lower(range: { offset: number; lengthBytes: number }, holes: number[]): Promise<void> {
+    while (range.lengthBytes > 0) {
+      const { offset } = range;
+      const length = Math.min(range.lengthBytes, this.refcounts.bytesInBlock(offset));
+      await this.host.guarded(() => this.metadata.requireOwn(offset, length, "data cluster"));
+      for (const cluster of await this.refcounts.lower(offset, length)) holes.push(cluster);
+      range.offset += length;
+      range.lengthBytes -= length;
+    }
   }
 
   /** Cuts off what nothing uses at the end of the file, with nothing waiting. */

@@ -66,9 +66,9 @@ export class ImageWriter {
     return this.#queue.trackSteps(walk, requireAlive);
   }
 
-  /** Writes bytes that lie inside the disk. */
+  /** Writes bytes, all of them inside the disk as it is when their turn comes. */
   write(start: number, bytes: Uint8Array): Promise<void> {
-    return this.#changeDisk(async (open) => {
+    const run = async (open: OpenWriter): Promise<void> => {
       const { writer, store } = open;
       await this.#requireSound(start, bytes.byteLength);
       await this.#bitmaps.record(store, start, bytes.byteLength);
@@ -76,14 +76,26 @@ export class ImageWriter {
         done += await writer.writeSome(start + done, bytes.subarray(done));
         if (store.isFull) await open.store.commit();
       }
-    });
+    };
+    return this.#changeDisk(run, async () => this.#requireInside(start, bytes.byteLength));
   }
 
   /** Makes a range inside the disk read as zeros; see {@link ZeroMode}. */
   zero(start: number, length: number, mode: ZeroMode): Promise<void> {
-    return this.#changeDisk(async (open) => {
+    const run = async (open: OpenWriter): Promise<void> => {
       await this.#bitmaps.record(open.store, start, length);
       await this.#zeroRange(open, start, length, mode);
+    };
+    return this.#changeDisk(run, async () => this.#requireInside(start, length));
+  }
+
+  /** Changes before this one may have made the disk larger or smaller. */
+  #requireInside(start: number, length: number): void {
+    const { sizeBytes } = this.#parts.layer;
+    if (start + length <= sizeBytes) return;
+    throw new Qcow2Error({
+      code: "QCOW2_INVALID_ARGUMENT",
+      message: `bytes ${start} to ${start + length} are not all inside the disk of ${sizeBytes}`,
     });
   }
 
@@ -176,8 +188,10 @@ export class ImageWriter {
     const { layer, reader, header, maxMetadataBytes } = this.#parts;
     const budget = new MemoryBudget(maxMetadataBytes);
     const run = async (open: OpenWriter, change: SnapshotChange): Promise<SnapshotEntry> => {
-      await open.store.commit();
       const { store } = open;
+      await store.commit();
+      // What was written in place is safe from here on, also when this change fails.
+      await store.host.flush();
       // Tables move and clusters are counted anew: the next change looks where everything is.
       this.#open = undefined;
       const plan = await change.plan();
