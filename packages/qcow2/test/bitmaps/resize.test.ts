@@ -154,7 +154,9 @@ describe.for(Object.keys(layouts) as (keyof typeof layouts)[])(
           const expected = resized(marked, size, found.sizeBytes, 512);
           expect(await rangesOf(found, "fine")).toEqual(expected);
           if (failer.failed === undefined) break;
-          expect(failure).toMatchObject({ kind: "io" });
+          if (failure !== undefined) expect(failure).toMatchObject({ kind: "io" });
+          // Giving back what the old bitmaps used is no part of it, and was done again when the image was closed.
+          else expect([found.sizeBytes, findings]).toEqual([to, []]);
         }
       }
     });
