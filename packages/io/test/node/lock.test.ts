@@ -77,11 +77,14 @@ describe("isProcessAlive", () => {
   });
 
   test("calls a process dead that has ended, though its parent has not collected it", async () => {
-    const script = "sleep 60 & echo $!; exec sleep 60";
-    const parent = spawn("sh", ["-c", script], { stdio: ["ignore", "pipe", "inherit"] });
+    // A shell may still collect what it started; `cat` never does, and answers once the shell has become it.
+    const script = "sleep 60 & echo $!; exec cat";
+    const parent = spawn("sh", ["-c", script], { stdio: ["pipe", "pipe", "inherit"] });
     onTestFinished(() => void parent.kill("SIGKILL"));
     const [line] = (await once(parent.stdout, "data")) as [Buffer];
     const child = identityOfProcess(Number(line.toString()));
+    parent.stdin.write("are you cat?");
+    await once(parent.stdout, "data");
     expect(isProcessAlive(child)).toBe(true);
     process.kill(child.pid, "SIGKILL");
     await expect.poll(() => isProcessAlive(child), { timeout: 60_000 }).toBe(false);
