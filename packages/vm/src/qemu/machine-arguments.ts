@@ -1,0 +1,112 @@
+import type { MachineDisk, MachineSpec } from "../machine-spec.ts";
+
+/** What speeds a machine up; `tcg` is QEMU's own emulation, which works everywhere. */
+export type Accelerator = "kvm" | "tcg";
+
+/** What a machine boots. */
+export interface BootFiles {
+  /** Absolute path of the kernel: an ELF `vmlinux` with a PVH note, or a `bzImage`. */
+  readonly kernel: string;
+  /** Absolute path of the initial RAM disk, whose first program is the agent. */
+  readonly initrd: string;
+  /** Changes when one of them does. */
+  readonly digest: string;
+}
+
+/** Numbers of open sockets that QEMU is started with. Nobody else can reach it by them. */
+export interface MachineDescriptors {
+  /** Its monitor. */
+  readonly qmp: number;
+  /** The port of the agent. */
+  readonly agent: number;
+  /** The first serial line. */
+  readonly console: number;
+}
+
+/** What a command line of QEMU is made of. */
+export interface MachineArgumentsOptions {
+  readonly spec: Pick<MachineSpec, "name" | "id" | "disks" | "memoryMiB" | "cpus">;
+  readonly boot: Pick<BootFiles, "kernel" | "initrd">;
+  readonly accelerator: Accelerator;
+  readonly descriptors: MachineDescriptors;
+  /** Whether QEMU gives up what it does not need, such as starting programs; Linux only. */
+  readonly isSandboxed: boolean;
+}
+
+/** The name of the agent's port, by which the guest finds it. */
+const agentPortName = "box.agent";
+
+/**
+ * The words that start a machine, for a program that is run without a shell.
+ *
+ * A q35 with both accelerators: microvm has no clock that the kernel can calibrate by under TCG and hangs there, and under KVM it
+ * was never tried. Everything with a path is JSON, which needs no escapes of QEMU's own.
+ */
+export function machineArguments(options: MachineArgumentsOptions): readonly string[] {
+  const { spec, boot, accelerator, descriptors, isSandboxed } = options;
+  return [
+    "-nodefaults",
+    "-no-user-config",
+    "-no-reboot",
+    ...["-name", `guest=${escapeCommas(spec.name)}`],
+    ...["-uuid", uuidOf(spec.id)],
+    ...["-machine", "q35,graphics=off,usb=off,vmport=off"],
+    ...["-accel", accelerator],
+    ...["-cpu", accelerator === "kvm" ? "host" : "max"],
+    ...["-m", `size=${spec.memoryMiB}M`],
+    ...["-smp", `cpus=${spec.cpus}`],
+    ...["-display", "none"],
+    ...["-kernel", boot.kernel],
+    ...["-initrd", boot.initrd],
+    ...["-append", kernelCommandLine(accelerator)],
+    ...["-chardev", `socket,id=qmp,fd=${descriptors.qmp}`],
+    ...["-mon", "chardev=qmp,mode=control"],
+    ...["-chardev", `socket,id=console,fd=${descriptors.console}`],
+    ...["-serial", "chardev:console"],
+    ...["-chardev", `socket,id=agent,fd=${descriptors.agent}`],
+    ...["-device", json({ driver: "virtio-serial-pci", max_ports: 2 })],
+    ...["-device", json({ driver: "virtserialport", chardev: "agent", name: agentPortName })],
+    ...spec.disks.flatMap(diskArguments),
+    ...(isSandboxed
+      ? ["-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"]
+      : []),
+  ];
+}
+
+/** What the kernel is told. A panic ends it, and with `-no-reboot` the machine. */
+export function kernelCommandLine(accelerator: Accelerator): string {
+  const words = ["console=ttyS0", "quiet", "loglevel=3", "panic=-1", "reboot=t"];
+  words.push("random.trust_cpu=on");
+  // Nothing runs ahead speculatively in an emulator that translates code, so its kernel needs no guard against it.
+  if (accelerator === "tcg") words.push("mitigations=off");
+  return words.join(" ");
+}
+
+function diskArguments(disk: MachineDisk, index: number): readonly string[] {
+  const name = `disk${index}`;
+  const { path, format, readOnly, serial } = disk;
+  const node = {
+    driver: format,
+    "node-name": name,
+    "read-only": readOnly,
+    discard: "unmap",
+    file: { driver: "file", filename: path, "read-only": readOnly, discard: "unmap" },
+  };
+  return [
+    ...["-blockdev", json(node)],
+    ...["-device", json({ driver: "virtio-blk-pci", drive: name, serial })],
+  ];
+}
+
+/** QEMU reads an id of 128 bits in the form of a UUID. */
+function uuidOf(id: string): string {
+  return id.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
+}
+
+function escapeCommas(text: string): string {
+  return text.replaceAll(",", ",,");
+}
+
+function json(value: object): string {
+  return JSON.stringify(value);
+}

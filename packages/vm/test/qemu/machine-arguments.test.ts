@@ -1,0 +1,111 @@
+import { kernelCommandLine, type MachineArgumentsOptions, machineArguments } from "@box/vm/qemu";
+import { describe, expect, test } from "vitest";
+
+const options: MachineArgumentsOptions = {
+  spec: {
+    id: "0123456789abcdef0123456789abcdef",
+    name: "web",
+    memoryMiB: 256,
+    cpus: 2,
+    disks: [
+      { role: "user", path: "/b/d.qcow2", format: "qcow2", readOnly: false, serial: "box-root" },
+      { role: "guest", path: "/b/g.ext4", format: "raw", readOnly: true, serial: "guest-root" },
+    ],
+  },
+  boot: { kernel: "/k/vmlinux", initrd: "/k/initrd" },
+  accelerator: "tcg",
+  descriptors: { qmp: 3, agent: 4, console: 5 },
+  isSandboxed: true,
+};
+
+/** Every value that stands behind a flag. */
+function valuesOf(flag: string, words: readonly string[]): readonly string[] {
+  return words.flatMap((word, index) => (word === flag ? [words[index + 1] ?? ""] : []));
+}
+
+describe("the words that start a machine", () => {
+  const words = machineArguments(options);
+
+  test("bring nothing that was not asked for", () => {
+    expect(words).toEqual(expect.arrayContaining(["-nodefaults", "-no-user-config", "-no-reboot"]));
+    expect(valuesOf("-display", words)).toEqual(["none"]);
+    expect(words.some((word) => /netdev|-nic|-drive|-hda|file:/.test(word))).toBe(false);
+  });
+
+  test("state memory, processors, kernel and accelerator", () => {
+    expect(valuesOf("-m", words)).toEqual(["size=256M"]);
+    expect(valuesOf("-smp", words)).toEqual(["cpus=2"]);
+    expect(valuesOf("-kernel", words)).toEqual(["/k/vmlinux"]);
+    expect(valuesOf("-initrd", words)).toEqual(["/k/initrd"]);
+    expect(valuesOf("-accel", words)).toEqual(["tcg"]);
+    expect(valuesOf("-cpu", words)).toEqual(["max"]);
+    expect(valuesOf("-uuid", words)).toEqual(["01234567-89ab-cdef-0123-456789abcdef"]);
+    const fast = machineArguments({ ...options, accelerator: "kvm" });
+    expect(valuesOf("-accel", fast)).toEqual(["kvm"]);
+    expect(valuesOf("-cpu", fast)).toEqual(["host"]);
+  });
+
+  test("state the format of each disk and of what it lies in, and its serial number", () => {
+    expect(valuesOf("-blockdev", words).map((text) => JSON.parse(text))).toEqual([
+      {
+        driver: "qcow2",
+        "node-name": "disk0",
+        "read-only": false,
+        discard: "unmap",
+        file: { driver: "file", filename: "/b/d.qcow2", "read-only": false, discard: "unmap" },
+      },
+      {
+        driver: "raw",
+        "node-name": "disk1",
+        "read-only": true,
+        discard: "unmap",
+        file: { driver: "file", filename: "/b/g.ext4", "read-only": true, discard: "unmap" },
+      },
+    ]);
+    const devices = valuesOf("-device", words).map((text) => JSON.parse(text));
+    expect(devices).toContainEqual({
+      driver: "virtio-blk-pci",
+      drive: "disk0",
+      serial: "box-root",
+    });
+    expect(devices).toContainEqual({
+      driver: "virtio-blk-pci",
+      drive: "disk1",
+      serial: "guest-root",
+    });
+  });
+
+  test("keep a path or a name with any characters in one value", () => {
+    const path = '/a,b/"c\\d\n,format=raw';
+    const odd = machineArguments({
+      ...options,
+      spec: {
+        ...options.spec,
+        name: "a,process=b",
+        disks: [{ role: "user", path, format: "raw", readOnly: false, serial: "box-root" }],
+      },
+    });
+    const [node] = valuesOf("-blockdev", odd).map((text) => JSON.parse(text));
+    expect(node.file.filename).toBe(path);
+    expect(valuesOf("-name", odd)).toEqual(["guest=a,,process=b"]);
+  });
+
+  test("reach the machine by open sockets only", () => {
+    expect(valuesOf("-chardev", words)).toEqual([
+      "socket,id=qmp,fd=3",
+      "socket,id=console,fd=5",
+      "socket,id=agent,fd=4",
+    ]);
+  });
+
+  test("deny QEMU what it does not need, where that can be done", () => {
+    expect(valuesOf("-sandbox", words)[0]).toMatch(/^on,.*spawn=deny/);
+    expect(machineArguments({ ...options, isSandboxed: false })).not.toContain("-sandbox");
+  });
+});
+
+test("only an emulated kernel goes without guards against speculation", () => {
+  expect(kernelCommandLine("tcg")).toContain("mitigations=off");
+  expect(kernelCommandLine("kvm")).not.toContain("mitigations");
+  expect(kernelCommandLine("kvm")).toContain("panic=-1");
+});
