@@ -1,4 +1,7 @@
 import { library, type Options } from "@box/tsup-config";
 
-const options: Options = library({ index: "src/index.ts" });
+const options: Options = library({
+  index: "src/index.ts",
+  "protocol/index": "src/protocol/index.ts",
+});
 export default options;

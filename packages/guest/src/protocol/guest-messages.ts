@@ -1,0 +1,163 @@
+import { guestFrameTypes as types } from "./frame-types.ts";
+import { encodeFrame, type Frame } from "./frames.ts";
+import { PayloadReader } from "./payload-reader.ts";
+import { invalid, PayloadWriter } from "./payload-writer.ts";
+import type { MountReport, ReadyReport } from "./reports.ts";
+import { parseMountReport, parseReadyReport } from "./reports.ts";
+
+/** Why the agent refused something; the code on the wire is the place in this list plus one. */
+export const agentFailures = [
+  "protocol", // what the host sent is no frame, or came at the wrong time: the session is over
+  "version", // no version of the protocol is common to both sides
+  "not-ready", // the disks are not mounted
+  "too-many", // too many streams at once
+  "invalid", // the fields of the request are no request
+  "unsupported", // this guest cannot do it
+  "not-found", // no such program or file
+  "not-executable", // the program may not be run, or is none
+  "no-such-cwd", // the working folder is not there
+  "no-such-user", // no such user or group
+  "refused", // nobody listens on the port
+  "no-disk", // no disk has the serial
+  "mount", // a disk cannot be mounted
+  "errno", // a system call failed
+] as const;
+
+/** See {@link agentFailures}. */
+export type AgentFailure = (typeof agentFailures)[number];
+
+/** What the agent tells the host. */
+export type GuestMessage =
+  /** Answers `hello`. */
+  | { readonly type: "ready"; readonly report: ReadyReport }
+  /** Answers `mount`. */
+  | { readonly type: "mounted"; readonly streamId: number; readonly report: MountReport }
+  /** Answers `exec` and `connect`, `put` and `get`: it runs. `pid` is 0 when there is no process. */
+  | { readonly type: "started"; readonly streamId: number; readonly pid: number }
+  /** Bytes of an output; uses up credit. */
+  | { readonly type: "out" | "err"; readonly streamId: number; readonly bytes: Uint8Array }
+  /** No more bytes of that output. Both outputs of each started stream end once. */
+  | { readonly type: "end"; readonly streamId: number; readonly channel: "out" | "err" }
+  /** How what was started ended, once; may come before the ends of its outputs. `signal` is 0 when none did it. */
+  | {
+      readonly type: "exit";
+      readonly streamId: number;
+      readonly exitCode: number;
+      readonly signal: number;
+    }
+  /** Refuses or breaks off a stream, which is over; on stream 0 all streams are. */
+  | {
+      readonly type: "fail";
+      readonly streamId: number;
+      readonly failure: AgentFailure;
+      /** Linux error number, 0 when there is none. */
+      readonly errno: number;
+      /** For people; hostile like everything that a guest says. */
+      readonly message: string;
+    }
+  | { readonly type: "pong"; readonly streamId: number; readonly bytes: Uint8Array }
+  /** Nobody reads the input of a stream any more: data is thrown away. */
+  | { readonly type: "closed"; readonly streamId: number }
+  /** The guest takes so many bytes more of `data`. */
+  | { readonly type: "credit"; readonly streamId: number; readonly bytes: number };
+
+/**
+ * Serializes a message of the guest as one frame; for tests and simulations.
+ *
+ * @throws {@link GuestError} `GUEST_REQUEST_INVALID`, `GUEST_REQUEST_TOO_LARGE`.
+ */
+export function encodeGuestMessage(message: GuestMessage): Uint8Array {
+  const streamId = message.type === "ready" ? 0 : message.streamId;
+  return encodeFrame("guest", { type: types[message.type], streamId, payload: payloadOf(message) });
+}
+
+/**
+ * Parses a frame of the guest, which is hostile.
+ *
+ * @throws {@link GuestError} `GUEST_PROTOCOL`.
+ */
+export function decodeGuestMessage(frame: Frame): GuestMessage {
+  const { type, streamId, payload } = frame;
+  const name = (Object.keys(types) as GuestMessage["type"][]).find((key) => types[key] === type);
+  const reader = new PayloadReader(payload, `the guest's message ${name ?? type}`);
+  if (name === undefined) return reader.fail("there is no such message");
+  const message = readMessage(name, streamId, reader, payload);
+  reader.end();
+  return message;
+}
+
+function payloadOf(message: GuestMessage): Uint8Array {
+  const writer = new PayloadWriter();
+  switch (message.type) {
+    case "ready":
+      return writer
+        .rest(JSON.stringify({ ...message.report, nonce: hexOf(message.report.nonce) }))
+        .finish();
+    case "mounted":
+      return writer.rest(JSON.stringify(message.report)).finish();
+    case "started":
+      return writer.u32(message.pid, "pid").finish();
+    case "out":
+    case "err":
+    case "pong":
+      return message.bytes;
+    case "end":
+      return writer.u8(message.channel === "out" ? 0 : 1, "channel").finish();
+    case "exit":
+      return writer.u8(message.exitCode, "exitCode").u8(message.signal, "signal").finish();
+    case "fail":
+      return writer
+        .u16(agentFailures.indexOf(message.failure) + 1, "failure")
+        .u32(message.errno, "errno")
+        .rest(message.message)
+        .finish();
+    case "closed":
+      return writer.finish();
+    case "credit":
+      if (message.bytes < 1) throw invalid("bytes", "at least 1");
+      return writer.u32(message.bytes, "bytes").finish();
+  }
+}
+
+function readMessage(
+  name: GuestMessage["type"],
+  streamId: number,
+  reader: PayloadReader,
+  payload: Uint8Array,
+): GuestMessage {
+  switch (name) {
+    case "ready":
+      return { type: name, report: parseReadyReport(reader.restAsText()) };
+    case "mounted":
+      return { type: name, streamId, report: parseMountReport(reader.restAsText()) };
+    case "started":
+      return { type: name, streamId, pid: reader.u32() };
+    case "out":
+    case "err":
+    case "pong":
+      return { type: name, streamId, bytes: reader.bytes(payload.length) };
+    case "end": {
+      const channel = reader.u8();
+      if (channel > 1) reader.fail("there is no such channel");
+      return { type: name, streamId, channel: channel === 0 ? "out" : "err" };
+    }
+    case "exit":
+      return { type: name, streamId, exitCode: reader.u8(), signal: reader.u8() };
+    case "fail": {
+      const failure = agentFailures[reader.u16() - 1];
+      if (failure === undefined) return reader.fail("its failure is not known");
+      return { type: name, streamId, failure, errno: reader.u32(), message: reader.restAsText() };
+    }
+    case "closed":
+      return { type: name, streamId };
+    case "credit": {
+      const bytes = reader.u32();
+      if (bytes === 0) reader.fail("it gives no credit");
+      return { type: name, streamId, bytes };
+    }
+  }
+}
+
+function hexOf(nonce: bigint): string {
+  return nonce.toString(16).padStart(16, "0");
+}

@@ -1,0 +1,119 @@
+/** Places where something happens, numbered by their order: the box's own file system, and that of the system that boots. */
+export const agentTargets = ["box", "guest"] as const;
+
+/** See {@link agentTargets}. */
+export type AgentTarget = (typeof agentTargets)[number];
+
+/** What the host may ask of the agent. `streamId` is chosen by the host: unused in this session, 1 to 2^32 - 1. */
+export type HostMessage =
+  | HelloMessage
+  | MountMessage
+  | ExecMessage
+  | PutMessage
+  | GetMessage
+  /** A connection to a port on the guest's loopback. */
+  | { readonly type: "connect"; readonly streamId: number; readonly port: number }
+  /** Bytes for a stream. Needs credit. */
+  | { readonly type: "data"; readonly streamId: number; readonly bytes: Uint8Array }
+  /** No more bytes for a stream. */
+  | { readonly type: "eof"; readonly streamId: number }
+  /** A signal, by number, to the process group of a command. */
+  | { readonly type: "signal"; readonly streamId: number; readonly signal: number }
+  | {
+      readonly type: "resize";
+      readonly streamId: number;
+      readonly rows: number;
+      readonly columns: number;
+    }
+  /** The host takes so many bytes more of one output. */
+  | {
+      readonly type: "credit";
+      readonly streamId: number;
+      readonly channel: "out" | "err";
+      readonly bytes: number;
+    }
+  /** Ends a stream at once: a command with `SIGKILL`. The guest still says how it ended. */
+  | { readonly type: "cancel"; readonly streamId: number }
+  /** Is answered by the same bytes, at most 64. */
+  | { readonly type: "ping"; readonly streamId: number; readonly bytes: Uint8Array }
+  /** Ends everything, writes and unmounts the disks, powers off. `graceMs` lies between `SIGTERM` and `SIGKILL`. */
+  | { readonly type: "shutdown"; readonly streamId: number; readonly graceMs: number };
+
+/** Begins a session: the guest ends all streams of earlier ones and answers with `ready`. */
+export interface HelloMessage {
+  readonly type: "hello";
+  /** Least version of the protocol that the host speaks. */
+  readonly minVersion: number;
+  /** Greatest. */
+  readonly maxVersion: number;
+  /** How long the guest may be without a host before it powers off, in milliseconds; 0 for ever. */
+  readonly graceMs: number;
+  /** Comes back in `ready`, so that an answer to an earlier session is not mistaken for this one's. */
+  readonly nonce: bigint;
+}
+
+/** Seeds and names the guest and mounts its disks. A second one in the life of a guest changes nothing. */
+export interface MountMessage {
+  readonly type: "mount";
+  readonly streamId: number;
+  readonly guestRootfs: "initramfs" | "disk";
+  /** Serial of the box's disk. */
+  readonly boxSerial: string;
+  /** Serial of the disk of the system that boots; empty with `initramfs`. */
+  readonly guestSerial: string;
+  /** Whether the box's disk is mounted read-only. */
+  readonly isReadOnly: boolean;
+  /** Whether the box's file system grows to the size of its disk. */
+  readonly grows: boolean;
+  /** The host's time in nanoseconds since 1970. */
+  readonly timeNs: bigint;
+  /** 64 random bytes. */
+  readonly seed: Uint8Array;
+  readonly hostname: string;
+}
+
+/** Runs a command. Answered by `started` or `fail`. */
+export interface ExecMessage {
+  readonly type: "exec";
+  readonly streamId: number;
+  readonly target: AgentTarget;
+  /** Gives it a terminal. */
+  readonly terminal?: { readonly rows: number; readonly columns: number };
+  /** Adds `HOME` from /etc/passwd when the environment has none. */
+  readonly setsHome: boolean;
+  /** `USER[:GROUP]`, names of the box or numbers; empty for root. */
+  readonly user: string;
+  /** More groups, names or numbers. */
+  readonly groups: readonly string[];
+  /** Absolute; empty for the root folder. */
+  readonly workingDirectory: string;
+  readonly command: readonly string[];
+  /** `NAME=VALUE`. */
+  readonly environment: readonly string[];
+}
+
+/** Takes a tree of files as records, see `TreeRecordDecoder`, into an existing folder. */
+export interface PutMessage {
+  readonly type: "put";
+  readonly streamId: number;
+  readonly target: AgentTarget;
+  /** Absolute path of the folder. */
+  readonly path: string;
+  /** Gives files the owners that records name; otherwise they belong to root. */
+  readonly keepsOwners: boolean;
+}
+
+/** Sends a file, or a folder with what is in it, as records. */
+export interface GetMessage {
+  readonly type: "get";
+  readonly streamId: number;
+  readonly target: AgentTarget;
+  readonly path: string;
+  /** Sends the first record alone, without content. */
+  readonly onlyLooks: boolean;
+  /** Follows a link that the path itself is. */
+  readonly follows: boolean;
+}
+
+/** What every HELLO begins with: a guest that has lost its place finds the next session by it. */
+export const helloMagic = "box-agent-hello\n";

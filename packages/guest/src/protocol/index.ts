@@ -1,0 +1,40 @@
+export { decodeHostMessage } from "./decode-host-message.ts";
+export { encodeHostMessage } from "./encode-host-message.ts";
+export {
+  frameHeaderBytes,
+  guestFrameTypes,
+  hostFrameTypes,
+  initialCreditBytes,
+  maxControlBytes,
+  maxCreditBytes,
+  maxDataBytes,
+  maxExecBytes,
+  protocolVersion,
+  type Sender,
+} from "./frame-types.ts";
+export { encodeFrame, type Frame, FrameDecoder } from "./frames.ts";
+export {
+  type AgentFailure,
+  agentFailures,
+  decodeGuestMessage,
+  encodeGuestMessage,
+  type GuestMessage,
+} from "./guest-messages.ts";
+export {
+  type AgentTarget,
+  type ExecMessage,
+  type GetMessage,
+  type HelloMessage,
+  type HostMessage,
+  helloMagic,
+  type MountMessage,
+  type PutMessage,
+} from "./host-messages.ts";
+export type { MountReport, MountWarning, ReadyReport } from "./reports.ts";
+export { linuxSignalName, linuxSignals } from "./signals.ts";
+export {
+  encodeTreeRecord,
+  type TreeEvent,
+  type TreeRecord,
+  TreeRecordDecoder,
+} from "./tree-records.ts";
