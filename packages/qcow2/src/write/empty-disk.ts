@@ -74,8 +74,14 @@ async function releaseEntries(
   const entryBytes = format.hasExtendedL2 ? 16 : 8;
   const mapped = (clusterSize / entryBytes) * clusterSize;
   await layer.map.runs(index * mapped, mapped);
-  for (let at = table; at < table + clusterSize; at += entryBytes) {
-    const slice = cache.peek(at) ?? (await cache.load(at, "L2 table"));
-    writer.releaseEntry(decodeEntry(slice, at % cache.sliceBytes, format));
+  const slices: DataView[] = [];
+  for (let at = table; at < table + clusterSize; at += cache.sliceBytes) {
+    slices.push(cache.peek(at) ?? (await cache.load(at, "L2 table")));
+  }
+  // Nothing fails from here on until the table itself is taken away: no entry stays that names what was given back.
+  for (const slice of slices) {
+    for (let within = 0; within < cache.sliceBytes; within += entryBytes) {
+      writer.releaseEntry(decodeEntry(slice, within, format));
+    }
   }
 }
