@@ -1,6 +1,7 @@
 import { MemoryFile } from "@box/io";
 import { checkImage, createImage, openImage, type Qcow2Image } from "@box/qcow2";
 import { describe, expect, it } from "vitest";
+import { failing } from "../support/failing.ts";
 
 async function markedImage(): Promise<Uint8Array> {
   const file = new MemoryFile();
@@ -47,29 +48,19 @@ describe.each(Object.keys(changes))("%s", (name) => {
     const after = await stateOf(plain);
     expect(after).not.toEqual(before);
     let rejected = 0;
-    for (let failing = 1; failing < 200; failing++) {
+    for (let at = 1; at < 200; at++) {
       const file = new MemoryFile(start);
-      let writes = 0;
-      let isChanging = false;
-      const source = {
-        size: () => file.size(),
-        read: (offset: number, length: number) => file.read(offset, length),
-        async write(offset: number, bytes: Uint8Array) {
-          if (isChanging && ++writes === failing) {
-            throw Object.assign(new Error("EIO: i/o error"), { code: "EIO" });
-          }
-          await file.write(offset, bytes);
-        },
-      };
-      const image = await openImage(source, { mode: "rw" });
+      const storage = failing(file, at, { of: ["write"] });
+      storage.isOn = false;
+      const image = await openImage(storage.file, { mode: "rw" });
       await image.write(8192, Uint8Array.of(1));
       await image.flush();
-      isChanging = true;
+      storage.isOn = true;
       const isMade = await changes[name]?.(image).then(
         () => true,
         () => false,
       );
-      isChanging = false;
+      storage.isOn = false;
       if (!isMade) rejected++;
       const isClosed = await image.close().then(
         () => true,
@@ -86,7 +77,7 @@ describe.each(Object.keys(changes))("%s", (name) => {
       }
       const { findings } = await checkImage(file);
       expect(findings.filter(({ severity }) => severity === "error")).toEqual([]);
-      if (writes < failing) break;
+      if (storage.calls < at) break;
     }
     expect(rejected).toBeGreaterThan(1);
   });

@@ -1,6 +1,7 @@
 import { MemoryFile } from "@box/io";
 import { checkImage, createImage, openImage } from "@box/qcow2";
 import { describe, expect, it } from "vitest";
+import { failing, moments } from "../support/failing.ts";
 
 const clusterBytes = 4096;
 const places = [0, 2 ** 19, 2 ** 20 - clusterBytes];
@@ -24,23 +25,14 @@ async function startsIn(file: MemoryFile, name: string): Promise<number[] | unde
   return starts;
 }
 
-describe.each(["before", "after"])("when a write fails %s it has an effect", (when) => {
+describe.each(moments)("when a write fails %s it has an effect", (when) => {
   it("no bitmap that can be relied on lacks a write that was flushed, at any of them", async () => {
     const start = await markedImage();
     let lost = 0;
-    for (let failing = 1; failing < 200; failing++) {
+    for (let at = 1; at < 200; at++) {
       const file = new MemoryFile(start);
-      let writes = 0;
-      const source = {
-        size: () => file.size(),
-        read: (offset: number, length: number) => file.read(offset, length),
-        async write(offset: number, bytes: Uint8Array) {
-          const fails = ++writes === failing;
-          if (!fails || when === "after") await file.write(offset, bytes);
-          if (fails) throw Object.assign(new Error("EIO: i/o error"), { code: "EIO" });
-        },
-      };
-      const image = await openImage(source, { mode: "rw" });
+      const storage = failing(file, at, { of: ["write"], when });
+      const image = await openImage(storage.file, { mode: "rw" });
       const flushed: number[] = [];
       for (const place of places) {
         try {
@@ -65,7 +57,7 @@ describe.each(["before", "after"])("when a write fails %s it has an effect", (wh
       }
       const { findings } = await checkImage(file);
       expect(findings.filter(({ severity }) => severity === "error")).toEqual([]);
-      if (writes < failing) break;
+      if (storage.calls < at) break;
     }
     expect(lost).toBeGreaterThan(10);
   });

@@ -1,6 +1,7 @@
 import { MemoryFile } from "@box/io";
 import { checkImage, createImage, openImage } from "@box/qcow2";
 import { describe, expect, it } from "vitest";
+import { failing, moments } from "../support/failing.ts";
 
 const clusterBytes = 512;
 const [before, after] = [10.5 * clusterBytes, 150.5 * clusterBytes];
@@ -34,25 +35,15 @@ async function expectHidden(file: MemoryFile): Promise<number> {
 describe.each([false, true])(
   "a disk that grows over a longer backing file, bitmaps: %s",
   (hasBitmap) => {
-    it.each(["before", "after"])(
+    it.each(moments)(
       "hides it when a write fails, at any of them, %s it has an effect",
       async (when) => {
         const start = await overlay(hasBitmap);
         const sizes = new Set<number>();
-        for (let failing = 1; failing < 1000; failing++) {
+        for (let at = 1; at < 1000; at++) {
           const file = new MemoryFile(start);
-          let writes = 0;
-          const source = {
-            size: () => file.size(),
-            read: (offset: number, length: number) => file.read(offset, length),
-            truncate: (size: number) => file.truncate(size),
-            async write(offset: number, bytes: Uint8Array) {
-              const fails = ++writes === failing;
-              if (!fails || when === "after") await file.write(offset, bytes);
-              if (fails) throw Object.assign(new Error("EIO: i/o error"), { code: "EIO" });
-            },
-          };
-          const image = await openImage(source, { mode: "rw", backing });
+          const storage = failing(file, at, { of: ["write"], when });
+          const image = await openImage(storage.file, { mode: "rw", backing });
           const error = await image.resize(after).then(
             () => undefined,
             (cause: unknown) => cause,
@@ -61,7 +52,7 @@ describe.each([false, true])(
           sizes.add(await expectHidden(file));
           const { findings } = await checkImage(file);
           expect(findings.filter(({ severity }) => severity === "error")).toEqual([]);
-          if (error === undefined && writes < failing) break;
+          if (error === undefined && storage.calls < at) break;
         }
         expect(sizes).toEqual(new Set([before, after]));
       },

@@ -1,6 +1,7 @@
 import { MemoryFile } from "@box/io";
 import { checkImage, createImage, openImage } from "@box/qcow2";
 import { describe, expect, it } from "vitest";
+import { failing, moments } from "../support/failing.ts";
 
 const clusterBytes = 512;
 /** Bytes of the disk that one cluster of its L1 table maps. */
@@ -29,7 +30,7 @@ async function succeeds(...steps: (() => Promise<unknown>)[]): Promise<boolean> 
   }
 }
 
-describe.each(["before", "after"])("when a write fails %s it has an effect", (when) => {
+describe.each(moments)("when a write fails %s it has an effect", (when) => {
   it.each([
     { from: small, to: large, hasBitmap: false },
     { from: small, to: large, hasBitmap: true },
@@ -38,20 +39,10 @@ describe.each(["before", "after"])("when a write fails %s it has an effect", (wh
   ])("a resize from $from to $to, bitmap: $hasBitmap", async ({ from, to, hasBitmap }) => {
     const start = await diskOf(from, hasBitmap);
     let kept = 0;
-    for (let failing = 1; failing < 1000; failing++) {
+    for (let at = 1; at < 1000; at++) {
       const file = new MemoryFile(start);
-      let writes = 0;
-      const source = {
-        size: () => file.size(),
-        read: (offset: number, length: number) => file.read(offset, length),
-        truncate: (size: number) => file.truncate(size),
-        async write(offset: number, bytes: Uint8Array) {
-          const fails = ++writes === failing;
-          if (!fails || when === "after") await file.write(offset, bytes);
-          if (fails) throw Object.assign(new Error("EIO: i/o error"), { code: "EIO" });
-        },
-      };
-      const image = await openImage(source, { mode: "rw" });
+      const storage = failing(file, at, { of: ["write"], when });
+      const image = await openImage(storage.file, { mode: "rw" });
       const isResized = await succeeds(() => image.resize(to, { shrink: true }));
       // What is told to be stored afterwards is there, whatever has failed before.
       const last = small - clusterBytes;
@@ -73,7 +64,7 @@ describe.each(["before", "after"])("when a write fails %s it has an effect", (wh
         // A failure that let the image go on leaves nothing behind.
         expect(findings).toEqual([]);
       }
-      if (isResized && writes < failing) break;
+      if (isResized && storage.calls < at) break;
     }
     expect(kept).toBeGreaterThan(3);
   });
