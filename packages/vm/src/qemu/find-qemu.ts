@@ -13,7 +13,7 @@ export interface FoundQemu {
 }
 
 /** The program that runs machines of x86-64. */
-const qemuProgram = "qemu-system-x86_64";
+export const qemuProgram = "qemu-system-x86_64";
 
 /** The oldest QEMU that understands how machines are described to it. */
 export const oldestQemu = "6.2";
@@ -33,7 +33,10 @@ export async function findQemu(folders: readonly string[]): Promise<FoundQemu | 
 }
 
 /** Looks for a program in folders. */
-async function findProgram(name: string, folders: readonly string[]): Promise<string | undefined> {
+export async function findProgram(
+  name: string,
+  folders: readonly string[],
+): Promise<string | undefined> {
   for (const folder of folders) {
     if (!isAbsolute(folder)) continue;
     const path = join(folder, name);

@@ -1,0 +1,35 @@
+import type { MachineRecord } from "../machine-record.ts";
+import type { MachineSpec } from "../machine-spec.ts";
+import type { SentError } from "./link/messages.ts";
+
+/** What a starter tells the supervisor that it has started, as the first line of its input. */
+export interface Launch {
+  readonly spec: MachineSpec;
+  readonly qemu: {
+    readonly path: string;
+    readonly args: readonly string[];
+    readonly setpriv?: string | undefined;
+  };
+  /** Where handles find the supervisor. */
+  readonly socket: string;
+  /** What else goes into the record's details. */
+  readonly details: Readonly<Record<string, unknown>>;
+}
+
+/** The one line that a supervisor answers, once QEMU runs or when it does not. */
+export type LaunchAnswer = { readonly record: MachineRecord } | { readonly error: SentError };
+
+/**
+ * The second line of the supervisor's input: somebody knows of the machine. Input that ends before it ends the machine; input
+ * that ends later does so when the machine belongs to its owner.
+ */
+export const keepLine = "keep";
+
+/** The name of the engine in records. */
+export const engineName = "qemu";
+
+/** Where the console of a machine is logged, below its log folder. */
+export const consoleLogName = "console.log";
+
+/** Where the output of its program is logged. */
+export const outputLogName = "output.log";

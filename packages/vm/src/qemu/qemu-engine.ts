@@ -1,0 +1,149 @@
+import { join } from "node:path";
+import type { Engine, EngineCallOptions, EngineReport, MachineStatus } from "../engine.ts";
+import { VmError } from "../errors.ts";
+import type { Machine } from "../machine.ts";
+import type { MachineRecord } from "../machine-record.ts";
+import { checkMachineSpec, type MachineSpec } from "../machine-spec.ts";
+import {
+  type FoundQemu,
+  findProgram,
+  findQemu,
+  isNewEnough,
+  oldestQemu,
+  qemuProgram,
+  readQemuVersion,
+} from "./find-qemu.ts";
+import { consoleLogName, engineName, type Launch } from "./launch.ts";
+import { linkVersion } from "./link/messages.ts";
+import { type Accelerator, type BootFiles, machineArguments } from "./machine-arguments.ts";
+import { machineStatus, readMachineRecord } from "./machine-folder.ts";
+import { QemuMachine } from "./qemu-machine.ts";
+import { socketPath } from "./socket-path.ts";
+import { ownSupervisor, type SupervisorProgram, startSupervisor } from "./start-supervisor.ts";
+import { descriptors } from "./supervisor/qemu-process.ts";
+
+/** What a {@link QemuEngine} is made from. */
+export interface QemuEngineOptions {
+  /** Folders with programs, in order, such as those of `PATH`. */
+  readonly programFolders: readonly string[];
+  /** Finds or makes what machines boot. Throws VmError `VM_ENGINE_UNAVAILABLE` when it cannot. */
+  readonly boot: (options: { readonly signal?: AbortSignal | undefined }) => Promise<BootFiles>;
+  /** Folder for sockets of machines whose own folders lie too deep; made when it is needed, for this user alone. */
+  readonly socketFolder: string;
+  /** What looks after a machine; the one of this package unless given. */
+  readonly supervisor?: SupervisorProgram;
+}
+
+/** Runs machines with the QEMU of the host. */
+export class QemuEngine implements Engine {
+  readonly name: string = engineName;
+  readonly #options: QemuEngineOptions;
+
+  constructor(options: QemuEngineOptions) {
+    this.#options = options;
+  }
+
+  async probe(options: { readonly signal?: AbortSignal } = {}): Promise<EngineReport> {
+    options.signal?.throwIfAborted();
+    const found = await findQemu(this.#options.programFolders);
+    if (found === undefined) return { isUsable: false, reason: missingQemu };
+    const version = await readQemuVersion(found.path);
+    if (version === undefined) {
+      return { isUsable: false, reason: `${found.path} does not tell its version` };
+    }
+    if (!isNewEnough(version)) {
+      const reason = `QEMU ${version} is too old: ${oldestQemu} or newer is needed`;
+      return { isUsable: false, version, reason };
+    }
+    return { isUsable: true, version, accelerator: "none" };
+  }
+
+  async spawn(spec: MachineSpec, options: EngineCallOptions = {}): Promise<Machine> {
+    const { signal } = options;
+    checkMachineSpec(spec);
+    signal?.throwIfAborted();
+    const { programFolders, boot, socketFolder, supervisor = ownSupervisor() } = this.#options;
+    const qemu = await this.#requireQemu();
+    const files = await boot({ signal });
+    const accelerator: Accelerator = "tcg";
+    const launch: Launch = {
+      spec,
+      qemu: {
+        path: qemu.path,
+        args: machineArguments({
+          spec,
+          boot: files,
+          accelerator,
+          descriptors,
+          isSandboxed: process.platform === "linux",
+        }),
+        setpriv: await findProgram("setpriv", programFolders),
+      },
+      socket: await socketPath(spec.directory, spec.id, socketFolder),
+      details: { accelerator, console: join(spec.logDirectory, consoleLogName) },
+    };
+    signal?.throwIfAborted();
+    const record = await startSupervisor(supervisor, launch, signal);
+    // From here on it is known to others by its folder, so that it is theirs too.
+    return QemuMachine.open(record, { onEvent: options.onEvent });
+  }
+
+  async attach(record: MachineRecord, options: EngineCallOptions = {}): Promise<Machine> {
+    const { signal } = options;
+    signal?.throwIfAborted();
+    requireOwn(record);
+    if (machineStatus(record).state === "gone") throw gone(record);
+    const machine = await QemuMachine.open(record, options);
+    if (machineStatus(record).state === "running") return machine;
+    await machine.close();
+    throw gone(record);
+  }
+
+  async look(record: MachineRecord): Promise<MachineStatus> {
+    return machineStatus(record);
+  }
+
+  async find(directory: string): Promise<MachineRecord | undefined> {
+    return readMachineRecord(directory);
+  }
+
+  async #requireQemu(): Promise<FoundQemu> {
+    const found = await findQemu(this.#options.programFolders);
+    if (found !== undefined) return found;
+    throw new VmError({
+      code: "VM_ENGINE_UNAVAILABLE",
+      message: `no machine can be started: ${missingQemu}`,
+      details: { program: qemuProgram },
+      hint: "install QEMU: apt-get install qemu-system-x86 on Debian and Ubuntu",
+    });
+  }
+}
+
+const missingQemu = `there is no ${qemuProgram}`;
+
+function requireOwn(record: MachineRecord): void {
+  const { engine, details } = record;
+  if (engine !== engineName) {
+    throw new VmError({
+      code: "VM_RECORD_FOREIGN",
+      message: `the machine runs on the engine ${engine}, not on ${engineName}`,
+      details: { engine },
+    });
+  }
+  const link = details["link"];
+  if (link === linkVersion) return;
+  throw new VmError({
+    code: "VM_RECORD_FOREIGN",
+    message: "the machine was started by another version of box, which talks to it differently",
+    details: { link, own: linkVersion },
+    hint: "use that version, or end the machine's process",
+  });
+}
+
+function gone({ process: { pid } }: MachineRecord): VmError {
+  return new VmError({
+    code: "VM_MACHINE_GONE",
+    message: `the machine with process ${pid} has ended`,
+    details: { pid },
+  });
+}

@@ -1,0 +1,105 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { closeSync, openSync } from "node:fs";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { VmError } from "../errors.ts";
+import { type MachineRecord, parseMachineRecord } from "../machine-record.ts";
+import { keepLine, type Launch, type LaunchAnswer } from "./launch.ts";
+import { fromSentError } from "./link/sent-error.ts";
+import { tailOf } from "./supervisor/rolling-log.ts";
+import { untilAborted } from "./until-aborted.ts";
+
+/** A program that calls `runSupervisor`. */
+export interface SupervisorProgram {
+  /** Absolute path. */
+  readonly path: string;
+  readonly args: readonly string[];
+}
+
+/** The supervisor that this package brings, run by the Node.js that runs this. */
+export function ownSupervisor(): SupervisorProgram {
+  const isSource = import.meta.url.endsWith(".ts");
+  const main = isSource ? "./supervisor/main.ts" : "./supervisor.js";
+  const conditions = isSource ? ["--conditions=@box/source"] : [];
+  return {
+    path: process.execPath,
+    args: [...frugal, ...conditions, fileURLToPath(new URL(main, import.meta.url))],
+  };
+}
+
+/** It lives as long as its machine and needs little. */
+const frugal: readonly string[] = ["--max-semi-space-size=1", "--max-old-space-size=128"];
+
+/**
+ * Starts the supervisor of a machine, and by it the machine. When it throws, neither is left.
+ *
+ * @throws VmError `VM_SPAWN_FAILED`, `VM_DISK_IN_USE`; the signal's reason.
+ */
+export async function startSupervisor(
+  program: SupervisorProgram,
+  launch: Launch,
+  signal: AbortSignal | undefined,
+): Promise<MachineRecord> {
+  const logPath = join(launch.spec.logDirectory, "supervisor.log");
+  const child = await start(program, logPath);
+  const gone = once(child, "close");
+  const { stdin, stdout } = child;
+  stdin.on("error", () => {});
+  try {
+    stdin.write(`${JSON.stringify(launch)}\n`);
+    const record = await untilAborted(answerOf(child, logPath), signal);
+    stdin.write(`${keepLine}\n`);
+    if (launch.spec.lifetime === "detached") stdin.end();
+    stdout.destroy();
+    // It ends with this process when it belongs to it; otherwise neither keeps the other.
+    child.unref();
+    (stdin as { unref?: () => void }).unref?.();
+    return record;
+  } catch (error) {
+    stdin.end();
+    await gone;
+    throw error;
+  }
+}
+
+interface Supervisor extends ChildProcess {
+  readonly stdin: NonNullable<ChildProcess["stdin"]>;
+  readonly stdout: NonNullable<ChildProcess["stdout"]>;
+}
+
+async function start({ path, args }: SupervisorProgram, logPath: string): Promise<Supervisor> {
+  const log = openSync(logPath, "w", 0o600);
+  try {
+    const child = spawn(path, args, {
+      cwd: "/",
+      env: {},
+      detached: true,
+      stdio: ["pipe", "pipe", log],
+    });
+    await once(child, "spawn");
+    return child as unknown as Supervisor;
+  } catch (error) {
+    throw new VmError({
+      code: "VM_SPAWN_FAILED",
+      message: "cannot start the supervisor of a machine",
+      details: { path },
+      cause: error,
+    });
+  } finally {
+    closeSync(log);
+  }
+}
+
+async function answerOf({ stdout }: Supervisor, logPath: string): Promise<MachineRecord> {
+  for await (const line of createInterface({ input: stdout, terminal: false })) {
+    const answer = JSON.parse(line) as LaunchAnswer;
+    if ("error" in answer) throw fromSentError(answer.error);
+    return parseMachineRecord(answer.record);
+  }
+  throw new VmError({
+    code: "VM_SPAWN_FAILED",
+    message: `the supervisor of a machine ended before the machine ran: ${tailOf(logPath, 2000)}`,
+  });
+}

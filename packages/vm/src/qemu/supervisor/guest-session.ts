@@ -1,0 +1,262 @@
+import { randomBytes } from "node:crypto";
+import type { Duplex } from "node:stream";
+import {
+  decodeGuestMessage,
+  encodeHostMessage,
+  FrameDecoder,
+  type GuestMessage,
+  type HostMessage,
+  type MountReport,
+  protocolVersion,
+  type ReadyReport,
+} from "@box/guest/protocol";
+import type { ExecRequest } from "../../exec.ts";
+import { diskSerials, type MachineSpec } from "../../machine-spec.ts";
+import { agentFailure, protocolFailure, requestFailure } from "./guest-errors.ts";
+
+type Message<T extends GuestMessage["type"]> = Extract<GuestMessage, { readonly type: T }>;
+
+/** What hears what a command of the guest does, from the moment it was started. */
+export interface GuestListener {
+  /** The number of its stream, before anything else. */
+  begin(streamId: number): void;
+  output(channel: "out" | "err", bytes: Uint8Array): void;
+  end(channel: "out" | "err"): void;
+  credit(bytes: number): void;
+  closed(): void;
+  exit(exit: Message<"exit">): void;
+  lost(error: Error): void;
+  /** Nothing more comes. */
+  over(): void;
+}
+
+interface Stream {
+  readonly listener: GuestListener;
+  readonly started: PromiseWithResolvers<void>;
+  readonly what: string;
+  readonly open: Set<"out" | "err" | "exit">;
+}
+
+/** How long a guest lives that no supervisor talks to. */
+const graceWithoutHostMs = 10_000;
+const longestStreamId = 0xffff_ffff;
+
+/**
+ * The conversation with the agent of a guest. Everything that the guest sends is hostile: what is no message ends it.
+ */
+export class GuestSession {
+  /** What the agent tells of itself, once it answers. */
+  readonly ready: Promise<ReadyReport>;
+  readonly #port: Duplex;
+  readonly #ready = Promise.withResolvers<ReadyReport>();
+  readonly #streams = new Map<number, Stream>();
+  readonly #pings = new Map<number, Pick<PromiseWithResolvers<void>, "resolve" | "reject">>();
+  readonly #decoder = new FrameDecoder("guest");
+  readonly #nonce = randomBytes(8).readBigUInt64LE();
+  #mounting: { readonly streamId: number; done: PromiseWithResolvers<MountReport> } | undefined;
+  #lastStreamId = 0;
+  #failure: Error | undefined;
+
+  /** @param port - The agent's port; its own from now on. */
+  constructor(port: Duplex) {
+    this.#port = port;
+    this.ready = this.#ready.promise;
+    this.ready.catch(() => {});
+    port.on("data", (chunk: Uint8Array) => this.#receive(chunk));
+    // Nobody reads it before the agent has opened its end.
+    this.#send({
+      type: "hello",
+      minVersion: protocolVersion,
+      maxVersion: protocolVersion,
+      graceMs: graceWithoutHostMs,
+      nonce: this.#nonce,
+    });
+  }
+
+  /** Resolves when the agent answers; a guest that hangs never does. */
+  async ping(): Promise<void> {
+    if (this.#failure !== undefined) throw this.#failure;
+    const streamId = this.#newStreamId();
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    this.#pings.set(streamId, { resolve, reject });
+    this.#send({ type: "ping", streamId, bytes: new Uint8Array(0) });
+    await promise;
+  }
+
+  /** Seeds and names the guest and mounts its disks. @throws VmError. */
+  async mount(spec: MachineSpec, hostname: string): Promise<MountReport> {
+    if (this.#failure !== undefined) throw this.#failure;
+    const streamId = this.#newStreamId();
+    const done = Promise.withResolvers<MountReport>();
+    this.#mounting = { streamId, done };
+    const { guestRootfs, disks } = spec;
+    const user = disks.find(({ role }) => role === "user");
+    this.#request("cannot make the guest ready", {
+      type: "mount",
+      streamId,
+      guestRootfs,
+      boxSerial: user?.serial ?? diskSerials.user,
+      guestSerial: disks.find(({ role }) => role === "guest")?.serial ?? "",
+      isReadOnly: user?.readOnly ?? false,
+      grows: true,
+      timeNs: BigInt(Date.now()) * 1_000_000n,
+      seed: Uint8Array.from(randomBytes(64)),
+      hostname,
+    });
+    return done.promise;
+  }
+
+  /** Starts a command. @throws VmError `VM_EXEC_*`; nothing was run then. */
+  async exec(request: ExecRequest, listener: GuestListener): Promise<void> {
+    if (this.#failure !== undefined) throw this.#failure;
+    const { command, environment = [], workingDirectory = "", user = "", terminal } = request;
+    const what = `cannot run ${JSON.stringify(command[0] ?? "")}`;
+    const streamId = this.#newStreamId();
+    listener.begin(streamId);
+    this.#request(what, {
+      type: "exec",
+      streamId,
+      target: request.target ?? "box",
+      ...(terminal === undefined ? {} : { terminal }),
+      setsHome: false,
+      user,
+      groups: [],
+      workingDirectory,
+      command,
+      environment: environment.map(([name, value]) => `${name}=${value}`),
+    });
+    const started = Promise.withResolvers<void>();
+    const open = new Set(["out", "err", "exit"] as const);
+    this.#streams.set(streamId, { listener, started, what, open });
+    await started.promise;
+  }
+
+  /** Sends something to a stream that is not over; to one that is, nothing. */
+  tell(message: Extract<HostMessage, { readonly streamId: number }>): void {
+    if (this.#failure === undefined && this.#streams.has(message.streamId)) this.#send(message);
+  }
+
+  /** Asks the guest to end everything, write and unmount its disks, and power off. */
+  shutDown(graceMs: number): void {
+    if (this.#failure !== undefined) return;
+    this.#send({ type: "shutdown", streamId: this.#newStreamId(), graceMs });
+  }
+
+  /** Ends it: the machine has ended, or nothing that the guest says counts any more. */
+  fail(error: Error): void {
+    if (this.#failure !== undefined) return;
+    this.#failure = error;
+    this.#ready.reject(error);
+    this.#mounting?.done.reject(error);
+    for (const { reject } of this.#pings.values()) reject(error);
+    for (const { started, listener } of this.#streams.values()) {
+      started.promise.catch(() => {});
+      started.reject(error);
+      listener.lost(error);
+      listener.over();
+    }
+    this.#streams.clear();
+  }
+
+  #newStreamId(): number {
+    this.#lastStreamId = this.#lastStreamId === longestStreamId ? 1 : this.#lastStreamId + 1;
+    return this.#lastStreamId;
+  }
+
+  #request(what: string, message: HostMessage): void {
+    try {
+      this.#send(message);
+    } catch (error) {
+      throw requestFailure(what, error);
+    }
+  }
+
+  #send(message: HostMessage): void {
+    this.#port.write(encodeHostMessage(message));
+  }
+
+  #receive(chunk: Uint8Array): void {
+    if (this.#failure !== undefined) return;
+    try {
+      for (const frame of this.#decoder.push(chunk)) this.#handle(decodeGuestMessage(frame));
+    } catch (error) {
+      this.fail(protocolFailure(error instanceof Error ? error.message : String(error), error));
+    }
+  }
+
+  #handle(message: GuestMessage): void {
+    switch (message.type) {
+      case "ready":
+        // An answer to an earlier session is none to this one.
+        if (message.report.nonce === this.#nonce) this.#ready.resolve(message.report);
+        break;
+      case "mounted":
+        this.#takeMount(message.streamId)?.resolve(message.report);
+        break;
+      case "fail":
+        this.#refused(message);
+        break;
+      case "pong":
+        this.#pings.get(message.streamId)?.resolve();
+        this.#pings.delete(message.streamId);
+        break;
+      default: {
+        const stream = this.#streams.get(message.streamId);
+        if (stream !== undefined) this.#tell(stream, message);
+      }
+    }
+  }
+
+  #tell(
+    stream: Stream,
+    message: Exclude<GuestMessage, { readonly type: "ready" | "mounted" | "fail" | "pong" }>,
+  ): void {
+    const { listener, open } = stream;
+    switch (message.type) {
+      case "started":
+        stream.started.resolve();
+        break;
+      case "out":
+      case "err":
+        if (open.has(message.type)) listener.output(message.type, message.bytes);
+        break;
+      case "end":
+        if (open.delete(message.channel)) listener.end(message.channel);
+        break;
+      case "credit":
+        listener.credit(message.bytes);
+        break;
+      case "closed":
+        listener.closed();
+        break;
+      case "exit":
+        if (open.delete("exit")) listener.exit(message);
+        break;
+    }
+    if (open.size > 0) return;
+    this.#streams.delete(message.streamId);
+    listener.over();
+  }
+
+  #refused(message: Message<"fail">): void {
+    if (message.streamId === 0) {
+      this.fail(agentFailure("the agent in the guest gave up", message));
+      return;
+    }
+    this.#takeMount(message.streamId)?.reject(agentFailure("the guest is not ready", message));
+    const stream = this.#streams.get(message.streamId);
+    if (stream === undefined) return;
+    this.#streams.delete(message.streamId);
+    const error = agentFailure(stream.what, message);
+    stream.started.reject(error);
+    stream.listener.lost(error);
+    stream.listener.over();
+  }
+
+  #takeMount(streamId: number): PromiseWithResolvers<MountReport> | undefined {
+    if (this.#mounting?.streamId !== streamId) return undefined;
+    const { done } = this.#mounting;
+    this.#mounting = undefined;
+    return done;
+  }
+}

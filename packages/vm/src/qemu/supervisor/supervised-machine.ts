@@ -1,0 +1,190 @@
+import type { Server, Socket } from "node:net";
+import { join } from "node:path";
+import { linuxSignalName } from "@box/guest/protocol";
+import { VmError } from "../../errors.ts";
+import type { ExecExit, ExecRequest } from "../../exec.ts";
+import type { GuestInfo, GuestInit, MachineEvent, StopReport } from "../../machine.ts";
+import type { MachineRecord } from "../../machine-record.ts";
+import type { MachineSpec } from "../../machine-spec.ts";
+import { consoleLogName, outputLogName } from "../launch.ts";
+import { machineDied } from "../machine-died.ts";
+import { writeMachineExit } from "../machine-folder.ts";
+import type { QmpClient } from "../qmp/qmp-client.ts";
+import type { QmpEvent } from "../qmp/qmp-messages.ts";
+import { GuestSession } from "./guest-session.ts";
+import { type LinkedMachine, LinkSession } from "./link-session.ts";
+import { MachineLife } from "./machine-life.ts";
+import type { QemuProcess } from "./qemu-process.ts";
+import { RollingLog, tailOf } from "./rolling-log.ts";
+
+/** What a {@link SupervisedMachine} is made from. */
+export interface SupervisedMachineOptions {
+  readonly spec: MachineSpec;
+  readonly record: MachineRecord;
+  readonly qemu: QemuProcess;
+  readonly qmp: QmpClient;
+  readonly server: Server;
+  readonly now: () => number;
+}
+
+const consoleTailBytes = 2048;
+/** How long the guest may take to end when its program has. */
+const programGraceMs = 10_000;
+/** How long handles may take to read the last that they are told. */
+const goodbyeMs = 1000;
+/** How often a machine that stands still for want of space is told to go on. */
+const spaceRetryMs = 3000;
+
+/** A machine, seen from the process that looks after it: it ends when the machine does, and the machine when it does. */
+export class SupervisedMachine implements LinkedMachine {
+  readonly guest: GuestSession;
+  readonly #options: SupervisedMachineOptions;
+  readonly #life: MachineLife;
+  readonly #sessions = new Set<LinkSession>();
+  readonly #console: RollingLog;
+  readonly #output: RollingLog;
+  readonly #recorded = Promise.withResolvers<void>();
+  #initializing: Promise<void> | undefined;
+  #isMounted = false;
+  #isInitialized = false;
+
+  constructor(options: SupervisedMachineOptions) {
+    const { qemu, qmp, spec, now } = options;
+    this.#options = options;
+    const consolePath = join(spec.logDirectory, consoleLogName);
+    this.#console = new RollingLog(consolePath);
+    this.#output = new RollingLog(join(spec.logDirectory, outputLogName));
+    this.guest = new GuestSession(qemu.agent);
+    this.#life = new MachineLife({
+      qemu,
+      qmp,
+      now,
+      askGuest: () => void this.guest.ready.then(() => this.guest.shutDown(programGraceMs / 2)),
+      consoleTail: () => tailOf(consolePath, consoleTailBytes),
+    });
+    qemu.console.on("data", (chunk: Uint8Array) => this.#console.write(chunk));
+    options.server.on("connection", (socket) => this.#welcome(socket));
+  }
+
+  /** Takes what QEMU tells. */
+  hear(event: QmpEvent): void {
+    this.#life.hear(event);
+    if (event.event === "BLOCK_IO_ERROR") this.#diskFailed(event.data);
+  }
+
+  /** Waits until the machine has ended and everybody was told. */
+  async done(): Promise<void> {
+    const exit = await this.#life.ended;
+    const { server, record } = this.#options;
+    server.close();
+    writeMachineExit(record, exit);
+    this.guest.fail(machineDied(record, exit));
+    this.#tellAll({ type: "exited", exit });
+    for (const log of [this.#console, this.#output]) log.close();
+    this.#recorded.resolve();
+    // Who asked for the end has its reply by then.
+    await new Promise(setImmediate);
+    await Promise.all([...this.#sessions].map((session) => session.end(goodbyeMs)));
+  }
+
+  async connect(): Promise<GuestInfo> {
+    const { agent } = await this.guest.ready;
+    // It may have hung since.
+    await this.guest.ping();
+    return { agent, isInitialized: this.#isInitialized };
+  }
+
+  async initialize(init: GuestInit): Promise<void> {
+    this.#initializing ??= this.#initialize(init);
+    try {
+      await this.#initializing;
+    } finally {
+      if (!this.#isInitialized) this.#initializing = undefined;
+    }
+  }
+
+  async stop(graceMs: number): Promise<StopReport> {
+    const report = await this.#life.stop(graceMs, { reason: "stopped" });
+    await this.#recorded.promise;
+    return report;
+  }
+
+  requireInitialized(): void {
+    if (this.#isInitialized) return;
+    throw new VmError({
+      code: "VM_GUEST_NOT_READY",
+      message: "the guest is not ready for commands",
+    });
+  }
+
+  async #initialize({ hostname, program }: GuestInit): Promise<void> {
+    await this.guest.ready;
+    if (!this.#isMounted) {
+      const { warnings } = await this.guest.mount(this.#options.spec, hostname);
+      this.#isMounted = true;
+      for (const { step, errno } of warnings) {
+        const message = `the guest went on without ${JSON.stringify(step)}: error ${errno}`;
+        this.#tellAll({ type: "warning", message });
+      }
+    }
+    if (program !== undefined) await this.#runProgram(program);
+    this.#isInitialized = true;
+  }
+
+  /** Its end is the end of the machine. */
+  async #runProgram(program: ExecRequest): Promise<void> {
+    let streamId = 0;
+    const { guest } = this;
+    const log = (channel: "out" | "err", bytes: Uint8Array) => {
+      this.#output.write(bytes);
+      guest.tell({ type: "credit", streamId, channel, bytes: bytes.byteLength });
+    };
+    await guest.exec(program, {
+      begin: (id) => {
+        streamId = id;
+      },
+      output: log,
+      end: () => {},
+      credit: () => {},
+      closed: () => {},
+      exit: ({ exitCode, signal }) =>
+        this.#programEnded(
+          signal === 0 ? { exitCode } : { exitCode, signal: linuxSignalName(signal) },
+        ),
+      lost: () => {},
+      over: () => {},
+    });
+    guest.tell({ type: "eof", streamId });
+  }
+
+  #programEnded(exit: ExecExit): void {
+    this.#life.stop(programGraceMs, { reason: "exited", ...exit }).catch(() => {});
+  }
+
+  #welcome(socket: Socket): void {
+    const session = new LinkSession(socket, this);
+    this.#sessions.add(session);
+    socket.once("close", () => this.#sessions.delete(session));
+  }
+
+  /** A machine that found no space stands still; it goes on when there is some. */
+  #diskFailed({
+    operation,
+    action,
+    nospace,
+    reason,
+  }: Extract<QmpEvent, { readonly event: "BLOCK_IO_ERROR" }>["data"]): void {
+    const code = nospace ? "VM_DISK_FULL" : undefined;
+    const message = nospace
+      ? "the host has no space for what the guest writes: the machine waits until there is some"
+      : `a disk of the machine cannot be ${operation === "read" ? "read" : "written"}: ${reason}`;
+    this.#tellAll({ type: "warning", message, ...(code === undefined ? {} : { code }) });
+    if (action !== "stop" || !nospace) return;
+    const { qmp } = this.#options;
+    setTimeout(() => qmp.execute("cont").catch(() => {}), spaceRetryMs).unref();
+  }
+
+  #tellAll(event: MachineEvent): void {
+    for (const session of this.#sessions) session.send({ answer: "event", event });
+  }
+}

@@ -1,0 +1,197 @@
+import { mkdtempSync } from "node:fs";
+import type { Socket } from "node:net";
+import { constants, tmpdir } from "node:os";
+import { join } from "node:path";
+import {
+  type AgentFailure,
+  decodeHostMessage,
+  encodeGuestMessage,
+  FrameDecoder,
+  type GuestMessage,
+  type HostMessage,
+  initialCreditBytes,
+  linuxSignalName,
+} from "@box/guest/protocol";
+import type { EnvironmentEntry, ExecProcess } from "@box/vm";
+import { SimulatedGuest } from "../../src/testing/simulated-guest.ts";
+
+type Exec = Extract<HostMessage, { readonly type: "exec" }>;
+
+const failures: Readonly<Record<string, AgentFailure>> = {
+  VM_EXEC_NOT_FOUND: "not-found",
+  VM_EXEC_NOT_EXECUTABLE: "not-executable",
+  VM_EXEC_NO_DIRECTORY: "no-such-cwd",
+  VM_EXEC_NO_USER: "no-such-user",
+  VM_EXEC_LIMIT: "too-many",
+};
+
+/** What happens to the machine that an agent is in. */
+export interface FakeMachine {
+  powerOff(): void;
+  panic(): void;
+}
+
+/** Speaks the protocol of the agent for the simulated programs of a simulated guest, and is as strict as the real one. */
+export class FakeAgent {
+  readonly #port: Socket;
+  readonly #machine: FakeMachine;
+  readonly #guest = new SimulatedGuest(mkdtempSync(join(tmpdir(), "box-fake-")));
+  readonly #streams = new Map<number, FakeStream>();
+  #isHanging = false;
+
+  constructor(port: Socket, machine: FakeMachine) {
+    this.#port = port;
+    this.#machine = machine;
+    const decoder = new FrameDecoder("host");
+    port.on("data", (chunk: Uint8Array) => {
+      if (this.#isHanging) return;
+      for (const frame of decoder.push(chunk)) this.#handle(decodeHostMessage(frame));
+    });
+  }
+
+  /** Answers nobody any more. */
+  hang(): void {
+    this.#isHanging = true;
+  }
+
+  send(message: GuestMessage): void {
+    if (!this.#isHanging) this.#port.write(encodeGuestMessage(message));
+  }
+
+  over(streamId: number): void {
+    this.#streams.delete(streamId);
+  }
+
+  #handle(message: HostMessage): void {
+    switch (message.type) {
+      case "hello": {
+        const { nonce } = message;
+        const report = { version: 1, agent: "fake 1", isMounted: false, kernel: "0", stagesMs: {} };
+        this.send({ type: "ready", report: { ...report, nonce } });
+        break;
+      }
+      case "mount":
+        if (message.hostname === "panic") this.#machine.panic();
+        else if (message.hostname === "unmountable") this.#fail(message.streamId, "mount");
+        else if (message.hostname === "liar") this.#port.write("what is this?");
+        else this.#mount(message);
+        break;
+      case "exec":
+        this.#exec(message);
+        break;
+      case "ping":
+        this.send({ type: "pong", streamId: message.streamId, bytes: message.bytes });
+        break;
+      case "shutdown":
+        this.#machine.powerOff();
+        break;
+      default:
+        if ("streamId" in message) void this.#streams.get(message.streamId)?.tell(message);
+    }
+  }
+
+  #mount({ streamId, hostname }: Extract<HostMessage, { readonly type: "mount" }>): void {
+    void this.#guest.initialize({ hostname });
+    const warnings = hostname === "odd" ? [{ step: "grow", errno: 28 }] : [];
+    this.send({ type: "mounted", streamId, report: { wasMounted: false, warnings } });
+  }
+
+  #exec(request: Exec): void {
+    const { streamId } = request;
+    try {
+      const command = this.#guest.exec(
+        {
+          command: request.command,
+          environment: request.environment.map((entry): EnvironmentEntry => {
+            const [name = "", ...rest] = entry.split("=");
+            return [name, rest.join("=")];
+          }),
+          ...(request.workingDirectory === ""
+            ? {}
+            : { workingDirectory: request.workingDirectory }),
+          ...(request.user === "" ? {} : { user: request.user }),
+          ...(request.terminal === undefined ? {} : { terminal: request.terminal }),
+        },
+        undefined,
+      );
+      this.send({ type: "started", streamId, pid: 2 });
+      this.#streams.set(streamId, new FakeStream(this, streamId, command));
+    } catch (error) {
+      this.#fail(streamId, failures[(error as { readonly code: string }).code] ?? "errno");
+    }
+  }
+
+  #fail(streamId: number, failure: AgentFailure): void {
+    this.send({ type: "fail", streamId, failure, errno: 0, message: `${failure}\u001b[31m` });
+  }
+}
+
+/** A command, with the credit of its streams. */
+class FakeStream {
+  readonly #agent: FakeAgent;
+  readonly #id: number;
+  readonly #command: ExecProcess;
+  readonly #credit = { out: initialCreditBytes, err: initialCreditBytes };
+  #more = Promise.withResolvers<void>();
+  #input = initialCreditBytes;
+  #writing: Promise<void> = Promise.resolve();
+
+  constructor(agent: FakeAgent, id: number, command: ExecProcess) {
+    this.#agent = agent;
+    this.#id = id;
+    this.#command = command;
+    const exited = command.wait().then(({ exitCode, signal }) => {
+      const number = signal === undefined ? 0 : constants.signals[signal as NodeJS.Signals];
+      agent.send({ type: "exit", streamId: id, exitCode, signal: number });
+    });
+    const outputs = [this.#pump("out", command.stdout), this.#pump("err", command.stderr)];
+    void Promise.all([exited, ...outputs]).then(() => agent.over(id));
+  }
+
+  async tell(message: HostMessage): Promise<void> {
+    switch (message.type) {
+      case "data":
+        this.#take(message.bytes);
+        break;
+      case "eof":
+        this.#writing = this.#writing.then(() => this.#command.stdin.end());
+        break;
+      case "signal":
+        await this.#command.kill(linuxSignalName(message.signal));
+        break;
+      case "resize":
+        await this.#command.resize(message);
+        break;
+      case "credit":
+        this.#credit[message.channel] += message.bytes;
+        this.#more.resolve();
+        this.#more = Promise.withResolvers<void>();
+        break;
+      default:
+    }
+  }
+
+  #take(bytes: Uint8Array): void {
+    this.#input -= bytes.byteLength;
+    if (this.#input < 0) process.exit(9);
+    const own = Uint8Array.from(bytes);
+    this.#writing = this.#writing.then(async () => {
+      await this.#command.stdin.write(own).catch(() => {});
+      this.#input += own.byteLength;
+      this.#agent.send({ type: "credit", streamId: this.#id, bytes: own.byteLength });
+    });
+  }
+
+  async #pump(type: "out" | "err", output: AsyncIterable<Uint8Array>): Promise<void> {
+    for await (const chunk of output) {
+      for (let at = 0; at < chunk.byteLength; ) {
+        while (this.#credit[type] === 0) await this.#more.promise;
+        const bytes = chunk.subarray(at, at + this.#credit[type]);
+        this.#credit[type] -= bytes.byteLength;
+        at += bytes.byteLength;
+        this.#agent.send({ type, streamId: this.#id, bytes });
+      }
+    }
+    this.#agent.send({ type: "end", streamId: this.#id, channel: type });
+  }
+}

@@ -1,0 +1,39 @@
+// Plays QEMU and the agent of its guest, on the open sockets that a real one is given: no machine, the same conversations.
+import { Socket } from "node:net";
+import { FakeAgent } from "./fake-agent.ts";
+
+const words = process.argv.slice(2);
+const disk = /"filename":"([^"]+)"/.exec(words.join(" "))?.[1] ?? "";
+if (disk.endsWith("locked.qcow2")) {
+  process.stderr.write(`qemu: Failed to get "write" lock\nIs another process using ${disk}?\n`);
+  process.exit(1);
+}
+if (disk.endsWith("broken.qcow2")) process.exit(3);
+
+const timestamp = { seconds: 1, microseconds: 0 };
+const [qmp, port, console] = [3, 4, 5].map((fd) => new Socket({ fd })) as [Socket, Socket, Socket];
+const say = (value: object) => void qmp.write(`${JSON.stringify(value)}\r\n`);
+
+function end(reason: string, guest: boolean): void {
+  say({ event: "SHUTDOWN", timestamp, data: { guest, reason } });
+  setTimeout(() => process.exit(0), 5);
+}
+
+say({ QMP: { version: { qemu: { major: 7, minor: 2, micro: 0 } }, capabilities: [] } });
+qmp.on("data", (chunk: Buffer) => {
+  for (const line of chunk.toString().trim().split("\n")) {
+    const { execute, id } = JSON.parse(line) as { readonly execute: string; readonly id: number };
+    say({ return: {}, id });
+    if (execute === "quit") end("host-qmp-quit", false);
+  }
+});
+console.write("Linux version 0\r\n");
+const agent = new FakeAgent(port, {
+  powerOff: () => end("guest-shutdown", true),
+  panic: () => {
+    console.write("Kernel panic - not syncing\r\n");
+    end("guest-reset", true);
+  },
+});
+// A real agent takes a while, and its guest may hang.
+process.on("SIGUSR1", () => agent.hang());
