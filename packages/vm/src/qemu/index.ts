@@ -1,3 +1,4 @@
+export type { AcceleratorChoice } from "./accelerator/choose-accelerator.ts";
 export {
   type FoundQemu,
   findQemu,

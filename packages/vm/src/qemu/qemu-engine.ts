@@ -5,6 +5,11 @@ import type { Machine } from "../machine.ts";
 import type { MachineRecord } from "../machine-record.ts";
 import { checkMachineSpec, type MachineSpec } from "../machine-spec.ts";
 import {
+  type AcceleratorChoice,
+  type ChosenAccelerator,
+  chooseAccelerator,
+} from "./accelerator/choose-accelerator.ts";
+import {
   type FoundQemu,
   findProgram,
   findQemu,
@@ -32,6 +37,12 @@ export interface QemuEngineOptions {
   readonly socketFolder: string;
   /** What looks after a machine; the one of this package unless given. */
   readonly supervisor?: SupervisorProgram;
+  /** What speeds machines up; what works here unless given. */
+  readonly accelerator?: AcceleratorChoice;
+  /** Folder for what was found out about this host; it is found out again each time unless given. */
+  readonly cacheFolder?: string;
+  /** The device of KVM; `/dev/kvm` unless given. */
+  readonly kvmDevice?: string;
 }
 
 /** Runs machines with the QEMU of the host. */
@@ -55,7 +66,15 @@ export class QemuEngine implements Engine {
       const reason = `QEMU ${version} is too old: ${oldestQemu} or newer is needed`;
       return { isUsable: false, version, reason };
     }
-    return { isUsable: true, version, accelerator: "none" };
+    try {
+      const boot = await this.#options.boot({ signal: options.signal });
+      const { accelerator, reason } = await this.#accelerator(found, boot, options.signal);
+      const told = reason === undefined ? {} : { reason };
+      return { isUsable: true, version, accelerator: reportedName(accelerator), ...told };
+    } catch (error) {
+      options.signal?.throwIfAborted();
+      return { isUsable: false, version, reason: (error as Error).message };
+    }
   }
 
   async spawn(spec: MachineSpec, options: EngineCallOptions = {}): Promise<Machine> {
@@ -65,7 +84,7 @@ export class QemuEngine implements Engine {
     const { programFolders, boot, socketFolder, supervisor = ownSupervisor() } = this.#options;
     const qemu = await this.#requireQemu();
     const files = await boot({ signal });
-    const accelerator: Accelerator = "tcg";
+    const { accelerator, reason } = await this.#accelerator(qemu, files, signal);
     const launch: Launch = {
       spec,
       qemu: {
@@ -80,7 +99,11 @@ export class QemuEngine implements Engine {
         setpriv: await findProgram("setpriv", programFolders),
       },
       socket: await socketPath(spec.directory, spec.id, socketFolder),
-      details: { accelerator, console: join(spec.logDirectory, consoleLogName) },
+      details: {
+        accelerator,
+        ...(reason === undefined ? {} : { reason }),
+        console: join(spec.logDirectory, consoleLogName),
+      },
     };
     signal?.throwIfAborted();
     const record = await startSupervisor(supervisor, launch, signal);
@@ -107,6 +130,24 @@ export class QemuEngine implements Engine {
     return readMachineRecord(directory);
   }
 
+  async #accelerator(
+    { path, identity }: FoundQemu,
+    boot: BootFiles,
+    signal: AbortSignal | undefined,
+  ): Promise<ChosenAccelerator> {
+    const { programFolders, accelerator, cacheFolder, kvmDevice } = this.#options;
+    return chooseAccelerator({
+      wanted: accelerator ?? "auto",
+      qemu: path,
+      qemuIdentity: identity,
+      setpriv: await findProgram("setpriv", programFolders),
+      boot,
+      cacheFolder,
+      kvmDevice: kvmDevice ?? "/dev/kvm",
+      signal,
+    });
+  }
+
   async #requireQemu(): Promise<FoundQemu> {
     const found = await findQemu(this.#options.programFolders);
     if (found !== undefined) return found;
@@ -117,6 +158,11 @@ export class QemuEngine implements Engine {
       hint: "install QEMU: apt-get install qemu-system-x86 on Debian and Ubuntu",
     });
   }
+}
+
+/** Emulation speeds nothing up. */
+function reportedName(accelerator: Accelerator): string {
+  return accelerator === "tcg" ? "none" : accelerator;
 }
 
 const missingQemu = `there is no ${qemuProgram}`;

@@ -3,9 +3,17 @@ import { Socket } from "node:net";
 import { FakeAgent } from "./fake-agent.ts";
 
 const words = process.argv.slice(2);
+if (words[0] === "--version") {
+  process.stdout.write("QEMU emulator version 7.2.22 (played)\n");
+  process.exit(0);
+}
 const disk = /"filename":"([^"]+)"/.exec(words.join(" "))?.[1] ?? "";
 if (disk.endsWith("locked.qcow2")) {
   process.stderr.write(`qemu: Failed to get "write" lock\nIs another process using ${disk}?\n`);
+  process.exit(1);
+}
+if (words.includes("kvm") && words.includes("/aborts")) {
+  process.stderr.write("qemu: error: failed to set MSR 0x10a to 0x0\n");
   process.exit(1);
 }
 if (disk.endsWith("broken.qcow2")) process.exit(3);
@@ -35,5 +43,6 @@ const agent = new FakeAgent(port, {
     end("guest-reset", true);
   },
 });
+if (words.includes("kvm") && words.includes("/hangs")) agent.hang();
 // A real agent takes a while, and its guest may hang.
 process.on("SIGUSR1", () => agent.hang());
