@@ -1,9 +1,11 @@
+import { setImmediate } from "node:timers/promises";
 import {
   bytesSource,
   copy,
   copyGraph,
   type Descriptor,
   describe as describeContent,
+  forEachLimited,
   MemoryTarget,
   mediaTypes,
 } from "@box/oras";
@@ -107,6 +109,71 @@ describe("copy", () => {
     const { target, root } = await sampleImage();
     const signal = AbortSignal.abort(new Error("enough"));
     await expectCode(copyGraph(target, root, new MemoryTarget(), { signal }), "ORAS_ABORTED");
+  });
+});
+
+describe("work on many items", () => {
+  const items = Array.from({ length: 9 }, (_, index) => index);
+
+  test.each([1, 4, 20])(
+    "has no more than %i going at once, and no fewer while there are more",
+    async (limit) => {
+      const running = new Set<number>();
+      const done: number[] = [];
+      const sizes: number[] = [];
+      await forEachLimited(items, limit, async (item) => {
+        running.add(item);
+        sizes.push(running.size);
+        await setImmediate();
+        running.delete(item);
+        done.push(item);
+      });
+      expect(Math.max(...sizes)).toBe(Math.min(limit, items.length));
+      expect(done).toEqual(items);
+    },
+  );
+
+  test("ends with its first failure once what was going has ended, and starts nothing more", async () => {
+    const started: number[] = [];
+    const ended: number[] = [];
+    const working = forEachLimited(items, 3, async (item) => {
+      started.push(item);
+      await setImmediate();
+      if (item === 1) throw new Error("first");
+      await setImmediate();
+      ended.push(item);
+      if (item === 2) throw new Error("second");
+    });
+    await expect(working).rejects.toThrow("first");
+    expect(started).toEqual([0, 1, 2]);
+    expect(ended).toEqual([0, 2]);
+  });
+
+  test("is how the blobs of a manifest are copied", async () => {
+    const source = new MemoryTarget();
+    const layers = await Promise.all(
+      items.map((item) => add(source, "application/x", Buffer.from(`blob ${item}`))),
+    );
+    const config = await add(source, mediaTypes.ociConfig, encodeJson({}));
+    const manifest = { schemaVersion: 2, mediaType: mediaTypes.ociManifest, config, layers };
+    const root = await add(source, mediaTypes.ociManifest, encodeJson(manifest));
+    for (const [options, most] of [
+      [{}, 4],
+      [{ concurrency: 2 }, 2],
+    ] as const) {
+      const destination = new MemoryTarget();
+      const push = destination.push.bind(destination);
+      let running = 0;
+      const sizes: number[] = [];
+      destination.push = async (...given) => {
+        sizes.push(++running);
+        await setImmediate();
+        await push(...given);
+        running--;
+      };
+      await copyGraph(source, root, destination, options);
+      expect(Math.max(...sizes)).toBe(most);
+    }
   });
 });
 
