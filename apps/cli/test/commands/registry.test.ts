@@ -210,6 +210,27 @@ describe("box registry serve", () => {
     );
   });
 
+  test("names the token server by the URL that it is known by, when that is given", async () => {
+    const made = await home();
+    await writeFile(join(made.folder, "users"), "ann:s3cret\n", { mode: 0o600 });
+    const users = ["--users", "users", "--auth", "token"];
+    const realmOf = async (argv: readonly string[]): Promise<string | null | undefined> => {
+      let header: string | null | undefined;
+      const work = async (url: string): Promise<void> => {
+        header = (await fetch(`${url}/v2/`)).headers.get("www-authenticate");
+        header = header?.replace(new URL(url).host, "HOST");
+      };
+      expect(await serving([...users, ...argv], work, made)).toMatchObject({ exitCode: 0 });
+      return header;
+    };
+    const rest = ',service="box-registry"';
+    expect(await realmOf([])).toBe(`Bearer realm="http://HOST/token"${rest}`);
+    for (const url of ["https://images.example:8443", "https://images.example:8443/"]) {
+      const expected = `Bearer realm="https://images.example:8443/token"${rest}`;
+      expect(await realmOf(["--public-url", url])).toBe(expected);
+    }
+  });
+
   test("collects garbage as often as it is told to, and tells what it freed", async () => {
     const made = await home();
     const { folder } = made;
@@ -252,6 +273,10 @@ describe("box registry serve", () => {
       [["--users", "open"], "chmod 600"],
       [["--users", "bad"], "not NAME:PASSWORD"],
       [["--users", "empty"], "names no user"],
+      [["--public-url", "images.example"], "--public-url"],
+      [["--public-url", "ftp://images.example"], "is not https://HOST[:PORT]"],
+      [["--public-url", "https://images.example/box"], "is not https://HOST[:PORT]"],
+      [["--public-url", "https://ann@images.example"], "is not https://HOST[:PORT]"],
     ];
     for (const [argv, message] of refused) {
       const run = await box(["registry", "serve", ...argv]);
