@@ -11,7 +11,13 @@ export {
 export { isLocked, type ReadFileLocks, readFileLocks } from "./file-locks.ts";
 export type { FileFacts, FilePath, FileSystem, FileSystemHandle } from "./file-system.ts";
 export { displayPath, errnoOf, type FailedAction, toIoError } from "./io-error.ts";
-export { type AcquireLockOptions, acquireLock, type Lock, type LockHolder } from "./lock.ts";
+export {
+  type AcquireLockOptions,
+  acquireLock,
+  acquireLockIfFree,
+  type Lock,
+  type LockHolder,
+} from "./lock.ts";
 export { nodeFileSystem } from "./node-file-system.ts";
 export { type FileSystemOperation, observeFileSystem } from "./observed-file-system.ts";
 export { fileOn, type OpenFileOptions, openFile } from "./open-file.ts";

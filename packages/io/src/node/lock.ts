@@ -65,6 +65,19 @@ export async function acquireLock(path: string, options: AcquireLockOptions = {}
   }
 }
 
+/** {@link acquireLock} at once; nothing while somebody holds it. */
+export async function acquireLockIfFree(
+  path: string,
+  options: Pick<AcquireLockOptions, "command"> = {},
+): Promise<Lock | undefined> {
+  try {
+    return await acquireLock(path, { ...options, timeoutMs: 0 });
+  } catch (error) {
+    if (error instanceof IoError && error.code === "IO_LOCK_HELD") return undefined;
+    throw error;
+  }
+}
+
 function tryLock(path: string): DatabaseSync | undefined {
   let database: DatabaseSync | undefined;
   try {

@@ -1,9 +1,10 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import {
   acquireLock,
+  acquireLockIfFree,
   identityOfProcess,
   isProcessAlive,
   type LockHolder,
@@ -47,6 +48,18 @@ describe("acquireLock", () => {
       },
     });
     expect(holders).toMatchObject([{ pid: child.pid, command: "other" }]);
+  });
+
+  test("is taken at once or not at all where it need not be had", async () => {
+    const path = join(temporaryFolder(), "a.lock");
+    const lock = await acquireLockIfFree(path, { command: "look" });
+    expect(JSON.parse(readFileSync(`${path}.holder`, "utf8"))).toMatchObject({ command: "look" });
+    expect(await acquireLockIfFree(path)).toBeUndefined();
+    await lock?.release();
+    await using again = await acquireLockIfFree(path);
+    expect(again).toBeDefined();
+    const nowhere = join(temporaryFolder(), "none", "a.lock");
+    await expect(acquireLockIfFree(nowhere)).rejects.toMatchObject({ kind: "io" });
   });
 
   test("stops waiting on an abort", async () => {

@@ -1,8 +1,14 @@
 import { randomUUID } from "node:crypto";
 import { mkdir, readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { isBoxError } from "@box/errors";
-import { acquireLock, ensureDirectory, errnoOf, type Lock, toIoError } from "@box/io/node";
+import {
+  acquireLock,
+  acquireLockIfFree,
+  ensureDirectory,
+  errnoOf,
+  type Lock,
+  toIoError,
+} from "@box/io/node";
 
 const prefix = "import-";
 
@@ -40,7 +46,7 @@ export async function removeDeadSpools(parent: string, dryRun = false): Promise<
   for (const name of await readdirIfThere(parent)) {
     if (!name.startsWith(prefix) || name.includes(".")) continue;
     const path = join(parent, name);
-    const lock = await lockOfDead(path);
+    const lock = await acquireLockIfFree(`${path}.lock`);
     if (lock === undefined) continue;
     bytes += await sizeOf(path);
     await (dryRun ? lock.release() : end(path, lock));
@@ -52,15 +58,6 @@ async function sizeOf(path: string): Promise<number> {
   let bytes = 0;
   for (const name of await readdirIfThere(path)) bytes += (await stat(join(path, name))).size;
   return bytes;
-}
-
-async function lockOfDead(path: string): Promise<Lock | undefined> {
-  try {
-    return await acquireLock(`${path}.lock`, { timeoutMs: 0 });
-  } catch (error) {
-    if (isBoxError(error) && error.code === "IO_LOCK_HELD") return undefined;
-    throw error;
-  }
 }
 
 async function readdirIfThere(path: string): Promise<readonly string[]> {

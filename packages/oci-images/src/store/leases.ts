@@ -1,8 +1,14 @@
 import { randomUUID } from "node:crypto";
 import { readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { isBoxError } from "@box/errors";
-import { acquireLock, ensureDirectory, errnoOf, type Lock, toIoError } from "@box/io/node";
+import {
+  acquireLock,
+  acquireLockIfFree,
+  ensureDirectory,
+  errnoOf,
+  type Lock,
+  toIoError,
+} from "@box/io/node";
 import { type Descriptor, descriptorSchema, OrasError } from "@box/oras";
 
 /** Who needs content for a while, although no name may lead to it any more. */
@@ -47,7 +53,8 @@ export class FileLeases implements Leases {
     const contents: Descriptor[] = [];
     for (const name of await this.#names()) {
       const path = join(this.#folder, name.slice(0, -".json".length));
-      const lock = await lockOfDead(path);
+      // Free when its process is gone.
+      const lock = await acquireLockIfFree(`${path}.lock`);
       if (lock === undefined) contents.push(...(await readContents(`${path}.json`)));
       else await end(path, lock);
     }
@@ -61,16 +68,6 @@ export class FileLeases implements Leases {
       if (errnoOf(error) === "ENOENT") return [];
       throw toIoError(error, { action: "cannot list", path: this.#folder });
     }
-  }
-}
-
-/** The lock of a lease whose process is gone; nothing while it lives. */
-async function lockOfDead(path: string): Promise<Lock | undefined> {
-  try {
-    return await acquireLock(`${path}.lock`, { timeoutMs: 0 });
-  } catch (error) {
-    if (isBoxError(error) && error.code === "IO_LOCK_HELD") return undefined;
-    throw error;
   }
 }
 

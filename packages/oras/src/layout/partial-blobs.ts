@@ -1,6 +1,5 @@
 import { join } from "node:path";
-import { isBoxError } from "@box/errors";
-import { acquireLock, errnoOf, type FileSystem, type Lock, nodeFileSystem } from "@box/io/node";
+import { acquireLockIfFree, errnoOf, type FileSystem, nodeFileSystem } from "@box/io/node";
 import { type Digest, digestAlgorithm, digestHex, isDigest } from "../content/digest.ts";
 
 const lockStripes = 64;
@@ -37,7 +36,7 @@ export async function removePartials(
   for (const name of (await fs.readdir(folder).catch(nothingIfAbsent)) ?? []) {
     const digest = name.replace("-", ":");
     if (!isDigest(digest)) continue;
-    const lock = await lockIfFree(join(folder, `${blobLockName(digest)}.lock`));
+    const lock = await acquireLockIfFree(join(folder, `${blobLockName(digest)}.lock`));
     if (lock === undefined) continue;
     await using _lock = lock;
     const path = join(folder, name);
@@ -47,15 +46,6 @@ export async function removePartials(
     bytes += Number(facts.size);
   }
   return bytes;
-}
-
-async function lockIfFree(path: string): Promise<Lock | undefined> {
-  try {
-    return await acquireLock(path, { timeoutMs: 0 });
-  } catch (error) {
-    if (isBoxError(error) && error.code === "IO_LOCK_HELD") return undefined;
-    throw error;
-  }
 }
 
 function nothingIfAbsent(error: unknown): undefined {

@@ -1,9 +1,9 @@
 import { randomBytes } from "node:crypto";
 import { dirname, join } from "node:path";
-import { isBoxError } from "@box/errors";
 import type { RandomAccess } from "@box/io";
 import {
   acquireLock,
+  acquireLockIfFree,
   createFileDurably,
   ensureDirectory,
   errnoOf,
@@ -240,13 +240,7 @@ export class BaseCache {
     removeUnlessNeeded: (remove: () => void) => void = (remove) => remove(),
   ): Promise<boolean> {
     await ensureDirectory(this.#locksDirectory, { fs: this.#fs });
-    const lock = await acquireLock(this.#lockPath(key), {
-      command: `removing base ${key}`,
-      timeoutMs: 0,
-    }).catch((error: unknown) => {
-      if (isBoxError(error) && error.code === "IO_LOCK_HELD") return undefined;
-      throw error;
-    });
+    const lock = await acquireLockIfFree(this.#lockPath(key), { command: `removing base ${key}` });
     if (lock === undefined) return false;
     await using _lock = lock;
     return removeDisk(this.#diskPath(key), this.#recordPath(key), removeUnlessNeeded);
