@@ -1,10 +1,11 @@
 import { lookup as systemLookup } from "node:dns";
 import type { LookupFunction } from "node:net";
-import type { buildConnector, Dispatcher, Pool } from "undici";
+import type { buildConnector, Dispatcher } from "undici";
 import { OrasError } from "../errors.ts";
 import { type HostOptions, isLoopback } from "./endpoint.ts";
 import { guardLookup, tooFarIn } from "./guard-lookup.ts";
 import { isWithin, literalOf, type NetworkZone, zoneOfAddress } from "./network-zone.ts";
+import { forwardingPools, tunnelPools } from "./through-proxy.ts";
 
 /** Proxies for requests; values as in the usual environment variables. Loopback is always reached directly. */
 export interface ProxyOptions {
@@ -92,7 +93,7 @@ export class Connections {
   }
 
   async #create(host: HostOptions, isDirect: boolean, limit?: NetworkZone): Promise<Dispatcher> {
-    const { Agent, EnvHttpProxyAgent, Pool, buildConnector } = await loadHttp();
+    const http = await loadHttp();
     const options = this.#options;
     const timeout = options.connectTimeoutMs ?? 10_000;
     const tls = {
@@ -100,22 +101,22 @@ export class Connections {
       ...(await trust(options.ca, host.ca)),
     };
     const { lookup = systemLookup } = options;
-    const connect = buildConnector({
+    const connect = http.buildConnector({
       timeout,
       ...tls,
       lookup: limit === undefined ? lookup : guardLookup(lookup, limit),
     });
-    const shared = {
+    const limits = {
       headersTimeout: options.headersTimeoutMs ?? defaultHeadersTimeoutMs,
       bodyTimeout: options.idleTimeoutMs ?? 30_000,
       connections: options.connectionsPerOrigin ?? 4,
       pipelining: 1,
-      connect: this.#noted(connect),
     };
-    if (isDirect) return new Agent(shared);
+    const shared = { ...limits, connect: this.#noted(connect) };
+    if (isDirect) return new http.Agent(shared);
     const { httpProxy = "", httpsProxy = "", noProxy = "" } = options.proxy ?? {};
     // Empty texts, because the library would otherwise look into the environment.
-    return new EnvHttpProxyAgent({
+    return new http.EnvHttpProxyAgent({
       ...shared,
       httpProxy,
       httpsProxy: httpsProxy || httpProxy,
@@ -123,11 +124,8 @@ export class Connections {
       connectTimeout: timeout,
       requestTls: tls,
       proxyTls: await trust(options.ca),
-      // Otherwise the library's own limits hold for what the proxy says about a tunnel.
-      clientFactory: (origin, given) => {
-        const { headersTimeout } = shared;
-        return throughProxy(new Pool(origin, { ...given, headersTimeout }), origin);
-      },
+      clientFactory: tunnelPools(http, limits),
+      ...(httpProxy === "" ? {} : { factory: forwardingPools(http, new URL(httpProxy), limits) }),
     });
   }
 
@@ -145,28 +143,6 @@ export class Connections {
     const known = this.#zones.get(hostname);
     if (known === undefined || isWithin(zone, known)) this.#zones.set(hostname, zone);
   }
-}
-
-/** Failures on the way to a proxy and of tunnels are the proxy's. */
-function throughProxy(pool: Pool, { host }: URL): Dispatcher {
-  const connect = pool.connect.bind(pool) as (options: unknown) => Promise<unknown>;
-  const typed = async (options: { readonly path: string }): Promise<unknown> => {
-    try {
-      return await connect(options);
-    } catch (cause) {
-      const { code, message } = cause as NodeJS.ErrnoException;
-      // The library tells these apart by itself.
-      if (/CERT|TLS|SELF_SIGNED|UNABLE_TO_/.test(code ?? "")) throw cause;
-      throw new OrasError({
-        code: "ORAS_PROXY",
-        message: `cannot reach ${options.path} through the proxy ${host}: ${message || code}`,
-        details: { host: options.path, proxy: host, reason: code ?? "" },
-        retryable: true,
-        cause,
-      });
-    }
-  };
-  return Object.assign(pool, { connect: typed });
 }
 
 async function trust(...extra: readonly (string | undefined)[]): Promise<{ ca?: string[] }> {

@@ -22,6 +22,22 @@ async function secureRegistry(): Promise<number> {
   return (server.address() as AddressInfo).port;
 }
 
+/** A server that hears and says nothing. @returns Its host. */
+async function deafServer(onSocket: (socket: Socket) => void): Promise<string> {
+  const sockets: Socket[] = [];
+  const server = createTcpServer((socket) => {
+    socket.on("error", () => {});
+    sockets.push(socket);
+    onSocket(socket);
+  });
+  await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
+  onTestFinished(() => {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  });
+  return `127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
 async function digestAt(host: string, options: RegistryClientOptions): Promise<string> {
   const repository = new RemoteRepository(testClient(options), host, "app");
   return (await repository.fetchReference("v1")).descriptor.digest;
@@ -60,28 +76,59 @@ describe("a proxy", () => {
     expect(proxy.seen).toHaveLength(2);
   });
 
-  test("that is not there is ORAS_PROXY, which names it", async () => {
-    const options = { proxy: { httpsProxy: "http://127.0.0.1:9" }, retry: { attempts: 2 } };
-    const error = await expectCode(digestAt("registry.test", options), "ORAS_PROXY");
-    expect(error.message).toContain("registry.test:443 through the proxy 127.0.0.1:9");
-    expect(error.details).toMatchObject({ reason: "ECONNREFUSED" });
+  const plain = { "plain.test": { scheme: "http" as const } };
+
+  test.each(["registry.test", "plain.test"])(
+    "that is not there is ORAS_PROXY, which names it, for %s",
+    async (host) => {
+      const proxy = { httpProxy: "http://ann:s3cret@127.0.0.1:9" };
+      const options = { hosts: plain, proxy, retry: { attempts: 2 } };
+      const error = await expectCode(digestAt(host, options), "ORAS_PROXY");
+      expect(error.message).toMatch(/cannot reach \w+\.test.* through the proxy 127.0.0.1:9: /);
+      expect(error).toMatchObject({ retryable: true, details: { reason: "ECONNREFUSED" } });
+    },
+  );
+
+  test.each([
+    ["registry.test", "http"],
+    ["plain.test", "http"],
+    ["registry.test", "https"],
+    ["plain.test", "https"],
+  ])(
+    "that never answers for %s by %s is given up after the time that a header may take",
+    async (host, scheme) => {
+      const proxy = `${scheme}://${await deafServer(() => {})}`;
+      const limits = { headersTimeoutMs: 300, connectTimeoutMs: 300, retry: { attempts: 1 } };
+      const options = { hosts: plain, proxy: { httpProxy: proxy }, ...limits };
+      const beganMs = performance.now();
+      const error = await expectCode(digestAt(host, options), "ORAS_PROXY");
+      expect(error.details["reason"]).toMatch(/^UND_ERR_(?:HEADERS|CONNECT)_TIMEOUT$/);
+      // Without a limit of ours it takes five minutes.
+      expect(performance.now() - beganMs).toBeLessThan(20_000);
+    },
+  );
+
+  test("that hangs up on a plain request is ORAS_PROXY, and one that dies in a reply is no more than a cut", async () => {
+    const options = { hosts: plain, retry: { attempts: 1 } };
+    const dead = `http://${await deafServer((socket) => socket.destroy())}`;
+    await expectCode(
+      digestAt("plain.test", { ...options, proxy: { httpProxy: dead } }),
+      "ORAS_PROXY",
+    );
+    const head = "HTTP/1.1 200 OK\r\ncontent-type: application/vnd.oci.image.manifest.v1+json\r\n";
+    const half = await deafServer((socket) =>
+      socket.once("data", () => socket.end(`${head}content-length: 500\r\n\r\n{`)),
+    );
+    const cut = { ...options, proxy: { httpProxy: `http://${half}` } };
+    await expectCode(digestAt("plain.test", cut), "ORAS_NETWORK");
   });
 
-  test("that never answers is given up after the time that a header may take", async () => {
-    const sockets: Socket[] = [];
-    const silent = createTcpServer((socket) => {
-      socket.on("error", () => {});
-      sockets.push(socket);
-    });
-    await new Promise<void>((done) => silent.listen(0, "127.0.0.1", done));
-    onTestFinished(() => {
-      for (const socket of sockets) socket.destroy();
-      silent.close();
-    });
-    const proxy = `http://127.0.0.1:${(silent.address() as AddressInfo).port}`;
-    const options = { proxy: { httpsProxy: proxy }, headersTimeoutMs: 300, retry: { attempts: 1 } };
-    const error = await expectCode(digestAt("registry.test", options), "ORAS_PROXY");
-    expect(error.details).toMatchObject({ reason: "UND_ERR_HEADERS_TIMEOUT" });
+  test("for plain requests is let go at once by whoever stops", async () => {
+    const proxy = { httpProxy: `http://${await deafServer(() => {})}` };
+    const client = testClient({ hosts: plain, proxy, retry: { attempts: 1 } });
+    const repository = new RemoteRepository(client, "plain.test", "app");
+    const signal = AbortSignal.timeout(100);
+    await expectCode(repository.fetchReference("v1", { signal }), "ORAS_ABORTED");
   });
 
   test("is left out for loopback and for the named exceptions", async () => {
