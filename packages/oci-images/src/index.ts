@@ -33,7 +33,7 @@ export {
   parseImageReference,
 } from "./reference/image-reference.ts";
 export { parseVerificationKey, type VerificationKey } from "./signature/verification-key.ts";
-export type { CollectedGarbage, CollectGarbageOptions } from "./store/collect-garbage.ts";
+export type { CollectedGarbage, CollectGarbageOptions, Leases } from "./store/collect-garbage.ts";
 export type { PullEvent } from "./store/events.ts";
 export { ImageStore } from "./store/image-store.ts";
 export type {
@@ -46,6 +46,5 @@ export type {
   PushOptions,
   StoredReference,
 } from "./store/image-store-options.ts";
-export type { Leases } from "./store/leases.ts";
 export type { RegistrySettings } from "./store/sources.ts";
 export type { BlobFinding, VerifyBlobsOptions } from "./store/verify-store.ts";

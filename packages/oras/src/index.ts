@@ -85,6 +85,7 @@ export { releaseChunk } from "./content/release-chunk.ts";
 export {
   type BlobSource,
   bytesSource,
+  type ContentLease,
   type ContentOrigin,
   type CopyDestination,
   type FetchedManifest,
@@ -112,6 +113,7 @@ export {
   type TransferFilesOptions,
 } from "./files/artifact-files.ts";
 export { type ParseJsonOptions, parseJson } from "./json/parse-json.ts";
+export type { StoredBlob } from "./layout/blob-files.ts";
 export type { NamedEntry } from "./layout/choose-entry.ts";
 export { nameAnnotations, namesOf } from "./layout/index-file.ts";
 export {
@@ -119,7 +121,6 @@ export {
   type LayoutLimits,
   OciLayout,
   type OciLayoutOptions,
-  type StoredBlob,
 } from "./layout/oci-layout.ts";
 export type { RemovePartialsOptions } from "./layout/partial-blobs.ts";
 export { MirroredRepository, openRepository } from "./remote/mirrored-repository.ts";

@@ -13,8 +13,13 @@ import {
 import { removeDeadSpools } from "../archive/spool-folder.ts";
 import type { ImageLimits } from "../image/image.ts";
 import { type ReadNodeOptions, readNode } from "../platform/select.ts";
-import type { Leases } from "./leases.ts";
 import { markAttached } from "./mark-attached.ts";
+
+/** Who needs content for a while, although no name may lead to it any more. */
+export interface Leases {
+  /** What is kept at present, in all processes. */
+  held(): Promise<readonly Descriptor[]>;
+}
 
 /** Options of `collectGarbage`. */
 export interface CollectGarbageOptions extends OperationOptions {
@@ -24,8 +29,8 @@ export interface CollectGarbageOptions extends OperationOptions {
   readonly graceMs?: number;
   /** Manifests and blobs that stay besides those that the index names. */
   readonly keep?: Iterable<Digest>;
-  /** What is in use for a while and stays too; the leases of `ImageStore.lease` unless given. */
-  readonly leases?: Pick<Leases, "held">;
+  /** What is in use for a while and stays too; the layout's own leases unless given. */
+  readonly leases?: Leases;
   /** Whether blobs are only counted. */
   readonly dryRun?: boolean;
 }
@@ -56,16 +61,26 @@ export async function collectGarbage(
   limits: Partial<ImageLimits> = {},
 ): Promise<CollectedGarbage> {
   const { signal } = options;
-  return layout.exclusively(async () => {
-    const leased = (await options.leases?.held()) ?? [];
+  return layout.exclusively(async (changeIndex) => {
+    const leased = await (options.leases === undefined ? layout.kept() : options.leases.held());
     const marked = new Set<Digest>(options.keep);
     const { manifests } = await layout.index();
     const kept = [...marked].map((digest) => resolveKept(layout, digest, signal));
     const known = (await Promise.all(kept)).filter((one) => one !== undefined);
     const markFrom = (root: Descriptor) => mark(layout, root, marked, { signal, limits });
-    for (const root of [...manifests, ...leased, ...known]) await markFrom(root);
+    const named = await withoutAttached(layout, manifests);
+    for (const root of [...named, ...leased, ...known]) await markFrom(root);
     await markAttached(layout, marked, markFrom, limits);
-    const removed = await sweep(layout, marked, options);
+    const removed = await findUnmarked(layout, marked, options);
+    if (!options.dryRun) {
+      const going = new Set(removed.map(({ digest }) => digest));
+      const isGoing = ({ digest }: Descriptor): boolean => going.has(digest);
+      // First the entries of what was attached to something that goes.
+      if (manifests.some(isGoing)) {
+        await changeIndex((entries) => entries.filter((entry) => !isGoing(entry)));
+      }
+      for (const digest of going) await layout.removeBlob(digest);
+    }
     const leftoverBytes = await removeLeftovers(layout, options);
     const freedBytes = removed.reduce((sum, { size }) => sum + size, leftoverBytes);
     return { removed, leftoverBytes, freedBytes };
@@ -121,7 +136,17 @@ async function mark(
   }
 }
 
-async function sweep(
+/** What is attached to something is listed too, and stays or goes with that. */
+async function withoutAttached(
+  layout: OciLayout,
+  entries: readonly Descriptor[],
+): Promise<readonly Descriptor[]> {
+  const own: Descriptor[] = [];
+  for (const entry of entries) if (!(await layout.isAttached(entry))) own.push(entry);
+  return own;
+}
+
+async function findUnmarked(
   layout: OciLayout,
   marked: ReadonlySet<Digest>,
   options: CollectGarbageOptions,
@@ -130,7 +155,6 @@ async function sweep(
   const removed: StoredBlob[] = [];
   for await (const blob of layout.blobs()) {
     if (marked.has(blob.digest) || blob.changedMs > oldestKeptMs) continue;
-    if (!options.dryRun) await layout.removeBlob(blob.digest);
     removed.push(blob);
   }
   return removed;

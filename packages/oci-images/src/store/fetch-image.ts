@@ -24,7 +24,6 @@ import { requirePlatform } from "../platform/require.ts";
 import { type ManifestNode, selectManifest, toNode } from "../platform/select.ts";
 import type { VerificationKey } from "../signature/verification-key.ts";
 import type { PullEvent } from "./events.ts";
-import { leaseContents } from "./lease-image.ts";
 import { loadFetched } from "./load-image.ts";
 import type { ImageSource } from "./sources.ts";
 import { unlessAbsent } from "./unless-absent.ts";
@@ -84,10 +83,11 @@ async function fetchOnce<T extends Image | undefined>(
   await requireSignature(source, path, options);
   const documents = path.map(({ descriptor }) => descriptor);
   const contents = [...documents, manifest.config, ...manifest.layers];
-  await using _lease = await leaseContents(layout, contents, { signal });
+  await using lease = await layout.keep(contents, { signal });
   await fetchConfig(source, layout, manifest, options);
   await copyGraph(withManifest(source.target, chosen), chosen.descriptor, layout, {
     signal,
+    lease,
     maxManifestBytes: limitsOf(options).maxManifestBytes,
     ...(options.concurrency === undefined ? {} : { concurrency: options.concurrency }),
     // The config is there already, and a subject is another image's business.

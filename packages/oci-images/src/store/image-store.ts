@@ -39,7 +39,7 @@ import type {
   PushOptions,
   StoredReference,
 } from "./image-store-options.ts";
-import { leaseContents, leaseIfWritable, leaseImage, leasesOf } from "./lease-image.ts";
+import { leaseIfWritable, leaseImage } from "./lease-image.ts";
 import { loadImage } from "./load-image.ts";
 import { type ImageSource, openSource } from "./sources.ts";
 import { unlessAbsent } from "./unless-absent.ts";
@@ -128,10 +128,15 @@ export class ImageStore {
     return loadImage(this.#layout, root, this.#selection(name, options));
   }
 
-  /** All entries, in the order they were named. */
+  /** All entries, in the order they were named, but for what is only attached to others. */
   async list(): Promise<readonly StoredReference[]> {
     const { manifests } = await this.#layout.index();
-    return manifests.map((descriptor) => ({ descriptor, reference: namesOf(descriptor)[0] }));
+    const listed: StoredReference[] = [];
+    for (const descriptor of manifests) {
+      if (await this.#layout.isAttached(descriptor)) continue;
+      listed.push({ descriptor, reference: namesOf(descriptor)[0] });
+    }
+    return listed;
   }
 
   /**
@@ -223,7 +228,7 @@ export class ImageStore {
     const source = this.#nameOf(reference);
     const root = await this.#resolve(source);
     if (root === undefined) throw notFound(source);
-    await using _lease = await leaseContents(this.#layout, [root], options);
+    await using _lease = await this.#layout.keep([root], options);
     await this.#layout.tag(root, this.#nameOf(name), options);
   }
 
@@ -239,8 +244,7 @@ export class ImageStore {
   /** Removes what neither a name nor a lease leads to; see `collectGarbage`. */
   async collectGarbage(options: CollectGarbageOptions): Promise<CollectedGarbage> {
     const { collectGarbage } = await import("./collect-garbage.ts");
-    const leases = leasesOf(this.#layout);
-    return collectGarbage(this.#layout, { leases, ...options }, this.#limits);
+    return collectGarbage(this.#layout, options, this.#limits);
   }
 
   /** Hashes every blob and looks whether the named images are whole; see `verifyBlobs`. */

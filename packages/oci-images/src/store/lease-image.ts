@@ -1,27 +1,7 @@
-import { join } from "node:path";
 import { isBoxError } from "@box/errors";
-import type { Descriptor, OciLayout, OperationOptions } from "@box/oras";
+import type { OciLayout, OperationOptions } from "@box/oras";
 import { ImageError } from "../errors.ts";
-import { bareDescriptor, type Image } from "../image/image.ts";
-import { FileLeases } from "./leases.ts";
-
-/** The leases of a layout, which all processes that use it share. */
-export function leasesOf(layout: OciLayout): FileLeases {
-  return new FileLeases(join(layout.directory, "ingest", "leases"));
-}
-
-/**
- * Keeps blobs, there or not, and what manifests among them lead to, until the lease is disposed of or this process
- * dies. What is looked for after it has begun does not go any more.
- */
-export async function leaseContents(
-  layout: OciLayout,
-  contents: Iterable<Descriptor>,
-  { signal }: OperationOptions = {},
-): Promise<AsyncDisposable> {
-  const bare = new Map(Array.from(contents, (one) => [one.digest, bareDescriptor(one)]));
-  return layout.exclusively(() => leasesOf(layout).acquire([...bare.values()]), signal);
-}
+import type { Image } from "../image/image.ts";
 
 /**
  * Keeps an image's content until the lease is disposed of or this process dies.
@@ -33,7 +13,7 @@ export async function leaseImage(
   image: Image,
   options: OperationOptions = {},
 ): Promise<AsyncDisposable> {
-  const lease = await leaseContents(layout, [image.root, image.descriptor], options);
+  const lease = await layout.keep([image.root, image.descriptor], options);
   try {
     // A collection of garbage may have taken it before.
     await requireWhole(layout, image);

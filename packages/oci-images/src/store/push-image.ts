@@ -47,8 +47,10 @@ export async function pushImage(
   const isAll = absent.size === 0;
   if (!isAll) options.onPartial?.(absent.size);
   const pushed = bareDescriptor(isAll ? image.root : image.descriptor);
+  await using lease = await target.keep?.([pushed], options);
   await copyGraph(layout, pushed, target, {
     ...options,
+    lease,
     maxManifestBytes: { ...defaultImageLimits, ...options.limits }.maxManifestBytes,
     // What an image is about may be elsewhere; its parts are here.
     selectSuccessors: (_parent, successors) =>

@@ -5,9 +5,10 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { acquireLock } from "@box/io/node";
 import { type Image, ImageStore } from "@box/oci-images";
-import { copy, MemoryTarget, OciLayout } from "@box/oras";
+import { attach, copy, extendedCopy, MemoryTarget, OciLayout } from "@box/oras";
 import { drain, scriptedServer } from "@box/test-support";
 import { describe, expect, onTestFinished, test } from "vitest";
+import { pushImage } from "../../src/store/push-image.ts";
 import { expectCode } from "../expect-code.ts";
 import { addImage, noise } from "../sample-image.ts";
 import { temporaryFolder } from "../temporary-folder.ts";
@@ -107,6 +108,46 @@ describe("an image without a name stays while it is leased", () => {
     expect(await store.verify()).toEqual([]);
     expect(await readdir(leases)).toEqual([]);
   });
+
+  test.each(["copied", "pushed", "copied with all that is attached to it"])(
+    "while it is %s straight into the store's layout",
+    async (way) => {
+      const { store, image, leases } = await storeWithImage();
+      const { directory } = store.layout;
+      const source = await OciLayout.open(directory.replace(/store$/, "layout"));
+      const report = await attach(source, image.root, { artifactType: "application/x.report" });
+      // Nothing names what is there, and all of it is old.
+      await store.remove(image.reference);
+      const collect = async (): Promise<number> =>
+        (await store.collectGarbage({ nowMs: muchLater, graceMs: 0 })).removed.length;
+      const removed: number[] = [];
+      const destination = await OciLayout.open(directory);
+      const exists = destination.exists.bind(destination);
+      destination.exists = async (descriptor) => {
+        const isThere = await exists(descriptor);
+        removed.push(await collect());
+        return isThere;
+      };
+      const tag = destination.tag.bind(destination);
+      destination.tag = async (...given) => {
+        removed.push(await collect());
+        await tag(...given);
+      };
+      if (way === "copied") await copy(source, "v1", destination, "app:v1");
+      else if (way === "pushed") {
+        const from = await ImageStore.open(source.directory, { platform });
+        const [{ descriptor } = { descriptor: report }] = await from.list();
+        const pushed = await from.get(descriptor.digest);
+        await pushImage(source, pushed, destination, "app:v1");
+      } else await extendedCopy(source, "v1", destination, "app:v1");
+      expect(new Set(removed)).toEqual(new Set([0]));
+      expect(await store.verify()).toEqual([]);
+      expect((await store.get(image.digest)).layers).toHaveLength(2);
+      expect(await store.layout.exists(report)).toBe(way.startsWith("copied with"));
+      expect(await readdir(leases)).toEqual([]);
+      expect(await collect()).toBe(0);
+    },
+  );
 
   test("while it is exported", async () => {
     const made = await storeWithImage();

@@ -102,7 +102,14 @@ describe("collecting garbage", () => {
     const report = await attach(store.layout, stays.descriptor, options);
     const signature = await attach(store.layout, report, options);
     await attach(store.layout, gone.descriptor, options);
+    expect(await store.list()).toHaveLength(1);
+    const digestsListed = async (): Promise<readonly string[]> =>
+      (await store.layout.index()).manifests.map(({ digest }) => digest);
+    expect(await digestsListed()).toHaveLength(4);
+    await store.collectGarbage({ nowMs: muchLater, graceMs: 0, dryRun: true });
+    expect(await digestsListed()).toHaveLength(4);
     const real = await store.collectGarbage({ nowMs: muchLater, graceMs: 0 });
+    expect(await digestsListed()).toEqual([stays.digest, report.digest, signature.digest]);
     // Manifest, config, layer and report of the image that went.
     expect(real.removed).toHaveLength(4);
     expect(await store.layout.exists(report)).toBe(true);
@@ -111,6 +118,7 @@ describe("collecting garbage", () => {
     await store.collectGarbage({ nowMs: muchLater, graceMs: 0 });
     expect(await store.layout.exists(report)).toBe(false);
     expect(await store.layout.exists(signature)).toBe(false);
+    expect(await digestsListed()).toEqual([]);
   });
 
   test("removes what killed processes left, and nothing of those that live", async () => {

@@ -1,9 +1,9 @@
 import { type Descriptor, describe, emptyDescriptor, emptyJson } from "./descriptor.ts";
 import { mediaTypes } from "./media-types.ts";
-import { bytesSource, type OperationOptions, type Pusher } from "./target.ts";
+import { bytesSource, type Pusher, type StoreOptions } from "./target.ts";
 
 /** What an artifact is made of. */
-export interface PackOptions extends OperationOptions {
+export interface PackOptions extends StoreOptions {
   /** What it is, as a media type. */
   readonly artifactType: string;
   /** Its config, which is there already; the empty one unless given. */
@@ -25,9 +25,6 @@ export interface PackOptions extends OperationOptions {
 export async function pack(target: Pusher, options: PackOptions): Promise<Descriptor> {
   const { artifactType, config, subject, annotations } = options;
   const layers = options.layers?.length ? options.layers : [emptyDescriptor];
-  if (config === undefined || layers.includes(emptyDescriptor)) {
-    await target.push(emptyDescriptor, bytesSource(emptyJson), options);
-  }
   const manifest = {
     schemaVersion: 2,
     mediaType: mediaTypes.ociManifest,
@@ -39,6 +36,10 @@ export async function pack(target: Pusher, options: PackOptions): Promise<Descri
   };
   const bytes = new TextEncoder().encode(JSON.stringify(manifest));
   const descriptor = describe(mediaTypes.ociManifest, bytes);
+  await options.lease?.add([descriptor, manifest.config, ...layers], options);
+  if (config === undefined || layers.includes(emptyDescriptor)) {
+    await target.push(emptyDescriptor, bytesSource(emptyJson), options);
+  }
   await target.push(descriptor, bytesSource(bytes), options);
   return { ...descriptor, artifactType, ...(annotations === undefined ? {} : { annotations }) };
 }

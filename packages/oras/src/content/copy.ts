@@ -7,11 +7,14 @@ import { hasSuccessors } from "./media-types.ts";
 import {
   type BlobSource,
   bytesSource,
+  type ContentLease,
   type CopyDestination,
   type FetchedManifest,
   type OperationOptions,
+  type Pusher,
   type ReadonlyStorage,
   type ReadonlyTarget,
+  type StoreOptions,
 } from "./target.ts";
 
 /** What happens to one piece of content while it is copied. */
@@ -26,7 +29,7 @@ export type CopyEvent =
   | { readonly type: "copied"; readonly descriptor: Descriptor };
 
 /** Options of {@link copy} and {@link copyGraph}. */
-export interface CopyOptions extends FetchManifestOptions {
+export interface CopyOptions extends FetchManifestOptions, StoreOptions {
   /** How many blobs of one manifest are copied at once; 4 unless given. */
   readonly concurrency?: number;
   /** How deep manifests may be nested; 8 unless given. */
@@ -49,19 +52,33 @@ export async function copy(
   options: CopyOptions = {},
 ): Promise<Descriptor> {
   const root = await fetchRoot(source, sourceReference, options);
-  await new GraphCopy(source, destination, options).copy(root.descriptor, 0, root.bytes);
+  await using own = await leaseFor(destination, options);
+  const copying = new GraphCopy(source, destination, { lease: own, ...options });
+  await copying.copy(root.descriptor, 0, root.bytes);
   await destination.tag(root.descriptor, destinationReference, options);
   return root.descriptor;
 }
 
-/** Copies content with all it refers to; a manifest becomes visible after what it refers to. */
+/**
+ * Copies content with all it refers to; a manifest becomes visible after what it refers to. Whoever names it afterwards
+ * gives a lease, so that nothing is collected in between.
+ */
 export async function copyGraph(
   source: ReadonlyStorage,
   root: Descriptor,
   destination: CopyDestination,
   options: CopyOptions = {},
 ): Promise<void> {
-  await new GraphCopy(source, destination, options).copy(root, 0);
+  await using own = await leaseFor(destination, options);
+  await new GraphCopy(source, destination, { lease: own, ...options }).copy(root, 0);
+}
+
+/** A lease for as long as an operation runs, unless its caller has one, or nothing is collected there. */
+export async function leaseFor(
+  destination: Pusher,
+  { lease, signal }: StoreOptions,
+): Promise<ContentLease | undefined> {
+  return lease === undefined ? destination.keep?.([], { signal }) : undefined;
 }
 
 /** Options of {@link fetchManifestBytes}. */
@@ -131,12 +148,14 @@ class GraphCopy {
     });
     const all = successorsOf(document);
     const chosen = selectSuccessors?.(descriptor, all) ?? all;
+    await this.#options.lease?.add([descriptor, ...chosen], this.#options);
     await forEachLimited(chosen, concurrency, (child) => this.copy(child, depth + 1));
     await this.#push(descriptor, bytesSource(bytes));
   }
 
   async #copyBlob(descriptor: Descriptor): Promise<void> {
-    const { signal } = this.#options;
+    const { signal, lease } = this.#options;
+    await lease?.add([descriptor], { signal });
     const { origin } = this.#source;
     await this.#push(descriptor, {
       ownsNoChunks: this.#source.ownsNoChunks ?? false,

@@ -1,5 +1,5 @@
 import { OrasError } from "../errors.ts";
-import { type CopyOptions, copyGraph } from "./copy.ts";
+import { type CopyOptions, copyGraph, leaseFor } from "./copy.ts";
 import type { Descriptor } from "./descriptor.ts";
 import type { Digest } from "./digest.ts";
 import type { CopyDestination, GraphTarget, OperationOptions, ReadonlyTarget } from "./target.ts";
@@ -47,9 +47,11 @@ export async function extendedCopy(
   options: CopyOptions & DiscoverOptions = {},
 ): Promise<Descriptor> {
   const root = await source.resolve(sourceReference, options);
-  await copyGraph(source, root, destination, options);
+  await using own = await leaseFor(destination, options);
+  const leased = { lease: own, ...options };
+  await copyGraph(source, root, destination, leased);
   const attached = await discover(source, root, options);
-  await copyAttached(source, attached, destination, options);
+  await copyAttached(source, attached, destination, leased);
   await destination.tag(root, destinationReference, options);
   return root;
 }

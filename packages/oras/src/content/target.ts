@@ -56,8 +56,28 @@ export interface FetchedManifest {
   readonly bytes: Uint8Array;
 }
 
+/** Content that stays where it is, whatever garbage is collected there, until this is disposed of. */
+export interface ContentLease extends AsyncDisposable {
+  /** Keeps more; see {@link Pusher.keep}. */
+  add(contents: Iterable<Descriptor>, options?: OperationOptions): Promise<void>;
+}
+
+/** Options of what stores content. */
+export interface StoreOptions extends OperationOptions {
+  /** Keeps what is stored, or was there already, until the caller has named it. */
+  readonly lease?: ContentLease | undefined;
+}
+
 /** Stores content. */
 export interface Pusher {
+  /**
+   * Keeps content, there or not, and what manifests among it lead to, where garbage is collected. Not there where nothing
+   * is.
+   */
+  readonly keep?: (
+    contents: Iterable<Descriptor>,
+    options?: OperationOptions,
+  ) => Promise<ContentLease>;
   /** Stores content; size and digest are verified before it becomes visible. Content that is there is kept. */
   push(descriptor: Descriptor, source: BlobSource, options?: OperationOptions): Promise<void>;
 }

@@ -5,7 +5,13 @@ import { type CopyEvent, fetchManifestBytes } from "../content/copy.ts";
 import type { Descriptor } from "../content/descriptor.ts";
 import { Digester } from "../content/digest.ts";
 import { parseManifest } from "../content/manifest.ts";
-import type { BlobSource, OperationOptions, Pusher, ReadonlyTarget } from "../content/target.ts";
+import type {
+  BlobSource,
+  OperationOptions,
+  Pusher,
+  ReadonlyTarget,
+  StoreOptions,
+} from "../content/target.ts";
 import { OrasError } from "../errors.ts";
 import { throwIfAborted } from "../transport/pacing.ts";
 
@@ -24,7 +30,7 @@ export interface ArtifactFile {
 }
 
 /** Options of {@link pushFiles} and {@link pullFiles}. */
-export interface TransferFilesOptions extends OperationOptions {
+export interface TransferFilesOptions extends StoreOptions {
   /** Told about each piece of content. */
   readonly onEvent?: (event: CopyEvent) => void;
 }
@@ -60,6 +66,7 @@ export async function pushFiles(
   requireDistinct(files.map(({ path, title }) => title ?? basename(path)));
   for (const file of files) {
     const descriptor = await describeFile(file, options);
+    await options.lease?.add([descriptor], options);
     await target.push(descriptor, fileSource(file.path, descriptor, options), options);
     options.onEvent?.({ type: "copied", descriptor });
     descriptors.push(descriptor);

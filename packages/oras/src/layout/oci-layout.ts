@@ -1,29 +1,22 @@
 import { join, resolve as resolvePath } from "node:path";
 import { isBoxError } from "@box/errors";
-import type { OpenFile } from "@box/io";
-import {
-  acquireLock,
-  ensureDirectory,
-  errnoOf,
-  type FileSystem,
-  nodeFileSystem,
-  openFile,
-  removeFileDurably,
-  toIoError,
-  writeFileDurably,
-} from "@box/io/node";
+import { acquireLock, ensureDirectory, type FileSystem, writeFileDurably } from "@box/io/node";
 import type { Descriptor } from "../content/descriptor.ts";
-import { type Digest, digestAlgorithm, digestHex, isDigest } from "../content/digest.ts";
+import { type Digest, digestAlgorithm, isDigest } from "../content/digest.ts";
 import { type Index, maxManifestBytes, parseManifest } from "../content/manifest.ts";
+import { hasSuccessors } from "../content/media-types.ts";
 import type {
   BlobSource,
+  ContentLease,
   FetchOptions,
   GraphTarget,
   OperationOptions,
   Target,
 } from "../content/target.ts";
-import { verifyContent, wrongSize } from "../content/verify.ts";
+import { verifyContent } from "../content/verify.ts";
 import { OrasError } from "../errors.ts";
+import { attachedEntry, withEntry, withoutNameless } from "./attached-entry.ts";
+import { BlobFiles, readChunks, type StoredBlob } from "./blob-files.ts";
 import { type EntryPlace, findEntry, type NamedEntry, noEntry, onlyEntry } from "./choose-entry.ts";
 import { findReferrers } from "./find-referrers.ts";
 import {
@@ -35,6 +28,7 @@ import {
   writeIndexFile,
 } from "./index-file.ts";
 import { ingestBlob } from "./ingest.ts";
+import { beginLease, type Exclusively, readLeases } from "./leases.ts";
 import { blobLockName, type RemovePartialsOptions, removePartials } from "./partial-blobs.ts";
 
 /** How large the documents of a layout may be. What exceeds a limit fails with `OCI_TOO_LARGE`. */
@@ -61,17 +55,8 @@ export interface OciLayoutOptions {
   readonly onWait?: (what: string) => void;
 }
 
-/** A blob of a layout. */
-export interface StoredBlob {
-  /** Its address. */
-  readonly digest: Digest;
-  /** Its size in bytes. */
-  readonly size: number;
-  /** When its file last changed, in milliseconds since the epoch. */
-  readonly changedMs: number;
-}
-
-const stepBytes = 1024 * 1024;
+/** Makes other entries of the ones that are there. */
+export type IndexChange = (manifests: readonly Descriptor[]) => readonly Descriptor[];
 
 /**
  * An OCI image layout in a folder, read and written by several processes at once.
@@ -85,11 +70,13 @@ export class OciLayout implements Target, GraphTarget {
   /** Chunks are read for whoever asked. */
   readonly ownsNoChunks = true;
   readonly #options: OciLayoutOptions;
+  readonly #blobs: BlobFiles;
   readonly #io: { fs?: FileSystem };
 
   private constructor(directory: string, options: OciLayoutOptions) {
     this.directory = resolvePath(directory);
     this.#options = options;
+    this.#blobs = new BlobFiles(this.directory, options.fs);
     this.#io = options.fs === undefined ? {} : { fs: options.fs };
   }
 
@@ -128,12 +115,12 @@ export class OciLayout implements Target, GraphTarget {
 
   /** Where a blob is or would be. */
   blobPath(digest: Digest): string {
-    return join(this.directory, "blobs", digestAlgorithm(digest), digestHex(digest));
+    return this.#blobs.path(digest);
   }
 
   /** {@inheritDoc ReadonlyStorage.exists} */
   async exists(descriptor: Descriptor): Promise<boolean> {
-    const file = await this.#openBlob(descriptor.digest);
+    const file = await this.#blobs.open(descriptor.digest);
     if (file === undefined) return false;
     await using blob = file;
     return (await blob.size()) === descriptor.size;
@@ -144,18 +131,44 @@ export class OciLayout implements Target, GraphTarget {
     descriptor: Descriptor,
     options: FetchOptions = {},
   ): Promise<AsyncIterable<Uint8Array>> {
-    const file = await this.#openBlob(descriptor.digest);
+    const file = await this.#blobs.open(descriptor.digest);
     if (file === undefined) throw incomplete(this.directory, descriptor.digest);
     const offset = options.offset ?? 0;
     const chunks = readChunks(file, descriptor, offset, options.signal);
     return offset === 0 && options.verify !== false ? verifyContent(chunks, descriptor) : chunks;
   }
 
-  /** {@inheritDoc Pusher.push} */
+  /** {@inheritDoc Pusher.push} A manifest that is about another one gets an entry without a name, so that it is found. */
   async push(
     descriptor: Descriptor,
     source: BlobSource,
     options: OperationOptions = {},
+  ): Promise<void> {
+    await this.#store(descriptor, source, options);
+    if (hasSuccessors(descriptor.mediaType)) await this.#listAttached(descriptor, options);
+  }
+
+  /** {@inheritDoc Pusher.keep} */
+  async keep(
+    contents: Iterable<Descriptor>,
+    options: OperationOptions = {},
+  ): Promise<ContentLease> {
+    const exclusively: Exclusively = (work, signal) => this.exclusively(work, signal);
+    return beginLease(this.#leaseFolder, contents, exclusively, options);
+  }
+
+  /**
+   * What {@link OciLayout.keep} keeps at present, in this and other processes. Asked by whoever removes content, while it
+   * has the layout for itself.
+   */
+  async kept(): Promise<readonly Descriptor[]> {
+    return readLeases(this.#leaseFolder);
+  }
+
+  async #store(
+    descriptor: Descriptor,
+    source: BlobSource,
+    options: OperationOptions,
   ): Promise<void> {
     if (await this.exists(descriptor)) return;
     await ensureDirectory(join(this.directory, "blobs", digestAlgorithm(descriptor.digest)), {
@@ -183,9 +196,20 @@ export class OciLayout implements Target, GraphTarget {
     throw noEntry(this.#place, reference, entries);
   }
 
-  /** The only entry, for layouts without names. Never takes the first of several. */
+  /** The only entry, for layouts without names. Never takes the first of several; what is attached to one is none. */
   async resolveOnly(): Promise<Descriptor> {
-    return onlyEntry(await this.#entries(), this.#place);
+    const entries = await this.#entries();
+    const own: NamedEntry[] = [];
+    for (const entry of entries) {
+      const isAttached = entries.length > 1 && (await this.isAttached(entry.descriptor));
+      if (!isAttached) own.push(entry);
+    }
+    return onlyEntry(own.length === 0 ? entries : own, this.#place);
+  }
+
+  /** Whether an entry is there only because its manifest is about another one: it has no name of its own. */
+  async isAttached(entry: Descriptor): Promise<boolean> {
+    return namesOf(entry).length === 0 && (await this.#attachedEntry(entry)) !== undefined;
   }
 
   /** {@inheritDoc Tagger.tag} */
@@ -200,7 +224,10 @@ export class OciLayout implements Target, GraphTarget {
       annotations: { ...descriptor.annotations, ...annotationsFor(reference) },
     };
     await this.#changeIndex(
-      (manifests) => [...manifests.flatMap((old) => withoutName(old, reference)), entry],
+      (manifests) => [
+        ...withoutNameless(manifests, entry).flatMap((old) => withoutName(old, reference)),
+        entry,
+      ],
       options.signal,
     );
   }
@@ -216,18 +243,8 @@ export class OciLayout implements Target, GraphTarget {
   }
 
   /** All blobs, with their size and when they came. Other files are left out. */
-  async *blobs(): AsyncGenerator<StoredBlob, void, undefined> {
-    const fs = this.#options.fs ?? nodeFileSystem;
-    for (const algorithm of ["sha256", "sha384", "sha512"]) {
-      const folder = join(this.directory, "blobs", algorithm);
-      for (const name of (await readFolder(fs, folder)).sort()) {
-        const digest = `${algorithm}:${name}`;
-        if (!isDigest(digest)) continue;
-        const facts = await fs.stat(join(folder, name));
-        if (facts.isFile())
-          yield { digest, size: Number(facts.size), changedMs: Number(facts.mtimeMs) };
-      }
-    }
+  blobs(): AsyncGenerator<StoredBlob, void, undefined> {
+    return this.#blobs.list();
   }
 
   /** {@inheritDoc GraphTarget.predecessors} */
@@ -237,7 +254,7 @@ export class OciLayout implements Target, GraphTarget {
 
   /** Takes a blob away, whoever refers to it. @returns false when there was none. */
   async removeBlob(digest: Digest): Promise<boolean> {
-    return removeFileDurably(this.blobPath(digest), this.#io);
+    return this.#blobs.remove(digest);
   }
 
   /** Removes what was left of pushes that nobody goes on with. @returns its bytes. */
@@ -245,10 +262,18 @@ export class OciLayout implements Target, GraphTarget {
     return removePartials(this.#ingestFolder, options, this.#options.fs);
   }
 
-  /** Does work while no other process changes the index. */
-  async exclusively<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+  /**
+   * Does work while no other process changes the index.
+   *
+   * @param work - Is given the only way to change the index meanwhile.
+   */
+  async exclusively<T>(
+    work: (changeIndex: (change: IndexChange) => Promise<void>) => Promise<T>,
+    signal?: AbortSignal,
+  ): Promise<T> {
     await using _lock = await this.#lock("index", "the layout", signal);
-    return work();
+    // Awaited here: the lock is held only as long as this function runs.
+    return await work((change) => this.#rewriteIndex(change));
   }
 
   get #limits(): LayoutLimits {
@@ -257,6 +282,10 @@ export class OciLayout implements Target, GraphTarget {
 
   get #place(): EntryPlace {
     return { what: `image layout ${this.directory}`, path: this.directory };
+  }
+
+  get #leaseFolder(): string {
+    return join(this.#ingestFolder, "leases");
   }
 
   get #ingestFolder(): string {
@@ -285,11 +314,12 @@ export class OciLayout implements Target, GraphTarget {
     );
   }
 
-  async #changeIndex(
-    change: (manifests: readonly Descriptor[]) => readonly Descriptor[],
-    signal?: AbortSignal,
-  ): Promise<void> {
+  async #changeIndex(change: IndexChange, signal?: AbortSignal): Promise<void> {
     await using _lock = await this.#lock("index", "index.json", signal);
+    await this.#rewriteIndex(change);
+  }
+
+  async #rewriteIndex(change: IndexChange): Promise<void> {
     const index = await this.index();
     const changed = { ...index, manifests: change(index.manifests) };
     const { maxIndexBytes } = this.#limits;
@@ -305,47 +335,31 @@ export class OciLayout implements Target, GraphTarget {
     });
   }
 
-  async #openBlob(digest: Digest): Promise<OpenFile | undefined> {
-    try {
-      return await openFile(this.blobPath(digest), this.#io);
-    } catch (error) {
-      if (isBoxError(error) && error.code === "IO_NOT_FOUND") return undefined;
-      throw error;
-    }
+  async #listAttached(descriptor: Descriptor, { signal }: OperationOptions): Promise<void> {
+    const entry = await this.#attachedEntry(descriptor);
+    if (entry === undefined) return;
+    const { manifests } = await this.index();
+    if (withEntry(manifests, entry) === manifests) return;
+    await this.#changeIndex((entries) => withEntry(entries, entry), signal);
+  }
+
+  async #attachedEntry(descriptor: Descriptor): Promise<Descriptor | undefined> {
+    const { maxManifestBytes: maxBytes } = this.#limits;
+    const isManifest = hasSuccessors(descriptor.mediaType) && descriptor.size <= maxBytes;
+    const file = isManifest ? await this.#blobs.open(descriptor.digest) : undefined;
+    if (file === undefined) return undefined;
+    await using blob = file;
+    return attachedEntry(descriptor, await blob.read(0, descriptor.size));
   }
 
   async #describeManifest(digest: Digest): Promise<Descriptor> {
-    const file = await this.#openBlob(digest);
+    const file = await this.#blobs.open(digest);
     if (file === undefined) throw noEntry(this.#place, digest);
     await using blob = file;
     const size = await blob.size();
     const { maxManifestBytes: maxBytes } = this.#limits;
     const bytes = await blob.read(0, Math.min(size, maxBytes + 1));
     return { mediaType: parseManifest(bytes, { what: digest, maxBytes }).mediaType, digest, size };
-  }
-}
-
-async function* readChunks(
-  file: OpenFile,
-  descriptor: Descriptor,
-  offset: number,
-  signal?: AbortSignal,
-): AsyncGenerator<Uint8Array, void, undefined> {
-  await using blob = file;
-  const size = await blob.size();
-  if (size !== descriptor.size) throw wrongSize(descriptor, String(size));
-  for (let position = offset; position < size; position += stepBytes) {
-    signal?.throwIfAborted();
-    yield await blob.read(position, Math.min(stepBytes, size - position));
-  }
-}
-
-async function readFolder(fs: FileSystem, folder: string): Promise<string[]> {
-  try {
-    return await fs.readdir(folder);
-  } catch (error) {
-    if (errnoOf(error) === "ENOENT") return [];
-    throw toIoError(error, { action: "cannot list", path: folder });
   }
 }
 

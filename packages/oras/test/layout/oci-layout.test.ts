@@ -40,7 +40,8 @@ describe("an image layout", () => {
     const { folder } = await filledLayout();
     expect((await readdir(folder)).sort()).toEqual(["blobs", "index.json", "ingest", "oci-layout"]);
     const ingest = await readdir(join(folder, "ingest"));
-    expect(ingest.filter((name) => !name.endsWith(".lock"))).toEqual([]);
+    expect(ingest.filter((name) => !name.endsWith(".lock"))).toEqual(["leases"]);
+    expect(await readdir(join(folder, "ingest/leases"))).toEqual([]);
   });
 
   test("finds a manifest that no entry names by its digest", async () => {

@@ -19,13 +19,15 @@ export async function run(
   const { target, selector, name } = repository;
   const subject = await target.resolve(selector, { signal });
   const onEvent = showCopies(await context.progress(), "push");
-  const layers = await pushFiles(target, parseFiles(files, cwd), { signal, onEvent });
+  await using lease = await target.keep?.([subject], { signal });
+  const layers = await pushFiles(target, parseFiles(files, cwd), { signal, lease, onEvent });
   const options = annotations === undefined ? {} : { annotations };
   const { digest } = await attach(target, subject, {
     artifactType: type,
     layers,
     ...options,
     signal,
+    lease,
   });
   return { reference: name, digest };
 }

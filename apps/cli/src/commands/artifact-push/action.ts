@@ -18,9 +18,10 @@ export async function run(
   await using repository = await openRepository(ref, context, { create: true });
   const { target, selector, name } = repository;
   const onEvent = showCopies(await context.progress(), "push");
-  const layers = await pushFiles(target, parseFiles(files, cwd), { signal, onEvent });
+  await using lease = await target.keep?.([], { signal });
+  const layers = await pushFiles(target, parseFiles(files, cwd), { signal, lease, onEvent });
   const options = annotations === undefined ? {} : { annotations };
-  const packed = await pack(target, { artifactType: type, layers, ...options, signal });
+  const packed = await pack(target, { artifactType: type, layers, ...options, signal, lease });
   await target.tag(packed, selector, { signal });
   return { reference: name, digest: packed.digest };
 }

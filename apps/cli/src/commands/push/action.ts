@@ -15,7 +15,8 @@ export async function run(
   using _memory = flatMemory();
   const store = await openImages(context);
   const progress = await context.progress();
-  return store.push(ref, destination, {
+  // Awaited here: memory is kept flat only as long as this function runs.
+  return await store.push(ref, destination, {
     insecureHosts: context.globals.insecureHosts,
     credentials: userCredentials(context.env),
     signal: context.signal,

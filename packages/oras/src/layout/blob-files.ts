@@ -1,0 +1,97 @@
+import { join } from "node:path";
+import { isBoxError } from "@box/errors";
+import type { OpenFile } from "@box/io";
+import {
+  errnoOf,
+  type FileSystem,
+  nodeFileSystem,
+  openFile,
+  removeFileDurably,
+  toIoError,
+} from "@box/io/node";
+import type { Descriptor } from "../content/descriptor.ts";
+import { type Digest, digestAlgorithm, digestHex, isDigest } from "../content/digest.ts";
+import { wrongSize } from "../content/verify.ts";
+
+/** A blob of a layout. */
+export interface StoredBlob {
+  /** Its address. */
+  readonly digest: Digest;
+  /** Its size in bytes. */
+  readonly size: number;
+  /** When its file last changed, in milliseconds since the epoch. */
+  readonly changedMs: number;
+}
+
+const stepBytes = 1024 * 1024;
+
+/** The folder `blobs` of a layout. */
+export class BlobFiles {
+  readonly #directory: string;
+  readonly #fs: FileSystem;
+
+  /** @param directory - The layout's. */
+  constructor(directory: string, fs: FileSystem = nodeFileSystem) {
+    this.#directory = directory;
+    this.#fs = fs;
+  }
+
+  /** Where a blob is or would be. */
+  path(digest: Digest): string {
+    return join(this.#directory, "blobs", digestAlgorithm(digest), digestHex(digest));
+  }
+
+  /** Opens a blob; nothing when it is not there. */
+  async open(digest: Digest): Promise<OpenFile | undefined> {
+    try {
+      return await openFile(this.path(digest), { fs: this.#fs });
+    } catch (error) {
+      if (isBoxError(error) && error.code === "IO_NOT_FOUND") return undefined;
+      throw error;
+    }
+  }
+
+  /** All blobs, in the order of their digests. Other files are left out. */
+  async *list(): AsyncGenerator<StoredBlob, void, undefined> {
+    for (const algorithm of ["sha256", "sha384", "sha512"]) {
+      const folder = join(this.#directory, "blobs", algorithm);
+      for (const name of (await readFolder(this.#fs, folder)).sort()) {
+        const digest = `${algorithm}:${name}`;
+        if (!isDigest(digest)) continue;
+        const facts = await this.#fs.stat(join(folder, name));
+        if (facts.isFile())
+          yield { digest, size: Number(facts.size), changedMs: Number(facts.mtimeMs) };
+      }
+    }
+  }
+
+  /** Takes a blob away. @returns false when there was none. */
+  async remove(digest: Digest): Promise<boolean> {
+    return removeFileDurably(this.path(digest), { fs: this.#fs });
+  }
+}
+
+/** Reads a blob's file and closes it. */
+export async function* readChunks(
+  file: OpenFile,
+  descriptor: Descriptor,
+  offset: number,
+  signal?: AbortSignal,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  await using blob = file;
+  const size = await blob.size();
+  if (size !== descriptor.size) throw wrongSize(descriptor, String(size));
+  for (let position = offset; position < size; position += stepBytes) {
+    signal?.throwIfAborted();
+    yield await blob.read(position, Math.min(stepBytes, size - position));
+  }
+}
+
+async function readFolder(fs: FileSystem, folder: string): Promise<string[]> {
+  try {
+    return await fs.readdir(folder);
+  } catch (error) {
+    if (errnoOf(error) === "ENOENT") return [];
+    throw toIoError(error, { action: "cannot list", path: folder });
+  }
+}
