@@ -2,6 +2,7 @@ import { library, type Options } from "@box/tsup-config";
 
 const options: Options = library({
   index: "src/index.ts",
+  "boot/index": "src/boot/index.ts",
   "protocol/index": "src/protocol/index.ts",
 });
 export default options;

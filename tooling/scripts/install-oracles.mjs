@@ -2,8 +2,16 @@
 // Installs what the oracle tests compare with, when it may: root on Debian or Ubuntu. Elsewhere it says what is missing
 // and the one command that brings it. Never fails: a test without its oracle is skipped, and CI refuses skips.
 import { spawnSync } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
-import { findProgram, installCommand, missingOracles, oraclePackages } from "./oracles.mjs";
+import { existsSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import {
+  findProgram,
+  installCommand,
+  kernel,
+  kernelFolder,
+  missingOracles,
+  oraclePackages,
+} from "./oracles.mjs";
 
 const missing = missingOracles();
 if (missing.length > 0) {
@@ -23,25 +31,56 @@ function mayInstall() {
 
 /** @param {readonly string[]} commands */
 function install(commands) {
-  const names = new Set(commands.map((command) => oraclePackages.get(command) ?? command));
-  console.log(`installing ${[...names].join(", ")}`);
+  const programs = commands.filter((command) => command !== kernel);
+  const names = new Set(programs.map((command) => oraclePackages.get(command) ?? command));
+  const hasKernel = programs.length < commands.length;
+  console.log(`installing ${[...names, ...(hasKernel ? ["a kernel"] : [])].join(", ")}`);
   const options = ["-q", "-o", "DPkg::Lock::Timeout=300", "-o", "Acquire::Retries=3"];
   apt([...options, "update"]);
-  apt([...options, "install", "--yes", "--no-install-recommends", ...names]);
+  if (names.size > 0) apt([...options, "install", "--yes", "--no-install-recommends", ...names]);
+  if (hasKernel) unpackKernel();
   // Debian starts the registry as a service. The tests run their own; nobody asked for this one.
   if (names.has("docker-registry") && existsSync("/run/systemd/system")) {
     spawnSync("systemctl", ["disable", "--now", "docker-registry"], { stdio: "ignore" });
   }
 }
 
+/** Unpacks the newest cloud kernel beside the tests: installing it would change what this machine boots. */
+function unpackKernel() {
+  mkdirSync(kernelFolder, { recursive: true });
+  const scratch = mkdtempSync(join(kernelFolder, "fetch-"));
+  try {
+    const depends = run("apt-cache", ["depends", "--important", oraclePackages.get(kernel) ?? ""]);
+    const name = /Depends: (linux-image-\S+)/.exec(depends)?.[1];
+    if (name === undefined) return;
+    run("apt-get", ["-q", "download", name], scratch);
+    for (const file of globSync("*.deb", { cwd: scratch })) {
+      run("dpkg-deb", ["--extract", join(scratch, file), kernelFolder]);
+    }
+  } finally {
+    rmSync(scratch, { recursive: true, force: true });
+  }
+}
+
 /** @param {readonly string[]} args */
 function apt(args) {
+  run("apt-get", args);
+}
+
+/**
+ * @param {string} program
+ * @param {readonly string[]} args
+ * @param {string} [cwd]
+ */
+function run(program, args, cwd) {
   const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive", NEEDRESTART_MODE: "a" };
-  const { status, stdout, stderr } = spawnSync("apt-get", args, {
+  const { status, stdout, stderr } = spawnSync(program, args, {
     env,
+    cwd,
     encoding: "utf8",
     stdio: ["ignore", "pipe", "pipe"],
     timeout: 600_000,
   });
-  if (status !== 0) console.log(`apt-get ${args.join(" ")} failed\n${stdout}${stderr}`);
+  if (status !== 0) console.log(`${program} ${args.join(" ")} failed\n${stdout}${stderr}`);
+  return stdout;
 }

@@ -1,8 +1,14 @@
 // The programs that the tests compare with, and where Debian keeps them.
-import { accessSync, constants, realpathSync, statSync } from "node:fs";
+import { accessSync, constants, globSync, realpathSync, statSync } from "node:fs";
 import { join } from "node:path";
 
-/** @type {ReadonlyMap<string, string>} The Debian package of each program. */
+/** Where a kernel is unpacked for the tests, so that none need be installed. */
+export const kernelFolder = join(import.meta.dirname, "../../.cache/kernel");
+
+/** The name of what is a file and no program: the kernel that boots virtual machines. */
+export const kernel = "/boot/vmlinuz-*cloud*";
+
+/** @type {ReadonlyMap<string, string>} The Debian package of each program, and of the kernel. */
 export const oraclePackages = new Map([
   ["qemu-img", "qemu-utils"],
   ["qemu-io", "qemu-utils"],
@@ -26,18 +32,25 @@ export const oraclePackages = new Map([
   ["zsh", "zsh"],
   ["fish", "fish"],
   ["chromium", "chromium"],
+  ["qemu-system-x86_64", "qemu-system-x86"],
+  ["musl-gcc", "musl-tools"],
+  [kernel, process.arch === "arm64" ? "linux-image-cloud-arm64" : "linux-image-cloud-amd64"],
 ]);
 
 /** Folders that an ordinary user's PATH may leave out. */
 const systemFolders = ["/usr/local/sbin", "/usr/sbin", "/sbin"];
 
 /**
- * Finds a program as the tests do.
+ * Finds a program, or the kernel, as the tests do.
  *
  * @param {string} command
  * @returns {string | undefined} Its path, links resolved.
  */
 export function findProgram(command) {
+  if (command === kernel)
+    return globSync([`${kernelFolder}${kernel}`, kernel])
+      .sort()
+      .at(-1);
   const folders = [...(process.env["PATH"] ?? "").split(":").filter(Boolean), ...systemFolders];
   for (const folder of folders) {
     try {

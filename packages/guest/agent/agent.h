@@ -1,0 +1,106 @@
+// The agent of a box: the first process of its virtual machine. docs/spec/agent-protocol.md says what it speaks.
+#ifndef AGENT_H
+#define AGENT_H
+
+// Compiled with -D_GNU_SOURCE.
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+enum { PROTOCOL_VERSION = 1, HEADER = 9, MAX_DATA = 65536, MAX_EXEC = 262144, MAX_CONTROL = 8192 };
+enum { WINDOW = 65536, MAX_CREDIT = 1 << 30, MAX_STREAMS = 128 };
+
+// What the host sends, and what the guest does.
+enum { EXEC = 1, DATA, END_OF_INPUT, SIGNAL, RESIZE, PING, SHUTDOWN, PUT, GET, CONNECT, MOUNT, HELLO, CREDIT, CANCEL };
+enum { READY = 101, OUT, ERR, EXIT, FAIL, PONG, CLOSED, GUEST_CREDIT, END, STARTED, MOUNTED };
+
+// Failures, as on the wire.
+enum failure {
+  F_PROTOCOL = 1, F_VERSION, F_NOT_READY, F_TOO_MANY, F_INVALID, F_UNSUPPORTED, F_NOT_FOUND, F_NOT_EXECUTABLE,
+  F_NO_CWD, F_NO_USER, F_REFUSED, F_NO_DISK, F_MOUNT, F_ERRNO
+};
+
+enum target { BOX, GUEST };
+
+// What a child tells the agent in one write: a failure, or 0 that it has begun.
+struct report {
+  uint16_t failure;
+  int32_t error;
+  int32_t pids[2]; // of MOUNT: processes in the namespaces of the box and of the guest
+  char text[512];
+};
+
+struct request {
+  enum target target;
+  uint8_t flags;
+  uint16_t rows, columns, groups, args, envs;
+  const char *text; // the NUL-terminated strings, checked to be all there
+};
+
+extern bool testing; // an ordinary process for tests: touches no disk, no clock and no process that is not its own
+
+// port.c: the queue of frames to the host.
+void send_frame(uint8_t type, uint32_t id, const void *payload, size_t length);
+void send_failure(uint32_t id, uint16_t failure, int error, const char *text);
+uint8_t *reserve_frame(size_t length); // where a payload of up to this length may be put before commit_frame
+void commit_frame(uint8_t type, uint32_t id, size_t length);
+size_t queued(void);
+int flush_queue(int port); // -1: the host is gone
+void drop_queue(void);
+uint16_t get16(const uint8_t *at);
+uint32_t get32(const uint8_t *at);
+uint64_t get64(const uint8_t *at);
+void put32(uint8_t *at, uint32_t value);
+
+// boot.c: from the kernel to the open port.
+void boot(void);
+int open_port(void);
+const char *stages_json(void);
+void note_stage(const char *name);
+int64_t now_ms(void);
+_Noreturn void die(const char *what);
+
+// system.c: disks, namespaces, the end.
+extern bool is_mounted;
+bool mount_begin(uint32_t id, const uint8_t *payload, size_t length); // false: the payload is none
+int mount_fd(void);       // to be polled while a mount goes on, else -1
+void mount_event(void);
+int enter_target(enum target target); // in a child; 0, or the failure
+bool has_target(enum target target);
+void choose_test_root(const char *root);
+_Noreturn void power_off(void);
+
+// stream.c: what is open.
+struct pollfd;
+bool stream_exists(uint32_t id);
+void open_exec(uint32_t id, const struct request *request);
+void open_transfer(uint32_t id, uint8_t type, enum target target, uint8_t flags, const char *path);
+void open_connection(uint32_t id, uint16_t port);
+bool stream_data(uint32_t id, const uint8_t *bytes, size_t length); // false: beyond the credit
+bool stream_credit(uint32_t id, unsigned channel, uint32_t bytes);
+void stream_end_of_input(uint32_t id);
+void stream_signal(uint32_t id, int number);
+void stream_resize(uint32_t id, uint16_t rows, uint16_t columns);
+void stream_cancel(uint32_t id);
+void streams_reset(void);
+void streams_kill(int number);
+bool streams_live(void);
+void stream_exited(pid_t pid, int status);
+size_t streams_poll(struct pollfd *fds, bool *wants_turn); // fills at most MAX_STREAMS * 4
+void streams_event(int fd, short events);
+void streams_turn(void);
+
+// exec.c and tree.c: in children.
+_Noreturn void run_exec(const struct request *request, int report_fd, bool is_terminal);
+_Noreturn void run_put(int report_fd, const char *path, bool keeps_owners);
+_Noreturn void run_get(int report_fd, const char *path, bool only_looks, bool follows);
+_Noreturn void give_up(int report_fd, uint16_t failure, int error, const char *text);
+void begin(int report_fd);
+
+#endif

@@ -1,0 +1,275 @@
+// The loop: one thread that never waits for anything but poll.
+#include <poll.h>
+#include <signal.h>
+#include <sys/reboot.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+
+#include "agent.h"
+
+static const char magic[] = "box-agent-hello\n";
+enum { HELLO_PAYLOAD = 32, MAGIC = sizeof magic - 1, KILL_MS = 3000, DRAIN_MS = 1000, POLL_MS = 50 };
+
+bool testing;
+static int port, children;
+static uint8_t input[HEADER + MAX_EXEC];
+static size_t input_length;
+static bool in_session, skipping, connected = true, all_gone;
+static uint32_t grace_ms;
+static int64_t gone_ms = -1;              // since when the host is away
+static int64_t stop_ms = -1, kill_ms = -1; // when processes are killed, and when they are no longer waited for
+
+static void end_session(void) {
+  streams_reset();
+  in_session = false;
+}
+
+static void fault(const char *what) {
+  end_session();
+  skipping = true;
+  send_failure(0, F_PROTOCOL, 0, what);
+}
+
+static void reap(void);
+
+static void stop(uint32_t after_ms) {
+  if (stop_ms >= 0) return;
+  stop_ms = now_ms() + (after_ms > 3600000 ? 3600000 : after_ms);
+  kill_ms = stop_ms + KILL_MS;
+  if (testing) streams_kill(SIGTERM);
+  else kill(-1, SIGTERM);
+  reap();
+}
+
+static bool greet(const uint8_t *payload) {
+  struct utsname name = {0};
+  char report[1024];
+  uint16_t least = get16(payload + MAGIC), most = get16(payload + MAGIC + 2);
+  if (memcmp(payload, magic, MAGIC) != 0 || least > most) return false;
+  end_session();
+  if (PROTOCOL_VERSION < least || PROTOCOL_VERSION > most) {
+    send_failure(0, F_VERSION, 0, "the agent speaks version 1 of the protocol");
+    return true;
+  }
+  uname(&name);
+  for (char *at = name.release; *at; at++) {
+    if (*at < ' ' || *at == '"' || *at == '\\' || *at > '~') *at = '?';
+  }
+  grace_ms = get32(payload + MAGIC + 4);
+  int length = snprintf(report, sizeof report,
+      "{\"version\":%d,\"agent\":\"box-agent 1\",\"nonce\":\"%016llx\",\"isMounted\":%s,\"kernel\":\"%s\",\"stagesMs\":{%s}}",
+      PROTOCOL_VERSION, (unsigned long long)get64(payload + MAGIC + 8), is_mounted ? "true" : "false", name.release,
+      stages_json());
+  send_frame(READY, 0, report, (size_t)length);
+  in_session = true;
+  return true;
+}
+
+// Whether a payload ends with exactly so many NUL-terminated strings.
+static bool has_texts(const uint8_t *at, size_t length, size_t count) {
+  for (size_t i = 0; i < length; i++) count -= at[i] == 0;
+  return length > 0 && at[length - 1] == 0 && count == 0;
+}
+
+static bool is_opened(uint32_t id, enum target target) {
+  if (!is_mounted) send_failure(id, F_NOT_READY, 0, "the disks are not mounted");
+  else if (stop_ms >= 0) send_failure(id, F_NOT_READY, 0, "the guest is going down");
+  else if (!has_target(target)) send_failure(id, F_UNSUPPORTED, 0, "the guest has no system of its own");
+  else return true;
+  return false;
+}
+
+// Carries a frame out; false when it is none.
+static bool serve(uint8_t type, uint32_t id, const uint8_t *payload, size_t length) {
+  struct request request;
+  switch (type) {
+    case HELLO: return greet(payload);
+    case PING: send_frame(PONG, id, payload, length); return true;
+    case SHUTDOWN: stop(get32(payload)); return true;
+    case MOUNT: return mount_begin(id, payload, length);
+    case EXEC:
+      request = (struct request){.target = payload[0], .flags = payload[1], .rows = get16(payload + 2),
+          .columns = get16(payload + 4), .groups = get16(payload + 6), .args = get16(payload + 8),
+          .envs = get16(payload + 10), .text = (const char *)payload + 12};
+      if (payload[0] > 1 || payload[1] > 3 || request.args == 0) return false;
+      if (!has_texts(payload + 12, length - 12, 2u + request.groups + request.args + request.envs)) return false;
+      if (is_opened(id, request.target)) open_exec(id, &request);
+      return true;
+    case PUT:
+    case GET:
+      if (payload[0] > 1 || payload[1] > (type == PUT ? 1 : 3) || payload[2] != '/') return false;
+      if (!has_texts(payload + 2, length - 2, 1)) return false;
+      if (is_opened(id, payload[0])) open_transfer(id, type, payload[0], payload[1], (const char *)payload + 2);
+      return true;
+    case CONNECT:
+      if (get16(payload) == 0) return false;
+      if (is_opened(id, BOX)) open_connection(id, get16(payload));
+      return true;
+    case DATA: return stream_data(id, payload, length);
+    case CREDIT: return payload[0] <= 1 && get32(payload + 1) > 0 && stream_credit(id, payload[0], get32(payload + 1));
+    case END_OF_INPUT: stream_end_of_input(id); return true;
+    case SIGNAL:
+      if (payload[0] < 1 || payload[0] > 64) return false;
+      stream_signal(id, payload[0]);
+      return true;
+    case RESIZE: stream_resize(id, get16(payload), get16(payload + 2)); return true;
+    case CANCEL: stream_cancel(id); return true;
+    default: return false;
+  }
+}
+
+static const struct { uint32_t least, most; } rules[] = {
+    [EXEC] = {16, MAX_EXEC}, [DATA] = {1, MAX_DATA}, [END_OF_INPUT] = {0, 0}, [SIGNAL] = {1, 1}, [RESIZE] = {4, 4},
+    [PING] = {0, 64}, [SHUTDOWN] = {4, 4}, [PUT] = {3, MAX_CONTROL}, [GET] = {3, MAX_CONTROL}, [CONNECT] = {2, 2},
+    [MOUNT] = {77, MAX_CONTROL}, [HELLO] = {HELLO_PAYLOAD, HELLO_PAYLOAD}, [CREDIT] = {5, 5}, [CANCEL] = {0, 0}};
+
+// Takes one frame off the input; 0 when it is not whole.
+static size_t take_frame(const uint8_t *at, size_t length) {
+  if (length < HEADER) return 0;
+  uint32_t size = get32(at), id = get32(at + 5);
+  uint8_t type = at[4];
+  bool opens = type == EXEC || type == PUT || type == GET || type == CONNECT;
+  if (type < EXEC || type > CANCEL) fault("there is no such type");
+  else if (size < rules[type].least || size > rules[type].most) fault("a frame has a wrong length");
+  else if ((id == 0) != (type == HELLO)) fault("a frame has a wrong stream");
+  else if (length < HEADER + size) return 0;
+  else if (!in_session && type != HELLO) fault("a session begins with HELLO");
+  else if (opens && stream_exists(id)) fault("the stream is open already");
+  else if (!serve(type, id, at + HEADER, size)) fault("a frame has wrong fields, or data is beyond the credit");
+  else return HEADER + size;
+  return HEADER; // of a bad frame: the rest is skipped
+}
+
+// Looks for the beginning of the next session in what is no sequence of frames.
+static size_t skip(const uint8_t *at, size_t length) {
+  uint8_t wanted[HEADER + MAGIC] = {HELLO_PAYLOAD, 0, 0, 0, HELLO};
+  memcpy(wanted + HEADER, magic, MAGIC);
+  const uint8_t *found = memmem(at, length, wanted, sizeof wanted);
+  skipping = found == NULL;
+  if (found) return (size_t)(found - at);
+  return length < sizeof wanted ? 0 : length - (sizeof wanted - 1);
+}
+
+static void serve_input(void) {
+  size_t at = 0;
+  while (at < input_length && queued() <= 256 * 1024) {
+    bool was_skipping = skipping;
+    size_t taken = skipping ? skip(input + at, input_length - at) : take_frame(input + at, input_length - at);
+    if (taken == 0 && was_skipping == skipping) break;
+    at += taken;
+  }
+  memmove(input, input + at, input_length - at);
+  input_length -= at;
+}
+
+static void hang_up(void) {
+  if (testing) {
+    streams_reset();
+    exit(0);
+  }
+  end_session();
+  drop_queue();
+  input_length = 0;
+  skipping = connected = false;
+  gone_ms = now_ms();
+}
+
+static void read_port(void) {
+  ssize_t got = read(port, input + input_length, sizeof input - input_length);
+  if (got > 0) input_length += (size_t)got;
+  else if (got == 0 || (errno != EAGAIN && errno != EINTR)) hang_up();
+}
+
+static void reap(void) {
+  struct signalfd_siginfo info;
+  int status;
+  pid_t pid;
+  while (read(children, &info, sizeof info) > 0) continue;
+  while ((pid = waitpid(-1, &status, WNOHANG)) > 0) stream_exited(pid, status);
+  if (stop_ms < 0 || pid >= 0 || errno != ECHILD || all_gone) return;
+  all_gone = true;
+  kill_ms = now_ms() + DRAIN_MS;
+}
+
+// Goes on with stopping; how long poll may wait, -1 for ever.
+static int next_deadline(void) {
+  int64_t now = now_ms(), wait = -1;
+  if (!connected) wait = POLL_MS;
+  if (!connected && grace_ms > 0 && now - gone_ms >= grace_ms) stop(500);
+  if (stop_ms < 0) return (int)wait;
+  if (now >= kill_ms || (all_gone && !streams_live())) {
+    for (int i = 0; i < 20 && connected && flush_queue(port) == 0 && queued() > 0; i++) usleep(10000);
+    power_off();
+  }
+  if (now >= stop_ms && stop_ms > 0) {
+    stop_ms = 0; // once
+    if (testing) streams_kill(SIGKILL);
+    else kill(-1, SIGKILL);
+  }
+  int64_t left = (stop_ms > 0 ? stop_ms : kill_ms) - now;
+  return (int)(wait >= 0 && wait < left ? wait : left);
+}
+
+static _Noreturn void loop(void) {
+  static struct pollfd fds[3 + MAX_STREAMS * 4];
+  for (;;) {
+    bool wants_turn = false;
+    if (connected && flush_queue(port) < 0) hang_up();
+    int timeout = next_deadline();
+    bool takes_input = input_length < sizeof input && queued() <= 256 * 1024;
+    fds[0] = (struct pollfd){.fd = port, .events = (short)((takes_input ? POLLIN : 0) | (queued() ? POLLOUT : 0))};
+    fds[1] = (struct pollfd){.fd = children, .events = POLLIN};
+    fds[2] = (struct pollfd){.fd = mount_fd(), .events = POLLIN};
+    if (!connected) fds[0].fd = -1;
+    size_t count = 3 + streams_poll(fds + 3, &wants_turn);
+    if (poll(fds, count, wants_turn ? 0 : timeout) < 0 && errno != EINTR) die("poll");
+    if (!connected) {
+      struct pollfd again = {.fd = port, .events = POLLIN};
+      connected = poll(&again, 1, 0) >= 0 && !(again.revents & POLLHUP);
+    } else if (fds[0].revents & (POLLIN | POLLHUP | POLLERR)) {
+      if (takes_input || (fds[0].revents & (POLLHUP | POLLERR))) read_port();
+    }
+    if (fds[2].revents) mount_event();
+    for (size_t i = 3; i < count; i++) {
+      if (fds[i].revents) streams_event(fds[i].fd, fds[i].revents);
+    }
+    streams_turn();
+    if (fds[1].revents) reap();
+    serve_input();
+  }
+}
+
+int main(int argc, char **argv) {
+  sigset_t set;
+  struct rlimit files = {1024, 65536};
+  testing = argc == 4 && strcmp(argv[1], "--test") == 0;
+  if (!testing && getpid() != 1) {
+    fputs("usage: agent --test FD ROOT; without it, it is the first process of a virtual machine\n", stderr);
+    return 2;
+  }
+  note_stage("agent");
+  // Without a console the first files would take the place of the standard streams.
+  int fd = open("/", O_RDONLY | O_CLOEXEC);
+  while (fd >= 0 && fd < 3) fd = open("/", O_RDONLY | O_CLOEXEC);
+  close(fd);
+  sigemptyset(&set);
+  sigaddset(&set, SIGCHLD);
+  sigprocmask(SIG_BLOCK, &set, NULL);
+  signal(SIGPIPE, SIG_IGN);
+  children = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+  if (testing) {
+    port = atoi(argv[2]);
+    fcntl(port, F_SETFD, FD_CLOEXEC);
+    fcntl(port, F_SETFL, O_NONBLOCK);
+    choose_test_root(argv[3]);
+  } else {
+    setrlimit(RLIMIT_NOFILE, &files);
+    reboot(RB_DISABLE_CAD);
+    boot();
+    port = open_port();
+  }
+  if (children < 0 || port < 0) die("there is nothing to listen on");
+  loop();
+}

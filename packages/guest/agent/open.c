@@ -1,0 +1,81 @@
+// Opens streams: starts commands and transfers in children, and connects.
+#include <netinet/in.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#include "stream.h"
+
+// Pipes, and the child's side of them as its standard streams; false after a failure, which is told.
+static bool fork_child(struct stream *s, int ends[4][2], int terminal) {
+  int count = terminal >= 0 ? 1 : 4; // report, input, output, error output
+  for (int i = 0; i < 4; i++) ends[i][0] = ends[i][1] = -1;
+  for (int i = 0; i < count; i++) {
+    if (pipe2(ends[i], O_CLOEXEC) == 0) continue;
+    for (int j = 0; j < i; j++) close(ends[j][0]), close(ends[j][1]);
+    return false;
+  }
+  fcntl(ends[0][0], F_SETFL, O_NONBLOCK);
+  s->pid = fork();
+  if (s->pid == 0) {
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    signal(SIGPIPE, SIG_DFL);
+    setsid();
+    for (int i = 1; i < count; i++) dup2(ends[i][i == 1 ? 0 : 1], i - 1);
+    return true;
+  }
+  int kept[4] = {ends[0][0], ends[1][1], ends[2][0], ends[3][0]};
+  for (int i = 0; i < count; i++) close(ends[i][i == 1 ? 0 : 1]);
+  s->report_fd = kept[0];
+  s->in_fd = terminal >= 0 ? terminal : kept[1];
+  s->out[0].fd = terminal >= 0 ? terminal : kept[2];
+  s->out[1].fd = kept[3];
+  for (int i = 1; i < count; i++) fcntl(kept[i], F_SETFL, O_NONBLOCK);
+  return s->pid > 0;
+}
+
+void open_exec(uint32_t id, const struct request *request) {
+  struct stream *s = open_stream(id, COMMAND);
+  int ends[4][2], terminal = -1;
+  if (s == NULL) return;
+  s->is_terminal = request->flags & 1;
+  if (s->is_terminal) {
+    int unlock = 0;
+    struct winsize size = {.ws_row = request->rows, .ws_col = request->columns};
+    terminal = open(testing ? "/dev/ptmx" : "/dev/pts/ptmx", O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+    if (terminal < 0) return fail_stream(s, F_ERRNO, errno, "cannot open a terminal");
+    ioctl(terminal, TIOCSPTLCK, &unlock);
+    ioctl(terminal, TIOCSWINSZ, &size);
+    s->in_fd = s->out[0].fd = terminal;
+  }
+  if (!fork_child(s, ends, terminal)) return fail_stream(s, F_ERRNO, errno, "cannot start a process");
+  if (s->pid > 0) return;
+  if (terminal >= 0) dup2(terminal, 0);
+  run_exec(request, ends[0][1], terminal >= 0);
+}
+
+void open_transfer(uint32_t id, uint8_t type, enum target target, uint8_t flags, const char *path) {
+  struct stream *s = open_stream(id, TREE);
+  int ends[4][2];
+  if (s == NULL) return;
+  if (!fork_child(s, ends, -1)) return fail_stream(s, F_ERRNO, errno, "cannot start a process");
+  if (s->pid > 0) return;
+  int error = enter_target(target);
+  if (error) give_up(ends[0][1], F_ERRNO, error, "cannot enter the file system");
+  if (type == PUT) run_put(ends[0][1], path, flags & 1);
+  run_get(ends[0][1], path, flags & 1, flags & 2);
+}
+
+void open_connection(uint32_t id, uint16_t port) {
+  struct stream *s = open_stream(id, CONNECTION);
+  struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr = {htonl(INADDR_LOOPBACK)}};
+  if (s == NULL) return;
+  int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0) return fail_stream(s, F_ERRNO, errno, "cannot make a socket");
+  s->in_fd = s->out[0].fd = fd;
+  s->connecting = true;
+  if (connect(fd, (struct sockaddr *)&address, sizeof address) == 0) return connection_made(s);
+  if (errno != EINPROGRESS) fail_stream(s, errno == ECONNREFUSED ? F_REFUSED : F_ERRNO, errno, "cannot connect");
+}

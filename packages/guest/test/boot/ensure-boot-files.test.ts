@@ -1,0 +1,45 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { gzipSync } from "node:zlib";
+import { ensureBootFiles } from "@box/guest/boot";
+import { expect, onTestFinished, test } from "vitest";
+import { sampleBzImage, sampleElf, sampleModules, writeTree } from "../kernel/sample-kernel.ts";
+
+function kernelIn(image: Uint8Array) {
+  const folder = mkdtempSync(join(tmpdir(), "box-boot-"));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  writeTree(folder, { image, agent: "agent" });
+  writeTree(join(folder, "modules"), sampleModules);
+  return {
+    cacheDirectory: join(folder, "cache"),
+    kernel: {
+      image: join(folder, "image"),
+      release: "6.1",
+      modulesDirectory: join(folder, "modules"),
+    },
+    agent: join(folder, "agent"),
+  };
+}
+
+const elf = sampleElf();
+
+test("boot files are made once, and are others for another agent", async () => {
+  const options = kernelIn(sampleBzImage(gzipSync(elf), elf.length));
+  const files = await ensureBootFiles(options);
+  expect(readFileSync(files.kernel).equals(elf)).toBe(true);
+  expect(readFileSync(files.initrd, "latin1")).toContain("070701");
+  expect(await ensureBootFiles(options)).toEqual(files);
+  expect(readdirSync(options.cacheDirectory)).toHaveLength(2);
+  writeTree(options.agent.slice(0, -"agent".length), { agent: "other" });
+  const others = await ensureBootFiles(options);
+  expect(others.digest).not.toBe(files.digest);
+  expect(others.kernel).toBe(files.kernel);
+});
+
+test("a kernel that cannot be unpacked is booted as it is", async () => {
+  const options = kernelIn(sampleBzImage(Buffer.from("fd377a585a000000", "hex"), 100));
+  const files = await ensureBootFiles(options);
+  expect(files.kernel).toBe(options.kernel.image);
+  expect(files.release).toBe("6.1");
+});

@@ -1,0 +1,111 @@
+import { execFileSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type BootFiles, ensureBootFiles, findKernel, type KernelFiles } from "@box/guest/boot";
+import { hasTool } from "@box/test-support";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { agentPath } from "../support/agent-process.ts";
+import { copyPrograms, makeDisk, TestMachine } from "../support/machine.ts";
+
+const cache = join(import.meta.dirname, "../../../../.cache");
+const kernel = await kernelOfTests();
+const isReady = hasTool("qemu-system-x86_64") && hasTool("mke2fs") && kernel !== undefined;
+
+/** The kernel that the oracles bring; its absence skips what needs it. */
+async function kernelOfTests(): Promise<KernelFiles | undefined> {
+  return findKernel({ roots: [join(cache, "kernel"), "/"] }).catch(() => {
+    process.stderr.write("skipping: there is no kernel to boot\n");
+    return undefined;
+  });
+}
+
+describe.skipIf(!isReady)("in a virtual machine", () => {
+  let folder = "";
+  let boot: BootFiles;
+
+  beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), "box-machine-"));
+    if (kernel === undefined) return;
+    boot = await ensureBootFiles({
+      cacheDirectory: join(cache, "boot"),
+      kernel,
+      agent: await agentPath(),
+    });
+    const tree = join(folder, "tree");
+    mkdirSync(join(tree, "etc"), { recursive: true });
+    // A link in place of a folder that is mounted on: nothing outside of the box may come to harm.
+    execFileSync("ln", ["-s", "/../../../etc", join(tree, "run")]);
+    writeFileSync(
+      join(tree, "etc/passwd"),
+      "root:x:0:0::/root:/bin/sh\nme:x:1000:1001::/home/me:\n",
+    );
+    writeFileSync(join(tree, "etc/group"), "me:x:1001:\nvideo:x:44:you,me\n");
+    copyPrograms(tree, [
+      "sh",
+      "cat",
+      "id",
+      "df",
+      "hostname",
+      "date",
+      "stty",
+      "head",
+      "sleep",
+      "readlink",
+    ]);
+    makeDisk(join(folder, "box.img"), tree, 64, 40);
+    makeDisk(join(folder, "guest.img"), mkdtempSync(join(folder, "guest-")), 8);
+  });
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  const environment = ["PATH=/usr/bin:/bin"];
+
+  test.each(["initramfs", "disk"] as const)("a box runs commands with %s", async (guestRootfs) => {
+    const disks = [{ path: join(folder, "box.img"), serial: "box-root" }];
+    if (guestRootfs === "disk")
+      disks.push({ path: join(folder, "guest.img"), serial: "guest-root" });
+    await using machine = await TestMachine.start(boot, disks.reverse());
+    await machine.hello();
+    expect(await machine.run(["id"], { environment })).toMatchObject({ failure: "not-ready" });
+    const request = {
+      guestRootfs,
+      guestSerial: guestRootfs === "disk" ? "guest-root" : "",
+      hostname: "my-box",
+      grows: true,
+      timeNs: 1_900_000_000_000_000_000n,
+    };
+    expect(await machine.mount({ ...request, boxSerial: "nope" })).toMatchObject({
+      failure: "no-disk",
+    });
+    // The link is not followed: what cannot be mounted there is told.
+    expect(await machine.mount(request)).toMatchObject({
+      report: { wasMounted: false, warnings: [{ step: "run", errno: 20 }] },
+    });
+    expect(await machine.mount(request)).toMatchObject({ report: { wasMounted: true } });
+    const run = async (script: string) =>
+      (await machine.run(["sh", "-c", script], { environment })).out;
+    expect(await run("hostname; id -u; date -u +%Y")).toBe("my-box\n0\n2030\n");
+    expect(await run("readlink /proc/self/root /dev/fd")).toBe("/\n/proc/self/fd\n");
+    const [, sizeKiB] =
+      (await run("df -k / | { read x; read a b c; echo $b; }")).match(/^(\d+)/) ?? [];
+    expect(Number(sizeKiB)).toBeGreaterThan(50 * 1024);
+    expect(await machine.run(["id"], { environment, user: "me" })).toMatchObject({
+      out: "uid=1000(me) gid=1001(me) groups=1001(me),44(video)\n",
+    });
+    const terminal = { rows: 33, columns: 99 };
+    expect((await machine.run(["stty", "size"], { environment, terminal })).out).toBe("33 99\r\n");
+    expect(await machine.run(["nope"], { environment, target: "guest" })).toMatchObject({
+      failure: guestRootfs === "disk" ? "not-found" : "unsupported",
+    });
+    expect(await run(`echo ${guestRootfs} > /marker; sleep 100 & echo`)).toBe("\n");
+    machine.send({ type: "shutdown", streamId: machine.newId(), graceMs: 5000 });
+    expect(await machine.exited).toBe(0);
+    // Clean: nothing is left in the journal, and what was written is there.
+    execFileSync("e2fsck", ["-fn", join(folder, "box.img")], { stdio: "ignore" });
+    const marker = execFileSync("debugfs", ["-R", "cat /marker", join(folder, "box.img")], {
+      stdio: ["ignore", "pipe", "ignore"],
+      encoding: "utf8",
+    });
+    expect(marker).toBe(`${guestRootfs}\n`);
+  });
+});

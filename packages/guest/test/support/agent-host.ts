@@ -1,0 +1,169 @@
+import { randomBytes } from "node:crypto";
+import type { Socket } from "node:net";
+import {
+  decodeGuestMessage,
+  type ExecMessage,
+  encodeHostMessage,
+  FrameDecoder,
+  type GuestMessage,
+  type HostMessage,
+  type MountMessage,
+} from "@box/guest/protocol";
+
+/** What a command did. */
+export interface CommandResult {
+  readonly out: string;
+  readonly err: string;
+  readonly exitCode?: number;
+  readonly signal?: number;
+  readonly failure?: string;
+  readonly errno?: number;
+  readonly message?: string;
+}
+
+/** A host that keeps everything that an agent says. */
+export class AgentHost {
+  readonly messages: GuestMessage[] = [];
+  /** Whether outputs are granted credit as they come. */
+  grants = true;
+  readonly #socket: Socket;
+  readonly #waiters = new Set<() => void>();
+  readonly #decoder = new FrameDecoder("guest");
+  #nextId = 1;
+  #end: string | undefined;
+
+  constructor(socket: Socket) {
+    this.#socket = socket;
+    socket.on("error", () => {});
+    socket.on("data", (chunk: Buffer) => this.#take(chunk));
+    socket.on("close", () => this.end("the connection was closed"));
+  }
+
+  /** Notes that nothing will come any more: who waits fails. */
+  end(reason: string): void {
+    this.#end ??= reason;
+    this.#wake();
+  }
+
+  newId(): number {
+    return this.#nextId++;
+  }
+
+  send(message: HostMessage): void {
+    this.sendBytes(encodeHostMessage(message));
+  }
+
+  sendBytes(bytes: Uint8Array): void {
+    this.#socket.write(bytes);
+  }
+
+  /** Ends the connection, as a host that dies. */
+  hangUp(): void {
+    this.#socket.destroy();
+  }
+
+  async hello(): Promise<void> {
+    const nonce = randomBytes(8).readBigUInt64LE();
+    this.send({ type: "hello", minVersion: 1, maxVersion: 1, graceMs: 0, nonce });
+    await this.until((message) => message.type === "ready" && message.report.nonce === nonce);
+  }
+
+  async mount(change: Partial<MountMessage> = {}): Promise<GuestMessage> {
+    const streamId = this.newId();
+    this.send({
+      type: "mount",
+      streamId,
+      guestRootfs: "initramfs",
+      isReadOnly: false,
+      grows: false,
+      timeNs: 0n,
+      seed: new Uint8Array(64),
+      hostname: "box",
+      boxSerial: "box-root",
+      guestSerial: "",
+      ...change,
+    });
+    return this.until((message) => "streamId" in message && message.streamId === streamId);
+  }
+
+  /** Asks for a command and returns its stream; the environment has a usual PATH. */
+  exec(command: readonly string[], change: Partial<ExecMessage> = {}): number {
+    const streamId = this.newId();
+    this.send({
+      type: "exec",
+      streamId,
+      target: "box",
+      setsHome: false,
+      user: "",
+      groups: [],
+      workingDirectory: "/",
+      environment: ["PATH=/usr/bin:/bin"],
+      command,
+      ...change,
+    });
+    return streamId;
+  }
+
+  /** Runs a command to its end. */
+  async run(command: readonly string[], change: Partial<ExecMessage> = {}): Promise<CommandResult> {
+    return this.result(this.exec(command, change));
+  }
+
+  /** What a stream did, once it is over. */
+  async result(streamId: number): Promise<CommandResult> {
+    const isMine = (message: GuestMessage) =>
+      "streamId" in message && message.streamId === streamId;
+    await this.until(() => {
+      const mine = this.messages.filter(isMine);
+      const ends = mine.filter(({ type }) => type === "end").length;
+      const isOver = ends === 2 && mine.some(({ type }) => type === "exit");
+      return isOver || mine.some(({ type }) => type === "fail");
+    });
+    const mine = this.messages.filter(isMine);
+    const exit = mine.find((message) => message.type === "exit");
+    const fail = mine.find((message) => message.type === "fail");
+    return {
+      out: this.bytesOf(streamId, "out").toString(),
+      err: this.bytesOf(streamId, "err").toString(),
+      ...(exit?.type === "exit" ? { exitCode: exit.exitCode, signal: exit.signal } : {}),
+      ...(fail?.type === "fail"
+        ? { failure: fail.failure, errno: fail.errno, message: fail.message }
+        : {}),
+    };
+  }
+
+  bytesOf(streamId: number, channel: "out" | "err"): Buffer {
+    const parts = this.messages.flatMap((message) =>
+      message.type === channel && message.streamId === streamId ? [message.bytes] : [],
+    );
+    return Buffer.concat(parts);
+  }
+
+  /** Waits until a message that came, or comes, is wanted. Fails when the agent ends first. */
+  async until(wanted: (message: GuestMessage) => boolean): Promise<GuestMessage> {
+    for (;;) {
+      const found = this.messages.find(wanted);
+      if (found !== undefined) return found;
+      if (this.#end !== undefined) throw new Error(`nothing comes any more: ${this.#end}`);
+      await new Promise<void>((resolve) => this.#waiters.add(resolve));
+    }
+  }
+
+  #take(chunk: Buffer): void {
+    for (const frame of this.#decoder.push(chunk)) {
+      const message = decodeGuestMessage(frame);
+      this.messages.push(message);
+      if (this.grants && (message.type === "out" || message.type === "err")) {
+        const { streamId, type: channel, bytes } = message;
+        this.send({ type: "credit", streamId, channel, bytes: bytes.length });
+      }
+    }
+    this.#wake();
+  }
+
+  #wake(): void {
+    const waiters = [...this.#waiters];
+    this.#waiters.clear();
+    for (const waiter of waiters) waiter();
+  }
+}
