@@ -41,6 +41,7 @@ const specs: readonly LimitSpec[] = [
   { name: "layer-ratio", unit: "count", sets: [["layers", "maxRatio"]] },
   { name: "layer-ratio-from", unit: "bytes", sets: [["layers", "ratioFromBytes"]] },
   { name: "layer-frames", unit: "count", sets: [["layers", "maxFrames"]] },
+  { name: "layer-window", unit: "bytes", sets: [["layers", "maxWindowBytes"]] },
   { name: "token-size", unit: "bytes", sets: [["registry", "maxTokenBytes"]] },
   { name: "error-size", unit: "bytes", sets: [["registry", "maxErrorBodyBytes"]] },
   { name: "page-size", unit: "bytes", sets: [["registry", "maxPageBytes"]] },

@@ -197,6 +197,16 @@ const effects: Readonly<Record<string, () => Promise<void>>> = {
     expect(await unpack(inTenFrames, "layer-frames=9")).toEqual(["OCI_LAYER_TOO_LARGE"]);
     expect(await unpack(inTenFrames, "layer-frames=10")).toEqual([]);
   },
+  "layer-window": async () => {
+    const wide: Compress = (tar) => {
+      const compressed = zstdCompressSync(tar);
+      // A content size of four bytes and no window: its frame is its window. Then one of 64 MiB and no size.
+      const blocks = compressed.subarray(4 + 1 + 4);
+      return Buffer.concat([compressed.subarray(0, 4), Buffer.from([0, 16 << 3]), blocks]);
+    };
+    expect(await unpack(wide)).toEqual(["OCI_LAYER_TOO_LARGE"]);
+    expect(await unpack(wide, "layer-window=64MiB")).toEqual([]);
+  },
   "token-size": async () => {
     const token = JSON.stringify({ token: "x".repeat(1000) });
     const reply = (response: ServerResponse, { url = "", headers }: IncomingMessage) => {

@@ -86,7 +86,7 @@ async function writeOut(
   let size = 0;
   try {
     const compression = detectCompression(start);
-    for await (const chunk of decompress(chunks, compression, {}, limits.maxFrames)) {
+    for await (const chunk of decompress(chunks, compression, {}, limits)) {
       guard.add(chunk.byteLength, inputBytes);
       await file.write?.(size, chunk);
       size += chunk.byteLength;

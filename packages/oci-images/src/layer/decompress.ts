@@ -1,5 +1,5 @@
 import type { Transform } from "node:stream";
-import { createGunzip, createZstdDecompress } from "node:zlib";
+import { constants, createGunzip, createZstdDecompress } from "node:zlib";
 import { isBoxError } from "@box/errors";
 import type { Compression } from "@box/oras";
 import { ImageError } from "../errors.ts";
@@ -8,8 +8,22 @@ import { ZstdFrames } from "./zstd-frames.ts";
 /** The size of output chunks: Node's default of 16 KiB makes decompression more than twice as slow. */
 const chunkSize = 1024 * 1024;
 
-/** The most zstd frames of one stream: chunked layers have about one for each file. */
-export const defaultMaxFrames = 2_000_000;
+/** How much work and memory a zstd stream may ask for. */
+export interface ZstdLimits {
+  /** The most frames. */
+  readonly maxFrames: number;
+  /** The largest window, in bytes; what lies between two powers of two counts as the lower one. */
+  readonly maxWindowBytes: number;
+}
+
+/**
+ * The default limits. Chunked layers have about one frame for each file. Windows are 8 MiB at most up to zstd's level 19, as
+ * RFC 8878 recommends, and 32 MiB at level 20; a decoder holds all of its window in memory.
+ */
+export const defaultZstdLimits: ZstdLimits = {
+  maxFrames: 2_000_000,
+  maxWindowBytes: 32 * 1024 * 1024,
+};
 
 /** Whose the memory of chunks is. */
 export interface ChunkMemory {
@@ -22,21 +36,20 @@ export interface ChunkMemory {
 /**
  * Decompresses a stream. gzip may have many members, zstd many frames and skippable ones.
  *
- * @param maxFrames - The most frames of zstd.
- * @throws {@link ImageError} `OCI_LAYER_CORRUPT`, `OCI_LAYER_TOO_LARGE` for too many frames or a window over 128 MiB,
+ * @throws {@link ImageError} `OCI_LAYER_CORRUPT`, `OCI_LAYER_TOO_LARGE` for too many frames or too large a window,
  * `OCI_COMPRESSION_UNSUPPORTED`; errors of the input pass unchanged.
  */
 export function decompress(
   chunks: AsyncIterable<Uint8Array>,
   compression: Compression,
   memory: ChunkMemory = {},
-  maxFrames: number = defaultMaxFrames,
+  limits: ZstdLimits = defaultZstdLimits,
 ): AsyncIterable<Uint8Array> {
   switch (compression) {
     case "gzip":
       return through(chunks, createGunzip({ chunkSize }), memory);
     case "zstd":
-      return decompressZstd(chunks, memory, maxFrames);
+      return decompressZstd(chunks, memory, limits);
     case "none":
       return chunks;
     case "unsupported":
@@ -51,7 +64,7 @@ export function decompress(
 async function* decompressZstd(
   chunks: AsyncIterable<Uint8Array>,
   { isTransient }: ChunkMemory,
-  maxFrames: number,
+  { maxFrames, maxWindowBytes }: ZstdLimits,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const pieces = splitFrames(chunks, maxFrames);
   const first = await pieces.next();
@@ -59,8 +72,33 @@ async function* decompressZstd(
   if (first.done) return;
   // One decoder for all: to make one takes longer than to decode a small file. It goes on with the next frame as long as
   // none of its chunks holds the end of one and the start of another.
-  const decoder = createZstdDecompress({ chunkSize });
-  yield* through(startingWith(first.value, pieces), decoder, { isTransient });
+  const params = { [constants.ZSTD_d_windowLogMax]: windowLogOf(maxWindowBytes) };
+  const decoder = createZstdDecompress({ chunkSize, params });
+  try {
+    yield* through(startingWith(first.value, pieces), decoder, { isTransient });
+  } catch (error) {
+    throw isWindowTooLarge(error) ? windowTooLarge(maxWindowBytes, error) : error;
+  }
+}
+
+/** The decoder takes windows from 2^10 to 2^31 bytes. */
+function windowLogOf(bytes: number): number {
+  return Math.min(31, Math.max(10, Math.floor(Math.log2(bytes))));
+}
+
+function isWindowTooLarge(error: unknown): boolean {
+  const reason = isBoxError(error) ? error.details["reason"] : undefined;
+  return reason === "ZSTD_error_frameParameter_windowTooLarge";
+}
+
+function windowTooLarge(maxWindowBytes: number, cause: unknown): ImageError {
+  return new ImageError({
+    code: "OCI_LAYER_TOO_LARGE",
+    message: `cannot decompress the layer: its zstd window exceeds ${maxWindowBytes} bytes`,
+    details: { limit: maxWindowBytes },
+    hint: "if you trust the image, allow a larger window, which is held in memory: --limit layer-window=128MiB",
+    cause,
+  });
 }
 
 async function* splitFrames(
@@ -152,10 +190,9 @@ function toLayerError(error: unknown): unknown {
   if (isBoxError(error) || !(error instanceof Error)) return error;
   const { code } = error as { code?: unknown };
   if (typeof code !== "string" || !/^(Z_|ZSTD_)/.test(code)) return error;
-  const isWindow = code === "ZSTD_error_frameParameter_windowTooLarge";
   return new ImageError({
-    code: isWindow ? "OCI_LAYER_TOO_LARGE" : "OCI_LAYER_CORRUPT",
-    message: `cannot decompress the layer: ${isWindow ? "its zstd window exceeds 128 MiB" : error.message}`,
+    code: "OCI_LAYER_CORRUPT",
+    message: `cannot decompress the layer: ${error.message}`,
     details: { reason: code },
     cause: error,
   });

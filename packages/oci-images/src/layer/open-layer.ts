@@ -12,12 +12,12 @@ import {
 import { ImageError } from "../errors.ts";
 import type { ImageLayer } from "../image/image.ts";
 import { claimedCompression } from "./compression.ts";
-import { decompress, defaultMaxFrames } from "./decompress.ts";
+import { decompress, defaultZstdLimits, type ZstdLimits } from "./decompress.ts";
 import { ExpansionGuard } from "./expansion-guard.ts";
 import { peek } from "./peek.ts";
 
 /** How far a layer may expand. */
-export interface LayerLimits {
+export interface LayerLimits extends ZstdLimits {
   /** The most bytes of its tar archive; 64 GiB unless given. */
   readonly maxTarBytes: number;
   /** The most bytes of archive for one compressed byte; 1000 unless given. */
@@ -26,6 +26,8 @@ export interface LayerLimits {
   readonly ratioFromBytes: number;
   /** The most frames of a zstd blob, each of which costs time; 2,000,000 unless given. */
   readonly maxFrames: number;
+  /** The largest window of a zstd blob, in bytes, which is held in memory; 32 MiB unless given. */
+  readonly maxWindowBytes: number;
 }
 
 /** The default limits. */
@@ -33,7 +35,7 @@ export const defaultLayerLimits: LayerLimits = {
   maxTarBytes: 64 * 1024 ** 3,
   maxRatio: 1000,
   ratioFromBytes: 64 * 1024 ** 2,
-  maxFrames: defaultMaxFrames,
+  ...defaultZstdLimits,
 };
 
 /** Options of {@link openLayer}. */
@@ -77,7 +79,7 @@ export async function* openLayer(
     compressedBytes: descriptor.size,
   });
   try {
-    for await (const chunk of decompress(chunks, found, memory, limits.maxFrames)) {
+    for await (const chunk of decompress(chunks, found, memory, limits)) {
       digester.update(chunk);
       guard.add(chunk.byteLength, input.size);
       yield chunk;

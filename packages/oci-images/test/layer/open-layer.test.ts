@@ -265,10 +265,31 @@ describe("a layer is refused", () => {
     expect(error.message).toContain("19 zstd frames");
   });
 
-  test("when its zstd window is larger than 128 MiB", async () => {
-    // Magic, descriptor without single segment, window exponent 28, then an empty last block.
-    const blob = Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0x00, 28 << 3, 0x01, 0x00, 0x00]);
-    await expectCode(unpack(blob), "OCI_LAYER_TOO_LARGE");
+  test("when its zstd window is larger than 32 MiB, or what is allowed", async () => {
+    const read = async (mantissaAndExponent: number, maxWindowBytes?: number) => {
+      // Magic, descriptor without single segment, window, then an empty last block.
+      const blob = Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0, mantissaAndExponent, 1, 0, 0]);
+      const { target, layer } = await stored(blob, mediaTypes.ociLayerZstd, Buffer.alloc(0));
+      const limits = maxWindowBytes === undefined ? {} : { maxWindowBytes };
+      return drain(openLayer(target, layer, { limits }));
+    };
+    // The exponent counts from 1 KiB on; each eighth of it is a mantissa.
+    const [mib8, mib32, mib64, gib2] = [13, 15, 16, 21].map((exponent) => exponent << 3) as [
+      number,
+      number,
+      number,
+      number,
+    ];
+    for (const window of [mib8, mib32]) expect(await read(window)).toHaveLength(0);
+    for (const window of [mib32 + 1, mib64, gib2]) {
+      const error = await expectCode(read(window), "OCI_LAYER_TOO_LARGE");
+      expect(error.message).toContain("its zstd window exceeds 33554432 bytes");
+    }
+    expect(await read(mib64, 64 * 1024 ** 2)).toHaveLength(0);
+    expect(await read(mib64, 100 * 1024 ** 2)).toHaveLength(0);
+    await expectCode(read(mib64, 64 * 1024 ** 2 - 1), "OCI_LAYER_TOO_LARGE");
+    await expectCode(read(mib8, 0), "OCI_LAYER_TOO_LARGE");
+    expect(await read(gib2, 2 ** 40)).toHaveLength(0);
   });
 
   test("with the storage's own error when reading fails", async () => {

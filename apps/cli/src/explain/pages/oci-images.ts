@@ -53,8 +53,10 @@ export const imagePages: CodePages = {
     advice: "Pull the image again: box pull REF.",
   },
   OCI_LAYER_TOO_LARGE: {
-    meaning: "A layer decompresses to more than the limit, which protects your disk.",
-    advice: "If you trust the image, raise the limit in the library.",
+    meaning:
+      "A layer decompresses to more than the limit, which protects your disk, or needs more memory for it.",
+    advice:
+      "If you trust the image, raise the limit: --limit layer-size=SIZE, layer-ratio=NUMBER, layer-frames=NUMBER or layer-window=SIZE.",
   },
   OCI_TOO_MANY_LAYERS: {
     meaning: "The image has more layers than the limit.",
