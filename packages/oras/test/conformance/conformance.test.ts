@@ -1,3 +1,5 @@
+// The distribution project publishes a program of its own for this, written in Go. Neither npm nor Debian has a package of
+// it, so it is not run here: the requirements below are written from the text of the specification.
 import { FolderRegistryStorage, serveRegistry } from "@box/oras/registry-server";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { temporaryFolder } from "../temporary-folder.ts";
