@@ -1,17 +1,15 @@
 import { toErrorReport } from "@box/errors";
 import { nodeFileSystem, observeFileSystem } from "@box/io/node";
 import { Runtime } from "@box/runtime";
-import { StateDatabase } from "../src/state/database.ts";
-import { FakeImages } from "./fake-images.ts";
+import { InProcessEngine } from "@box/vm/testing";
+import { StateDatabase } from "../../src/state/database.ts";
+import { FakeImages } from "../fake-images.ts";
+import { callVerb, type VerbCall } from "./call-verb.ts";
 
 /** A verb that a child process carries out on a home. */
-export interface VerbTask {
+export interface VerbTask extends VerbCall {
   /** The home. */
   readonly home: string;
-  /** A method of `runtime.boxes`. */
-  readonly verb: string;
-  /** Its arguments. */
-  readonly args: readonly unknown[];
   /** At which operation it dies by SIGKILL: file system calls and both ends of state transactions count; 0 for none. */
   readonly killAt: number;
 }
@@ -25,13 +23,10 @@ let operations = 0;
 
 const task = JSON.parse(process.argv[2] ?? "") as VerbTask;
 try {
-  await using runtime = await Runtime.open({ home: task.home, images: new FakeImages() });
+  const engine = new InProcessEngine();
+  await using runtime = await Runtime.open({ home: task.home, images: new FakeImages(), engine });
   countOperations(task.killAt);
-  const boxes = runtime.boxes as unknown as Record<
-    string,
-    (...args: unknown[]) => Promise<unknown>
-  >;
-  await boxes[task.verb]?.(...task.args);
+  await callVerb(runtime, task);
   end({ type: "done", operations });
 } catch (error) {
   const { code, message } = toErrorReport(error);

@@ -1,0 +1,129 @@
+import { execFile } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { availableParallelism, tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { Runtime } from "@box/runtime";
+import { InProcessEngine } from "@box/vm/testing";
+import { afterAll, expect, onTestFinished, test } from "vitest";
+import { FakeImages } from "../fake-images.ts";
+import { callVerb } from "./call-verb.ts";
+import { diskCases } from "./disk-cases.ts";
+import { lifeCases } from "./life-cases.ts";
+import { machineCases } from "./machine-cases.ts";
+import { litterIn, makeTemplateHome, type TemplateHome } from "./template-home.ts";
+import { namesIn, type VerbCase } from "./verb-case.ts";
+import type { VerbEnd, VerbTask } from "./verb-child.ts";
+
+/** How many points of each verb are tried, spread evenly; `pnpm test:faults` tries every one. */
+const { KILL_POINTS = "42" } = process.env;
+const script = fileURLToPath(new URL("./verb-child.ts", import.meta.url));
+/** Keeps the compiled modules of the children, which would take most of their time. */
+const compiled = mkdtempSync(join(tmpdir(), "box-compiled-"));
+afterAll(() => rmSync(compiled, { recursive: true }));
+
+const cases: readonly VerbCase[] = [...lifeCases, ...machineCases, ...diskCases];
+let points = 0;
+
+test.for(cases.map((one) => [`${one.verb} ${one.when ?? ""}`.trim(), one] as const))(
+  "%s, killed at any operation, is done or undone, and the next process goes on",
+  { timeout: 3_600_000 },
+  async ([, one]) => {
+    const lanes = await Promise.all(
+      Array.from({ length: availableParallelism() }, makeTemplateHome),
+    );
+    const operations = await countOperations(one, lanes[0] as TemplateHome);
+    expect(operations).toBeGreaterThan(3);
+    const chosen = pointsOf(operations);
+    const left = [...chosen];
+    let killed = 0;
+    await Promise.all(
+      lanes.map(async (lane) => {
+        for (let point = left.shift(); point !== undefined; point = left.shift()) {
+          if (await tryPoint(one, lane, point)) killed += 1;
+        }
+      }),
+    );
+    expect(killed).toBeGreaterThan(chosen.length / 2);
+    points += killed;
+  },
+);
+
+test("they are many points", () => {
+  expect(points).toBeGreaterThanOrEqual(500);
+});
+
+async function countOperations(one: VerbCase, lane: TemplateHome): Promise<number> {
+  await one.before?.(lane.home);
+  const end = await runVerb(taskOf(one, lane, 0));
+  if (end?.type !== "done") throw new Error(JSON.stringify(end));
+  await using runtime = await openHome(lane);
+  await one.after?.(runtime);
+  return end.operations;
+}
+
+/** @returns Whether the verb was killed. */
+async function tryPoint(one: VerbCase, lane: TemplateHome, killAt: number): Promise<boolean> {
+  await lane.restore();
+  await one.before?.(lane.home);
+  const end = await runVerb(taskOf(one, lane, killAt));
+  // How often waiting events are stored depends on time, and so does the last number.
+  if (end !== undefined) expect(end.type === "done" ? end.operations : end).toBeLessThan(killAt);
+  await using runtime = await openHome(lane);
+  await one.check(runtime, end !== undefined);
+  await requireSound(runtime);
+  // Called once more, it is carried out whatever has happened before.
+  const again = await callVerb(runtime, taskOf(one, lane, 0)).then(
+    () => undefined,
+    (error: { readonly code?: string }) => error.code,
+  );
+  if (again !== undefined) expect(again).toBe(one.refusal);
+  await one.check(runtime, true);
+  await one.after?.(runtime);
+  return end === undefined;
+}
+
+/** Boxes that do not run have their disks; nothing is left of what was killed. */
+async function requireSound(runtime: Runtime): Promise<void> {
+  expect(await litterIn(runtime)).toEqual([]);
+  for (const name of await namesIn(runtime)) {
+    if ((await runtime.boxes.inspect(name)).state === "running") continue;
+    const { container, guest } = await runtime.boxes.prepare(name);
+    expect(container.disk.outcome).toBe("kept");
+    expect(guest.type === "disk" && guest.disk.outcome).toBe("kept");
+  }
+  const states = (await runtime.operations.list()).map(({ state }) => state);
+  expect(states).not.toContain("running");
+}
+
+function openHome({ home }: TemplateHome): Promise<Runtime> {
+  return Runtime.open({ home, images: new FakeImages(), engine: new InProcessEngine() });
+}
+
+function taskOf({ verb, args }: VerbCase, { home, archive }: TemplateHome, killAt: number) {
+  const placed = args.map((arg) =>
+    typeof arg === "string" ? arg.replace("ARCHIVE", archive) : arg,
+  );
+  return { home, verb, args: placed, killAt };
+}
+
+function pointsOf(operations: number): readonly number[] {
+  const every = Array.from({ length: operations }, (_, index) => index + 1);
+  if (KILL_POINTS === "all" || operations <= Number(KILL_POINTS)) return every;
+  const step = operations / Number(KILL_POINTS);
+  return every.filter((point) => Math.floor(point / step) > Math.floor((point - 1) / step));
+}
+
+/** Runs a verb in a process of its own. @returns Nothing when it was killed. */
+async function runVerb(task: VerbTask): Promise<VerbEnd | undefined> {
+  const { promise, resolve, reject } = Promise.withResolvers<VerbEnd | undefined>();
+  const args = ["--conditions=@box/source", script, JSON.stringify(task)];
+  const env = { ...process.env, NODE_COMPILE_CACHE: compiled };
+  const child = execFile(process.execPath, args, { env }, (error, stdout) => {
+    if (error?.signal === "SIGKILL") resolve(undefined);
+    else if (error !== null) reject(error);
+    else resolve(JSON.parse(stdout) as VerbEnd);
+  });
+  onTestFinished(() => void child.kill("SIGKILL"));
+  return promise;
+}
