@@ -211,7 +211,9 @@ export class Refcounts {
       return this.#ensureBlock(index);
     }
     // All clusters of a missing block in the middle are free: the first of them becomes the block.
-    const block = await this.#addBlock(index, index * this.#perBlock * this.#clusterSize);
+    const own = index * this.#perBlock * this.#clusterSize;
+    await this.#host.guarded(() => this.#metadata.claim(own, this.#clusterSize, "refcount block"));
+    const block = this.#addBlock(index, own);
     block.set(0, 1);
     return block;
   }
@@ -225,36 +227,49 @@ export class Refcounts {
       perBlock: this.#perBlock,
       clusterSize: this.#clusterSize,
     });
-    if (plan.tableClusters > 0) await this.#moveTable(plan);
+    await this.#claimExtension(plan);
+    // Nothing fails from here on: a table that has moved counts itself, and its blocks count themselves.
+    if (plan.tableClusters > 0) this.#moveTable(plan);
     const first = plan.firstIndex * this.#perBlock;
-    for (let index = 0; index < plan.blocks; index++) {
-      await this.#addBlock(plan.firstIndex + index, (first + index) * this.#clusterSize);
-    }
-    for (let cluster = first; cluster < plan.firstFree + clusters; cluster++) {
-      const block = await this.#ensureBlock(Math.floor(cluster / this.#perBlock));
-      block.set(cluster % this.#perBlock, 1);
+    const blocks = Array.from({ length: plan.blocks }, (_, index) =>
+      this.#addBlock(plan.firstIndex + index, (first + index) * this.#clusterSize),
+    );
+    for (let used = 0; used < plan.firstFree + clusters - first; used++) {
+      blocks[Math.floor(used / this.#perBlock)]?.set(used % this.#perBlock, 1);
     }
     return plan;
   }
 
-  async #addBlock(index: number, offset: number): Promise<CachedBlock> {
-    await this.#host.guarded(() =>
-      this.#metadata.claim(offset, this.#clusterSize, "refcount block"),
-    );
+  /** Claims the blocks and the table of an extension, both or neither. */
+  async #claimExtension(plan: RefcountExtension): Promise<void> {
+    const offset = plan.firstIndex * this.#perBlock * this.#clusterSize;
+    const lengthBytes = plan.blocks * this.#clusterSize;
+    const tableBytes = plan.tableClusters * this.#clusterSize;
+    await this.#host.guarded(() => {
+      this.#metadata.claim(offset, lengthBytes, "refcount block");
+      if (tableBytes === 0) return;
+      try {
+        this.#metadata.claim(plan.tableOffset, tableBytes, "refcount table");
+      } catch (error) {
+        this.#metadata.release(offset, lengthBytes, "refcount block");
+        throw error;
+      }
+    });
+  }
+
+  /** Adds a block whose cluster is claimed. */
+  #addBlock(index: number, offset: number): CachedBlock {
     const block = this.#blocks.create(offset);
     this.#table[index] = offset;
     this.#changedEntries.add(index);
     return block;
   }
 
-  async #moveTable({ tableOffset, tableClusters }: RefcountExtension): Promise<void> {
-    const lengthBytes = tableClusters * this.#clusterSize;
-    await this.#host.guarded(() =>
-      this.#metadata.claim(tableOffset, lengthBytes, "refcount table"),
-    );
+  /** Moves the table to clusters that are claimed. */
+  #moveTable({ tableOffset, tableClusters }: RefcountExtension): void {
     const clusters = (this.#table.length * 8) / this.#clusterSize;
     this.#abandoned.push({ offset: this.#tableOffset, clusters });
-    const table = new Float64Array(lengthBytes / 8);
+    const table = new Float64Array((tableClusters * this.#clusterSize) / 8);
     table.set(this.#table);
     this.#table = table;
     this.#tableOffset = tableOffset;

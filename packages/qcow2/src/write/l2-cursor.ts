@@ -117,15 +117,25 @@ export class L2Finder {
     const bytes = new Uint8Array(clusterSize);
     if (old !== 0) await this.#copyTable(old, bytes);
     const { offset } = await store.allocate(1);
-    store.metadata.claim(offset, clusterSize, "L2 table");
+    const { slice: l1, at } = await this.#claimTable(cluster, offset, store);
     this.#cache.adopt(offset, bytes, "L2 table");
-    const { slice: l1, at } = await this.#l1Entry(cluster);
     this.#cache.edit(l1, at, 8, "L1 table");
     const within = at % this.#cache.sliceBytes;
     l1.setUint32(within, (Math.floor(offset / 2 ** 32) | copiedFlagHigh) >>> 0);
     l1.setUint32(within + 4, offset % 2 ** 32);
     if (old !== 0) store.retire(old, clusterSize, "L2 table");
     return offset;
+  }
+
+  /** Claims a cluster for the table of another one of the disk, or gives it back. @returns The entry that is to name it. */
+  async #claimTable(cluster: number, offset: number, store: ImageStore): Promise<L1Entry> {
+    try {
+      store.metadata.claim(offset, this.clusterSize, "L2 table");
+      return await this.#l1Entry(cluster);
+    } catch (error) {
+      store.retire(offset, this.clusterSize, "L2 table");
+      throw error;
+    }
   }
 
   async #copyTable(old: number, into: Uint8Array): Promise<void> {

@@ -15,18 +15,18 @@ export class MetadataMap {
     this.#budget = budget;
   }
 
-  /** Says that a range holds a structure. A range that holds another one is `QCOW2_OVERLAP`. */
+  /** Says that a range holds a structure. A range that holds another one is `QCOW2_OVERLAP`; nothing is claimed then. */
   claim(offset: number, length: number, structure: Qcow2Structure): void {
     const { first, end } = this.#clusters(offset, length);
-    this.#budget.take((end - first) * entryBytes, structure);
     for (let cluster = first; cluster < end; cluster++) {
       const owner = this.#owners.get(cluster);
       const isShared = owner === "snapshot L1 table" && structure === owner;
       if (owner !== undefined && !isShared) {
         throw overlap(cluster * this.#clusterSize, structure, owner);
       }
-      this.#owners.set(cluster, structure);
     }
+    this.#budget.take((end - first) * entryBytes, structure);
+    for (let cluster = first; cluster < end; cluster++) this.#owners.set(cluster, structure);
   }
 
   /** Whether a range holds a structure, all of it. */
