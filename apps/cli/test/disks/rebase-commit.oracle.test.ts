@@ -25,6 +25,21 @@ async function overlayFolder() {
   return { ...made, isSame };
 }
 
+describe.skipIf(!canRun("qemu-img", "--version"))("an overlay with a snapshot", () => {
+  test.each([
+    ["rebase", "--standalone"],
+    ["commit", "--keep"],
+  ])("%s says that what the snapshot reads changes", async (verb, flag) => {
+    const { path, box } = await overlayFolder();
+    expect((await box("disk", verb, flag, "over.qcow2")).stderr).not.toContain("warning");
+    const other = await overlayFolder();
+    qemuImg(other.path, "snapshot", "-c", "s", "over.qcow2");
+    const said = await other.box("disk", verb, flag, "over.qcow2");
+    expect(said).toMatchObject({ exitCode: 0, stderr: expect.stringContaining("a snapshot") });
+    expect(qemuImgStatus(path, "check", "over.qcow2")).toBe(0);
+  });
+});
+
 describe.skipIf(!canRun("qemu-img", "--version"))("box disk rebase", () => {
   test("keeps what the disk reads as on another base and on none", async () => {
     const { path, box, isSame } = await overlayFolder();

@@ -52,8 +52,8 @@ const windowBytes = 2 ** 20;
  * Writes what an image holds itself into its backing file, and then empties the image unless `keepsData`.
  *
  * The image gives nothing up before the backing file has it on stable storage, so no crash changes what its disk reads
- * as. Other images on the same backing file do read differently afterwards. When this fails, the backing file may have a
- * part of it: doing it again finishes the work.
+ * as. Other images on the same backing file do read differently afterwards, and so do snapshots of this one where they store
+ * nothing themselves. When this fails, the backing file may have a part of it: doing it again finishes the work.
  *
  * @param source - The image file, which nothing else has open.
  * @throws {@link Qcow2Error} `QCOW2_INVALID_ARGUMENT` when the image has no backing file; what opening both, reading and

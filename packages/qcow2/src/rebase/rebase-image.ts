@@ -46,7 +46,8 @@ export interface RebaseReport {
 
 /**
  * Gives an image another backing file, or none, and keeps what its disk reads as: where the old and the new backing file
- * differ and the image stores nothing itself, it gets the old content. With `isUnsafe` only the header changes.
+ * differ and the image stores nothing itself, it gets the old content. With `isUnsafe` only the header changes. Only the disk
+ * is kept: what its snapshots do not store themselves they read from the new backing file, as with `qemu-img rebase`.
  *
  * The resolver `backing` opens both chains, for reading. The header changes in one write after all else is on stable
  * storage: until then the image has its old backing file and reads the same after a crash. Fields and extensions of the

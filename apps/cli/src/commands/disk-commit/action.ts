@@ -7,6 +7,7 @@ import { aboutFile } from "../../disks/about-file.ts";
 import { allowedFolders, resolverWithin } from "../../disks/allowed-folders.ts";
 import { claimFile, closing, openToChange } from "../../disks/in-use.ts";
 import { showProgress } from "../../disks/show-progress.ts";
+import { warnOfSnapshots } from "../../disks/warn-of-snapshots.ts";
 import { formatFields, formatSize } from "../../output/table.ts";
 import type { DiskCommitInput, DiskCommitOutput } from "./schemas.ts";
 
@@ -24,6 +25,7 @@ export async function run(
     const resolver = resolverWithin(folders, ({ role, name }) => {
       if (role === "backing" && backing === "") backing = name;
     });
+    await warnOfSnapshots(file, source, "commit", context);
     const tell = await showProgress(context, "commit", file);
     const target = claiming(resolver, source);
     const report = await commitImage(source, {

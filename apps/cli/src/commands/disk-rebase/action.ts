@@ -9,6 +9,7 @@ import { lookAtBacking, type NamedBacking, readBacking } from "../../disks/backi
 import { openToChange } from "../../disks/in-use.ts";
 import { readPassphrase } from "../../disks/passphrase.ts";
 import { showProgress } from "../../disks/show-progress.ts";
+import { warnOfSnapshots } from "../../disks/warn-of-snapshots.ts";
 import { CliError } from "../../errors.ts";
 import { formatFields, formatSize } from "../../output/table.ts";
 import type { DiskRebaseInput, DiskRebaseOutput } from "./schemas.ts";
@@ -29,6 +30,7 @@ export async function run(
     const { passphraseFile } = input;
     const passphrase =
       passphraseFile === undefined ? undefined : await readPassphrase(passphraseFile, cwd);
+    if (!unsafe) await warnOfSnapshots(file, source, "rebase", context);
     const tell = await showProgress(context, "rebase", file);
     const { copiedBytes } = await rebaseImage(source, {
       newBacking: backing ?? null,
