@@ -115,3 +115,11 @@ describe("wait", () => {
     expect((await boxes.inspect("web")).state).toBe("running");
   });
 });
+
+test("a box lives until it is stopped, unless it is to end with its starter", async () => {
+  const { boxes, specs } = await openWithEngine();
+  await boxes.start("web");
+  await boxes.stop("web");
+  await boxes.start("web", { lifetime: "owner" });
+  expect(specs.map(({ lifetime }) => lifetime)).toEqual(["detached", "owner"]);
+});

@@ -15,6 +15,8 @@ export interface ExecRequest {
   readonly command: readonly string[];
   /** The whole environment. */
   readonly environment?: readonly EnvironmentEntry[];
+  /** Whether `HOME` is added, from the box's `/etc/passwd`, when the environment has none. No unless given. */
+  readonly setsHome?: boolean;
   /** Where it runs, absolute; the root folder unless given. */
   readonly workingDirectory?: string;
   /** As whom: `USER[:GROUP]` by names of the box or by numbers; root unless given. */

@@ -19,6 +19,7 @@ export function completeRequest(
   return {
     ...request,
     environment: merge(environment, own),
+    setsHome: request.setsHome ?? true,
     workingDirectory: request.workingDirectory ?? (workingDirectory || "/"),
     user: request.user ?? (user || "root"),
   };

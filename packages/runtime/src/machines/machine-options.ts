@@ -1,5 +1,5 @@
 import type { PlanMetrics } from "@box/pipeline";
-import type { ExecRequest, MachineExit, MachineRecord, StopStep } from "@box/vm";
+import type { ExecRequest, MachineExit, MachineRecord, MachineSpec, StopStep } from "@box/vm";
 import type { BoxDetails, BoxSummary } from "../boxes/box.ts";
 import type { LockOptions } from "../boxes/box-options.ts";
 import type { OperationOptions } from "../operations/run-operation.ts";
@@ -8,6 +8,8 @@ import type { OperationOptions } from "../operations/run-operation.ts";
 export interface StartBoxOptions extends OperationOptions, LockOptions {
   /** Allows a new, empty user disk where the old one is absent or corrupt. A corrupt one is kept in quarantine. */
   readonly recreateDisk?: boolean;
+  /** How long its machine lives: until it is stopped unless given, or at most two seconds longer than this process. */
+  readonly lifetime?: MachineSpec["lifetime"];
   /** How often in a row its restart policy has started it, this time included; 0, a start by somebody, unless given. */
   readonly restarts?: number;
 }

@@ -1,5 +1,5 @@
 import { definePlan, type StagedPlan } from "@box/pipeline";
-import type { Engine } from "@box/vm";
+import type { Engine, MachineSpec } from "@box/vm";
 import type { BoxServices } from "../boxes/recorded-work.ts";
 import type { BoxOwnEvent } from "../events.ts";
 import type { InitInputs, InitTasks, InitValues } from "../init/init-plan.ts";
@@ -25,12 +25,13 @@ export interface StartServices extends BoxServices {
 export function startPlan(
   services: StartServices,
   engine: Engine,
+  lifetime: MachineSpec["lifetime"] | undefined,
 ): StagedPlan<InitInputs, StartValues, BoxOwnEvent> {
   const { tasks } = services;
   return definePlan({ name: "start", inputs: [boxKey, policyKey] })
     .stage([tasks.filesystemSetup])
     .stage([tasks.containerRootfsPrep, tasks.guestRootfsInit])
-    .stage([vmmSpawn(services, engine)])
+    .stage([vmmSpawn(services, engine, lifetime)])
     .stage([guestConnect()])
     .stage([guestInit(services)]);
 }

@@ -34,6 +34,7 @@ export type SpawnInputs =
 export function vmmSpawn(
   services: BoxServices,
   engine: Engine,
+  lifetime: MachineSpec["lifetime"] = "detached",
 ): Task<SpawnInputs, typeof machineKey, BoxOwnEvent> {
   return defineTask({
     name: "vmm_spawn",
@@ -48,7 +49,8 @@ export function vmmSpawn(
       for (const folder of [layout.run, layout.logs]) await ensureDirectory(folder);
       signal.throwIfAborted();
       const id = services.newId();
-      const spec = specOf({ id, box, layout, user: container_rootfs, guest: guest_rootfs });
+      const disks = { user: container_rootfs, guest: guest_rootfs };
+      const spec = specOf({ id, box, layout, lifetime, ...disks });
       const machine = await engine.spawn(spec, { signal, onEvent: relay(context) });
       context.defer(() => machine.close());
       context.undo(async () => {
@@ -66,12 +68,13 @@ export function vmmSpawn(
 interface SpecParts {
   readonly id: string;
   readonly box: BoxRecord;
+  readonly lifetime: MachineSpec["lifetime"];
   readonly layout: BoxLayout;
   readonly user: PreparedContainerRootfs;
   readonly guest: PreparedGuestRootfs;
 }
 
-function specOf({ id, box, layout, user, guest }: SpecParts): MachineSpec {
+function specOf({ id, box, layout, lifetime, user, guest }: SpecParts): MachineSpec {
   const { memoryMiB, cpus } = box.run;
   return {
     id,
@@ -88,7 +91,7 @@ function specOf({ id, box, layout, user, guest }: SpecParts): MachineSpec {
     cpus,
     environment: guest.type === "disk" ? guest.environment : [],
     labels: box.labels,
-    lifetime: "detached",
+    lifetime,
   };
 }
 

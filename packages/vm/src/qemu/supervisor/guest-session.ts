@@ -118,7 +118,7 @@ export class GuestSession {
       streamId,
       target: request.target ?? "box",
       ...(terminal === undefined ? {} : { terminal }),
-      setsHome: false,
+      setsHome: request.setsHome ?? false,
       user,
       groups: [],
       workingDirectory,

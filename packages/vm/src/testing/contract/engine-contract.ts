@@ -1,4 +1,4 @@
-import { execCases } from "./exec.ts";
+import { execCases, lostCases } from "./exec.ts";
 import { lifeCases } from "./life.ts";
 import type { ContractCase } from "./subject.ts";
 
@@ -6,4 +6,8 @@ import type { ContractCase } from "./subject.ts";
  * What every engine does, as tests without a test runner:
  * `test.each(engineContract)("$title", ({ run }) => run(subject))`.
  */
-export const engineContract: readonly ContractCase[] = [...lifeCases, ...execCases];
+export const engineContract: readonly ContractCase[] = [
+  ...lifeCases,
+  ...lostCases,
+  ...execCases.map((each) => ({ ...each, sharesMachine: true })),
+];

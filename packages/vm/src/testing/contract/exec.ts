@@ -6,7 +6,7 @@ import { resultOf, textOf, withMachine } from "./with-machine.ts";
 
 const mebibyte = 1024 * 1024;
 
-/** How commands run in a machine. */
+/** How commands run in a machine, which can run others afterwards. */
 export const execCases: readonly ContractCase[] = [
   {
     title: "a command's two outputs are apart, and its exit code is exact",
@@ -195,6 +195,10 @@ export const execCases: readonly ContractCase[] = [
         for (const { stdout } of results) assert.equal(stdout, "out");
       }),
   },
+];
+
+/** What becomes of commands when their machine ends. */
+export const lostCases: readonly ContractCase[] = [
   {
     title: "commands end when the machine's process is killed, and say why",
     run: (subject) =>

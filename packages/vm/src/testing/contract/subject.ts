@@ -46,6 +46,8 @@ export interface ContractSubject {
 export interface ContractCase {
   /** What it claims, as the title of a test. */
   readonly title: string;
+  /** Whether it may be given a machine that others have used, and leaves it so: for engines whose machines take long to start. */
+  readonly sharesMachine?: boolean;
   /** Throws an assertion error when the engine does not do it. Leaves no machine behind. */
   run(subject: ContractSubject): Promise<void>;
 }

@@ -1,0 +1,105 @@
+/* The programs of the box that the contract's machines run: what it does is its first argument. */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+extern char **environ;
+static volatile sig_atomic_t told;
+
+static void note(int number) { told = number; }
+
+static void handle(int number) {
+  struct sigaction action = {.sa_handler = note};
+  sigaction(number, &action, NULL);
+}
+
+/* Blocks a signal until it is waited for, so that none is lost in between. */
+static void await_signal(int number) {
+  sigset_t blocked, before;
+  sigemptyset(&blocked);
+  sigaddset(&blocked, number);
+  sigprocmask(SIG_BLOCK, &blocked, &before);
+  while (told != number) sigsuspend(&before);
+}
+
+static int write_all(int file, const char *bytes, size_t length) {
+  while (length > 0) {
+    ssize_t done = write(file, bytes, length);
+    if (done < 0) return 1;
+    bytes += done;
+    length -= (size_t)done;
+  }
+  return 0;
+}
+
+static void show_size(void) {
+  struct winsize size = {0};
+  ioctl(1, TIOCGWINSZ, &size);
+  printf("%d %d\n", size.ws_row, size.ws_col);
+  fflush(stdout);
+}
+
+int main(int count, char **words) {
+  static char block[16384];
+  const char *what = count > 1 ? words[1] : "";
+  const char *more = count > 2 ? words[2] : "";
+  if (strcmp(what, "exit") == 0) return atoi(more);
+  if (strcmp(what, "print") == 0) return write_all(1, "out", 3) + write_all(2, "err", 3);
+  if (strcmp(what, "copy") == 0) {
+    for (;;) {
+      ssize_t length = read(0, block, sizeof block);
+      if (length <= 0) return length < 0;
+      if (write_all(1, block, (size_t)length) != 0) return 1;
+    }
+  }
+  if (strcmp(what, "flood") == 0) {
+    memset(block, 'x', sizeof block);
+    for (long left = atol(more); left > 0; left -= (long)sizeof block) {
+      size_t length = left < (long)sizeof block ? (size_t)left : sizeof block;
+      /* A reader that is gone is no failure: what it does not want is thrown away. */
+      if (write_all(1, block, length) != 0) return 1;
+    }
+    return 0;
+  }
+  if (strcmp(what, "sleep") == 0) {
+    for (;;) pause();
+  }
+  if (strcmp(what, "env") == 0) {
+    for (char **entry = environ; *entry != NULL; entry++) puts(*entry);
+    return 0;
+  }
+  if (strcmp(what, "pwd") == 0) return puts(getcwd(block, sizeof block)) < 0;
+  if (strcmp(what, "trap") == 0) {
+    handle(SIGINT);
+    puts("ready");
+    fflush(stdout);
+    await_signal(SIGINT);
+    puts("interrupted");
+    return 7;
+  }
+  if (strcmp(what, "size") == 0) {
+    handle(SIGWINCH);
+    show_size();
+    await_signal(SIGWINCH);
+    show_size();
+    return 0;
+  }
+  if (strcmp(what, "save") == 0) {
+    /* Writes its last argument to a file and to the disk. */
+    FILE *file = fopen(more, "w");
+    if (file == NULL || count < 4) return 1;
+    fputs(words[3], file);
+    fflush(file);
+    return fsync(fileno(file)) != 0;
+  }
+  if (strcmp(what, "show") == 0) {
+    FILE *file = fopen(more, "r");
+    if (file == NULL) return 1;
+    size_t length = fread(block, 1, sizeof block, file);
+    return write_all(1, block, length);
+  }
+  return 64;
+}

@@ -1,0 +1,72 @@
+import { execFile } from "node:child_process";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { FileTree, type NodeId, planExt4, writeExt4 } from "@box/ext4";
+import { openFile } from "@box/io/node";
+
+const source = fileURLToPath(new URL("./guest/contract.c", import.meta.url));
+const compilers = ["musl-gcc", "gcc", "cc"];
+const owner = { uid: 0, gid: 0, mtime: { seconds: 0, nanoseconds: 0 }, xattrs: [] };
+const bytesOf = (text: string) => new TextEncoder().encode(text);
+
+/** Compiles the program that boxes of tests run; undefined where there is no compiler that can. */
+export async function compileProgram(folder: string): Promise<string | undefined> {
+  const path = join(folder, "contract");
+  for (const compiler of compilers) {
+    try {
+      await promisify(execFile)(compiler, ["-static", "-Os", "-s", "-o", path, source]);
+      return path;
+    } catch {}
+  }
+  return undefined;
+}
+
+/** Writes a disk with a program, `/bin/contract`, and next to nothing else: no shell, no `/tmp`, no `/proc`. */
+export async function writeBoxDisk(path: string, program: string): Promise<void> {
+  const content = await readFile(program);
+  const tree = new FileTree();
+  const folder = (name: string) =>
+    tree.add(tree.root, bytesOf(name), { ...owner, type: "directory", mode: 0o755 });
+  const [bin, etc] = [folder("bin"), folder("etc")];
+  folder("work");
+  const files: [NodeId, Uint8Array][] = [];
+  const add = (parent: NodeId, name: string, mode: number, bytes: Uint8Array) => {
+    const attributes = { ...owner, type: "file", mode, sizeBytes: bytes.byteLength } as const;
+    files.push([tree.add(parent, bytesOf(name), attributes), bytes]);
+  };
+  add(bin, "contract", 0o755, content);
+  add(
+    etc,
+    "passwd",
+    0o444,
+    bytesOf("root:x:0:0:root:/root:/bin/sh\nwww:x:33:33::/var/www:/bin/sh\n"),
+  );
+  add(etc, "group", 0o444, bytesOf("root:x:0:\nwww:x:33:\n"));
+  await writeDisk(path, tree, files);
+}
+
+/** Writes a disk for the system that boots: what its agent needs to move into it. */
+export async function writeGuestDisk(path: string): Promise<void> {
+  const tree = new FileTree();
+  for (const name of ["dev", "proc", "sys", "run", "tmp", "etc", "box", "bin"]) {
+    tree.add(tree.root, bytesOf(name), { ...owner, type: "directory", mode: 0o755 });
+  }
+  await writeDisk(path, tree, []);
+}
+
+async function writeDisk(
+  path: string,
+  tree: FileTree,
+  files: readonly (readonly [NodeId, Uint8Array])[],
+): Promise<void> {
+  const plan = planExt4(tree, { freeBytes: 8 * 2 ** 20 });
+  await using file = await openFile(path, { mode: "create" });
+  await writeExt4(plan, file);
+  for (const [node, bytes] of files) {
+    for (const { fileOffset, imageOffset, length } of plan.extents(node)) {
+      await file.write?.(imageOffset, bytes.subarray(fileOffset, fileOffset + length));
+    }
+  }
+}
