@@ -3,8 +3,13 @@
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 
 #include "stream.h"
+
+#ifndef SYS_close_range
+#define SYS_close_range 436
+#endif
 
 // Pipes, and the child's side of them as its standard streams; false after a failure, which is told.
 static bool fork_child(struct stream *s, int ends[4][2], int terminal) {
@@ -64,8 +69,12 @@ void open_transfer(uint32_t id, uint8_t type, enum target target, uint8_t flags,
   if (s->pid > 0) return;
   int error = enter_target(target);
   if (error) give_up(ends[0][1], F_ERRNO, error, "cannot enter the file system");
-  if (type == PUT) run_put(ends[0][1], path, flags & 1);
-  run_get(ends[0][1], path, flags & 1, flags & 2);
+  // It becomes no other program: what it has of other streams, and of its own other ends, would never be closed.
+  int report = 3;
+  if (ends[0][1] != report) dup2(ends[0][1], report);
+  syscall(SYS_close_range, report + 1, ~0u, 0);
+  if (type == PUT) run_put(report, path, flags & 1);
+  run_get(report, path, flags & 1, flags & 2);
 }
 
 void open_connection(uint32_t id, uint16_t port) {

@@ -20,7 +20,7 @@ export function decodeHostMessage(frame: Frame): HostMessage {
   const name = (Object.keys(types) as HostMessage["type"][]).find((key) => types[key] === type);
   const reader = new PayloadReader(payload, `the host's message ${name ?? type}`);
   if (name === undefined) return reader.fail("there is no such message");
-  const message = readMessage(name, streamId, reader, payload);
+  const message = readMessage(name, streamId, reader);
   reader.end();
   return message;
 }
@@ -29,7 +29,6 @@ function readMessage(
   name: HostMessage["type"],
   streamId: number,
   reader: PayloadReader,
-  payload: Uint8Array,
 ): HostMessage {
   switch (name) {
     case "hello": {
@@ -56,7 +55,7 @@ function readMessage(
       return { type: name, streamId, port: readAtLeastOne(reader, reader.u16()) };
     case "data":
     case "ping":
-      return { type: name, streamId, bytes: reader.bytes(payload.length) };
+      return { type: name, streamId, bytes: reader.rest() };
     case "signal": {
       const signal = readAtLeastOne(reader, reader.u8());
       if (signal > 64) reader.fail("there is no such signal");

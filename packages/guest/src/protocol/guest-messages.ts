@@ -34,7 +34,7 @@ export type GuestMessage =
   | { readonly type: "mounted"; readonly streamId: number; readonly report: MountReport }
   /** Answers `exec` and `connect`, `put` and `get`: it runs. `pid` is 0 when there is no process. */
   | { readonly type: "started"; readonly streamId: number; readonly pid: number }
-  /** Bytes of an output; uses up credit. */
+  /** Bytes of an output; uses up credit. A view of what the decoder was given. */
   | { readonly type: "out" | "err"; readonly streamId: number; readonly bytes: Uint8Array }
   /** No more bytes of that output. Both outputs of each started stream end once. */
   | { readonly type: "end"; readonly streamId: number; readonly channel: "out" | "err" }
@@ -81,7 +81,7 @@ export function decodeGuestMessage(frame: Frame): GuestMessage {
   const name = (Object.keys(types) as GuestMessage["type"][]).find((key) => types[key] === type);
   const reader = new PayloadReader(payload, `the guest's message ${name ?? type}`);
   if (name === undefined) return reader.fail("there is no such message");
-  const message = readMessage(name, streamId, reader, payload);
+  const message = readMessage(name, streamId, reader);
   reader.end();
   return message;
 }
@@ -123,7 +123,6 @@ function readMessage(
   name: GuestMessage["type"],
   streamId: number,
   reader: PayloadReader,
-  payload: Uint8Array,
 ): GuestMessage {
   switch (name) {
     case "ready":
@@ -135,7 +134,7 @@ function readMessage(
     case "out":
     case "err":
     case "pong":
-      return { type: name, streamId, bytes: reader.bytes(payload.length) };
+      return { type: name, streamId, bytes: reader.rest() };
     case "end": {
       const channel = reader.u8();
       if (channel > 1) reader.fail("there is no such channel");

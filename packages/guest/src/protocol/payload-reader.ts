@@ -30,9 +30,17 @@ export class PayloadReader {
     return this.#view.getBigUint64(this.#take(8), true);
   }
 
+  /** A copy of the next bytes. */
   bytes(length: number): Uint8Array {
     const at = this.#take(length);
-    return this.#bytes.slice(at, at + length);
+    return new Uint8Array(this.#bytes.subarray(at, at + length));
+  }
+
+  /** A view of all that is left. */
+  rest(): Uint8Array {
+    const { buffer, byteOffset, byteLength } = this.#bytes.subarray(this.#at);
+    this.#at = this.#bytes.length;
+    return new Uint8Array(buffer, byteOffset, byteLength);
   }
 
   /** UTF-8 up to a NUL, which is taken too. */

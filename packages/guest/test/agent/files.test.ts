@@ -1,0 +1,243 @@
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  readlinkSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import { encodeTreeRecord, type TreeRecord, TreeRecordDecoder } from "@box/guest/protocol";
+import { describe, expect, test } from "vitest";
+import { AgentProcess, type CommandResult } from "../support/agent-process.ts";
+
+const none = new Uint8Array(0);
+const base = { mode: 0o644, uid: 0, gid: 0, mtimeNs: 1_500_000_000_123_456_789n, linkTarget: none };
+
+function fileRecord(path: string, content: string, mode = 0o644): Buffer {
+  const record: TreeRecord = {
+    ...base,
+    kind: "file",
+    mode,
+    path: Buffer.from(path),
+    sizeBytes: content.length,
+  };
+  return Buffer.concat([encodeTreeRecord(record), Buffer.from(content)]);
+}
+
+function folderRecord(path: string, mode = 0o755): Uint8Array {
+  return encodeTreeRecord({
+    ...base,
+    kind: "directory",
+    mode,
+    path: Buffer.from(path),
+    sizeBytes: 0,
+  });
+}
+
+function linkRecord(path: string, target: string): Uint8Array {
+  const linkTarget = Buffer.from(target);
+  return encodeTreeRecord({
+    ...base,
+    kind: "symlink",
+    path: Buffer.from(path),
+    linkTarget,
+    sizeBytes: 0,
+  });
+}
+
+function put(agent: AgentProcess, path: string, ...parts: Uint8Array[]): Promise<CommandResult> {
+  const streamId = agent.newId();
+  agent.send({ type: "put", streamId, target: "box", path, keepsOwners: false });
+  const bytes = Buffer.concat(parts);
+  if (bytes.length > 0) agent.send({ type: "data", streamId, bytes });
+  agent.send({ type: "eof", streamId });
+  return agent.result(streamId);
+}
+
+async function get(
+  agent: AgentProcess,
+  path: string,
+  flags: { onlyLooks?: boolean; follows?: boolean } = {},
+) {
+  const streamId = agent.newId();
+  agent.send({
+    type: "get",
+    streamId,
+    target: "box",
+    path,
+    onlyLooks: false,
+    follows: false,
+    ...flags,
+  });
+  const result = await agent.result(streamId);
+  const decoder = new TreeRecordDecoder();
+  const files: {
+    path: string;
+    kind: string;
+    mode: number;
+    content: string;
+    link: string;
+    mtimeNs: bigint;
+  }[] = [];
+  for (const event of decoder.push(agent.bytesOf(streamId, "out"))) {
+    const last = files.at(-1);
+    if (event.type === "record") {
+      const { kind, mode, mtimeNs, path: bytes, linkTarget } = event.record;
+      const link = Buffer.from(linkTarget).toString();
+      files.push({ path: Buffer.from(bytes).toString(), kind, mode, content: "", link, mtimeNs });
+    } else if (last !== undefined) last.content += Buffer.from(event.bytes).toString();
+  }
+  return { result, files, isWhole: decoder.isBetweenRecords };
+}
+
+describe("PUT", () => {
+  test("writes files, folders and links with their modes and times", async () => {
+    await using agent = await AgentProcess.ready();
+    const parts = [
+      folderRecord("d", 0o1700),
+      fileRecord("d/run", "#!/bin/sh\n", 0o4755),
+      folderRecord("d/empty"),
+      linkRecord("d/link", "/etc/passwd"),
+      fileRecord("none", "", 0o600),
+    ];
+    expect(await put(agent, agent.folder, ...parts)).toMatchObject({ exitCode: 0 });
+    const at = (path: string) => join(agent.folder, path);
+    expect(readFileSync(at("d/run"), "utf8")).toBe("#!/bin/sh\n");
+    expect(lstatSync(at("d/run")).mode).toBe(0o104755);
+    expect(lstatSync(at("d")).mode).toBe(0o041700);
+    expect(readlinkSync(at("d/link"))).toBe("/etc/passwd");
+    for (const path of ["d", "d/run", "d/empty", "d/link", "none"]) {
+      expect(lstatSync(at(path), { bigint: true }).mtimeNs).toBe(1_500_000_000_123_456_789n);
+    }
+  });
+
+  test("replaces files and links, keeps folders, and follows no link below its folder", async () => {
+    await using agent = await AgentProcess.ready();
+    const at = (path: string) => join(agent.folder, path);
+    mkdirSync(at("into/d"), { recursive: true });
+    mkdirSync(at("outside"));
+    writeFileSync(at("into/d/stays"), "stays");
+    writeFileSync(at("victim"), "victim");
+    symlinkSync(at("victim"), at("into/d/f"));
+    symlinkSync(at("outside"), at("into/way"));
+    const good = await put(agent, at("into"), folderRecord("d"), fileRecord("d/f", "new"));
+    expect(good).toMatchObject({ exitCode: 0 });
+    expect(readFileSync(at("into/d/f"), "utf8")).toBe("new");
+    expect(lstatSync(at("into/d/f")).isFile()).toBe(true);
+    expect(readFileSync(at("victim"), "utf8")).toBe("victim");
+    expect(existsSync(at("into/d/stays"))).toBe(true);
+    expect(await put(agent, at("into"), fileRecord("way/f", "x"))).toMatchObject({
+      failure: "errno",
+      errno: 40,
+    });
+    expect(existsSync(at("outside/f"))).toBe(false);
+    expect(await put(agent, at("into"), fileRecord("d", "x"))).toMatchObject({
+      failure: "errno",
+      errno: 21,
+    });
+  });
+
+  test.each(["../f", "/f", "a//f", "./f", "a/..", "f/", "."])(
+    "refuses the name %j",
+    async (name) => {
+      await using agent = await AgentProcess.ready();
+      mkdirSync(join(agent.folder, "into"));
+      // The codec would not send it: a name of the same length is made into it.
+      const record = fileRecord("x".repeat(name.length), "content");
+      Buffer.from(name).copy(record, 33);
+      expect(await put(agent, join(agent.folder, "into"), record)).toMatchObject({
+        failure: "invalid",
+        errno: 22,
+      });
+      expect(existsSync(join(agent.folder, "f"))).toBe(false);
+    },
+  );
+
+  test("input that ends within a file is told", async () => {
+    await using agent = await AgentProcess.ready();
+    const cut = fileRecord("f", "content").subarray(0, -1);
+    expect(await put(agent, agent.folder, cut)).toMatchObject({ failure: "invalid", errno: 5 });
+    expect(await put(agent, agent.folder, cut.subarray(0, 20))).toMatchObject({
+      failure: "invalid",
+    });
+    expect(await put(agent, join(agent.folder, "nope"))).toMatchObject({
+      failure: "not-found",
+      errno: 2,
+    });
+  });
+});
+
+describe("GET", () => {
+  test("gives a folder with what is in it, and PUT takes it back", async () => {
+    await using agent = await AgentProcess.ready();
+    const at = (path: string) => join(agent.folder, path);
+    mkdirSync(at("tree/deep/er"), { recursive: true });
+    writeFileSync(at("tree/deep/f"), "x".repeat(200_000), { mode: 0o640 });
+    symlinkSync("deep/f", at("tree/link"));
+    utimesSync(at("tree/deep/f"), 1e9, 1e9);
+    const { result, files, isWhole } = await get(agent, `${at("tree")}//`);
+    expect(result).toMatchObject({ exitCode: 0 });
+    expect(isWhole).toBe(true);
+    expect(files.map(({ path }) => path).sort()).toEqual([
+      "tree",
+      "tree/deep",
+      "tree/deep/er",
+      "tree/deep/f",
+      "tree/link",
+    ]);
+    const byPath = new Map(files.map((file) => [file.path, file]));
+    expect(byPath.get("tree/deep/f")).toMatchObject({
+      kind: "file",
+      mode: 0o640,
+      mtimeNs: 10n ** 18n,
+    });
+    expect(byPath.get("tree/deep/f")?.content.length).toBe(200_000);
+    expect(byPath.get("tree/link")).toMatchObject({ kind: "symlink", link: "deep/f" });
+  });
+
+  test("looks at a path, and follows a link only when it is told to", async () => {
+    await using agent = await AgentProcess.ready();
+    const at = (path: string) => join(agent.folder, path);
+    writeFileSync(at("f"), "content");
+    symlinkSync("f", at("link"));
+    expect((await get(agent, at("link"))).files).toMatchObject([
+      { path: "link", kind: "symlink", link: "f" },
+    ]);
+    expect((await get(agent, at("link"), { follows: true })).files).toMatchObject([
+      { path: "link", kind: "file", content: "content" },
+    ]);
+    const looked = await get(agent, agent.folder, { onlyLooks: true });
+    expect(looked.files).toMatchObject([{ kind: "directory" }]);
+  });
+
+  test.each([
+    ["what is not there", "/nope", "not-found", 2],
+    ["a path without a last name", "/etc/..", "invalid", 22],
+    ["a device", "/dev/null", "unsupported", 0],
+  ])("%s is told", async (_, path, failure, errno) => {
+    await using agent = await AgentProcess.ready();
+    expect((await get(agent, path)).result).toMatchObject({ failure, errno });
+  });
+
+  test("cancelling ends a transfer", async () => {
+    await using agent = await AgentProcess.ready();
+    agent.grants = false;
+    writeFileSync(join(agent.folder, "large"), Buffer.alloc(1_000_000));
+    const streamId = agent.newId();
+    agent.send({
+      type: "get",
+      streamId,
+      target: "box",
+      path: join(agent.folder, "large"),
+      onlyLooks: false,
+      follows: false,
+    });
+    await agent.until(({ type }) => type === "out");
+    agent.send({ type: "cancel", streamId });
+    agent.send({ type: "credit", streamId, channel: "out", bytes: 2_000_000 });
+    expect(await agent.result(streamId)).toMatchObject({ exitCode: 137, signal: 9 });
+  });
+});

@@ -1,0 +1,191 @@
+import { readFileSync } from "node:fs";
+import { encodeHostMessage, helloMagic } from "@box/guest/protocol";
+import { expect, test } from "vitest";
+import { badHostVectors, bytesOf } from "../../fixtures/protocol/vectors.ts";
+import { AgentProcess } from "../support/agent-process.ts";
+
+const hello = { type: "hello", minVersion: 1, maxVersion: 1, graceMs: 0 } as const;
+
+test.each(badHostVectors.map((vector) => [vector.title, vector] as const))(
+  "%s ends the session with a reason, and the next one begins",
+  async (_, vector) => {
+    await using agent = await AgentProcess.ready();
+    agent.sendBytes(bytesOf(vector));
+    const failure = await agent.until(({ type }) => type === "fail");
+    expect(failure).toMatchObject({ streamId: 0, failure: "protocol" });
+    await agent.hello();
+    expect(await agent.run(["true"])).toMatchObject({ exitCode: 0 });
+  },
+);
+
+test("a frame before HELLO is refused", async () => {
+  await using agent = await AgentProcess.start();
+  agent.send({ type: "ping", streamId: 1, bytes: Uint8Array.of(1) });
+  expect(await agent.until(({ type }) => type === "fail")).toMatchObject({
+    failure: "protocol",
+    message: "a session begins with HELLO",
+  });
+});
+
+test("random bytes never silence it", async () => {
+  const random = mulberry32(7);
+  await using agent = await AgentProcess.start();
+  for (let round = 0; round < 40; round++) {
+    const noise = Buffer.from(
+      Uint8Array.from({ length: Math.floor(random() * 3000) }, () => random() * 256),
+    );
+    // The magic without its frame's header is no session.
+    agent.sendBytes(Buffer.concat([Buffer.alloc(9, 0xee), noise, Buffer.from(helloMagic)]));
+    await agent.hello();
+  }
+  await agent.mount();
+  expect(await agent.run(["echo", "still here"])).toMatchObject({ out: "still here\n" });
+});
+
+test("frames with random fields are answered or ignored, never fatal", async () => {
+  const random = mulberry32(11);
+  const below = (limit: number) => Math.floor(random() * limit);
+  await using agent = await AgentProcess.ready();
+  for (let round = 0; round < 300; round++) {
+    // Neither SHUTDOWN nor a signal that would end it for others' sake.
+    const type = [2, 3, 4, 5, 6, 8, 9, 10, 11, 13, 14][below(11)] ?? 2;
+    const payload = Buffer.from(Uint8Array.from({ length: below(90) }, () => random() * 256));
+    const frame = Buffer.alloc(9 + payload.length);
+    frame.writeUInt32LE(payload.length);
+    frame.writeUInt8(type, 4);
+    frame.writeUInt32LE(below(4), 5);
+    payload.copy(frame, 9);
+    agent.sendBytes(frame);
+    if (round % 3 === 0) await agent.hello();
+  }
+  await agent.hello();
+  expect(await agent.run(["echo", "still here"])).toMatchObject({ out: "still here\n" });
+});
+
+test("a HELLO that comes in single bytes is one", async () => {
+  await using agent = await AgentProcess.start();
+  for (const byte of encodeHostMessage({ ...hello, nonce: 5n }))
+    agent.sendBytes(Uint8Array.of(byte));
+  expect(await agent.until(({ type }) => type === "ready")).toMatchObject({
+    report: { version: 1, agent: "box-agent 1", nonce: 5n, isMounted: false },
+  });
+});
+
+test("a new HELLO ends what the session before had open", async () => {
+  await using agent = await AgentProcess.ready();
+  const id = agent.exec(["sh", "-c", "echo $$; exec sleep 300"]);
+  await agent.until(({ type }) => type === "out");
+  const pid = Number(agent.bytesOf(id, "out").toString());
+  await agent.hello();
+  await expect.poll(() => isAlive(pid)).toBe(false);
+  // The stream is free again, and nothing more was said of it.
+  expect(agent.messages.filter(({ type }) => type === "exit")).toEqual([]);
+});
+
+test("without a common version it says so", async () => {
+  await using agent = await AgentProcess.start();
+  agent.send({ ...hello, minVersion: 2, maxVersion: 9, nonce: 1n });
+  expect(await agent.until(({ type }) => type === "fail")).toMatchObject({ failure: "version" });
+  agent.send({ ...hello, minVersion: 0, maxVersion: 9, nonce: 2n });
+  expect(await agent.until(({ type }) => type === "ready")).toMatchObject({
+    report: { nonce: 2n },
+  });
+});
+
+test("before the disks are mounted nothing runs", async () => {
+  await using agent = await AgentProcess.start();
+  await agent.hello();
+  expect(await agent.run(["true"])).toMatchObject({ failure: "not-ready" });
+  agent.send({ type: "connect", streamId: 7, port: 1 });
+  expect(await agent.result(7)).toMatchObject({ failure: "not-ready" });
+  expect(await agent.mount()).toMatchObject({ report: { wasMounted: false } });
+  expect(await agent.mount()).toMatchObject({ report: { wasMounted: true } });
+  expect(await agent.run(["true"])).toMatchObject({ exitCode: 0 });
+});
+
+test("a ping comes back", async () => {
+  await using agent = await AgentProcess.start();
+  await agent.hello();
+  const bytes = Buffer.alloc(64, 7);
+  agent.send({ type: "ping", streamId: 3, bytes });
+  expect(await agent.until(({ type }) => type === "pong")).toMatchObject({
+    streamId: 3,
+    bytes: new Uint8Array(bytes),
+  });
+});
+
+test("more streams than there may be are refused one by one", async () => {
+  await using agent = await AgentProcess.ready();
+  const ids = Array.from({ length: 130 }, () => agent.exec(["cat"]));
+  const last = await agent.result(ids.at(-1) ?? 0);
+  expect(last).toMatchObject({ failure: "too-many" });
+  for (const id of ids.slice(0, 128)) agent.send({ type: "eof", streamId: id });
+  expect(await agent.result(ids[0] ?? 0)).toMatchObject({ exitCode: 0 });
+  await agent.result(ids[127] ?? 0);
+  expect(await agent.run(["true"])).toMatchObject({ exitCode: 0 });
+});
+
+test("frames of a stream that is over are ignored, one that is open cannot be opened", async () => {
+  await using agent = await AgentProcess.ready();
+  const over = agent.exec(["true"]);
+  await agent.result(over);
+  agent.send({ type: "data", streamId: over, bytes: Buffer.alloc(65536) });
+  agent.send({ type: "signal", streamId: over, signal: 9 });
+  agent.send({ type: "credit", streamId: over, channel: "out", bytes: 1 });
+  const open = agent.exec(["sleep", "300"]);
+  await agent.until((message) => message.type === "started" && message.streamId === open);
+  agent.send({ type: "connect", streamId: open, port: 1 });
+  expect(await agent.until(({ type }) => type === "fail")).toMatchObject({
+    streamId: 0,
+    message: "the stream is open already",
+  });
+});
+
+test("shutting down ends commands by SIGTERM, tells how they ended, and ends the agent", async () => {
+  await using agent = await AgentProcess.ready();
+  const script = "trap 'echo bye; exit 3' TERM; echo up; while :; do sleep 0.01; done";
+  const id = agent.exec(["sh", "-c", script]);
+  await agent.until(({ type }) => type === "out");
+  agent.send({ type: "shutdown", streamId: agent.newId(), graceMs: 10_000 });
+  expect(await agent.result(id)).toMatchObject({ out: "up\nbye\n", exitCode: 3 });
+  expect(await agent.exited).toBe(0);
+});
+
+test("what ignores SIGTERM is killed after the grace time", async () => {
+  await using agent = await AgentProcess.ready();
+  const id = agent.exec(["sh", "-c", "trap '' TERM; echo up; while :; do sleep 0.01; done"]);
+  await agent.until(({ type }) => type === "out");
+  agent.send({ type: "shutdown", streamId: agent.newId(), graceMs: 50 });
+  expect(await agent.result(id)).toMatchObject({ exitCode: 137, signal: 9 });
+  expect(await agent.exited).toBe(0);
+});
+
+test("a host that goes away ends what it had open", async () => {
+  await using agent = await AgentProcess.ready();
+  const id = agent.exec(["sh", "-c", "echo $$; exec sleep 300"]);
+  await agent.until(({ type }) => type === "out");
+  const pid = Number(agent.bytesOf(id, "out").toString());
+  agent.hangUp();
+  expect(await agent.exited).toBe(0);
+  await expect.poll(() => isAlive(pid)).toBe(false);
+});
+
+/** Whether a process runs; one that has ended may wait for a parent that never collects it. */
+function isAlive(pid: number): boolean {
+  try {
+    return !/^\d+ \(.*\) Z/.test(readFileSync(`/proc/${pid}/stat`, "latin1"));
+  } catch {
+    return false;
+  }
+}
+
+/** Numbers from a seed, so that a failure can be had again. */
+function mulberry32(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
+  };
+}
