@@ -34,6 +34,9 @@ interface MissingTable {
   readonly offset: number;
 }
 
+/** The slices of tables that one mapping has loaded. */
+type HeldTables = Map<Qcow2Structure, DataView>;
+
 /** L2 tables that are loaded before they are needed. */
 const tablesAhead = 8;
 
@@ -81,10 +84,16 @@ export class ClusterMap {
 
   /** Maps as much of a range as one slice of an L2 table says in one go; at least one byte. */
   async next(start: number, length: number): Promise<Run> {
+    const held: HeldTables = new Map();
+    let { version } = this.#cache;
     for (;;) {
-      const found = this.peekNext(start, length);
+      const found = this.peekNext(start, length, held);
       if (!("missing" in found)) return found;
-      await this.#cache.load(found.offset, found.missing);
+      const slice = await this.#cache.load(found.offset, found.missing);
+      // Other reads may push a slice out before the next one is there; as long as nothing changes, it is still right.
+      if (version !== this.#cache.version) held.clear();
+      else held.set(found.missing, slice);
+      version = this.#cache.version;
     }
   }
 
@@ -108,8 +117,12 @@ export class ClusterMap {
     }
   }
 
-  /** Like {@link next}, without waiting: when a table is not in memory, says which. */
-  peekNext(start: number, length: number): Run | MissingTable {
+  /**
+   * Like {@link next}, without waiting: when a table is not in memory, says which.
+   *
+   * @param held - Slices for this start that need not be in memory any more.
+   */
+  peekNext(start: number, length: number, held?: HeldTables): Run | MissingTable {
     const clusterSize = 2 ** this.#format.clusterBits;
     const cluster = Math.floor(start / clusterSize);
     const l1Index = Math.floor(cluster / this.#l2Entries);
@@ -118,7 +131,7 @@ export class ClusterMap {
     // A snapshot's L1 table may be shorter than its disk.
     if (l1Index >= this.#view.l1Entries) return unallocated(start, length);
     const l1At = this.#view.l1Offset + l1Index * 8;
-    const l1 = this.#cache.peek(l1At);
+    const l1 = this.#cache.peek(l1At) ?? held?.get("L1 table");
     if (l1 === undefined) return { missing: "L1 table", offset: l1At };
     const within = l1At % this.#cache.sliceBytes;
     const l2Offset = entryOffset(l1.getUint32(within), l1.getUint32(within + 4));
@@ -132,7 +145,7 @@ export class ClusterMap {
       );
     }
     const l2At = l2Offset + l2Index * this.#entryBytes;
-    const l2 = this.#cache.peek(l2At);
+    const l2 = this.#cache.peek(l2At) ?? held?.get("L2 table");
     if (l2 === undefined) return { missing: "L2 table", offset: l2At };
     return this.#scan(l2, l2At, start, length);
   }

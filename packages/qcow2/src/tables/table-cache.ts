@@ -49,6 +49,7 @@ export class TableCache {
   readonly #edits = new Map<number, TableEdit>();
   #lastOffset = -1;
   #last: DataView | undefined;
+  #version = 0;
 
   /**
    * @param readsPastEnd - Whether a table that is cut by the end of the file reads as zeros there, as in QEMU.
@@ -99,6 +100,11 @@ export class TableCache {
     return view;
   }
 
+  /** Another number after each change of a table: a slice that was got before may be out of date then. */
+  get version(): number {
+    return this.#version;
+  }
+
   /** How many slices hold changes. */
   get editedSlices(): number {
     return this.#edits.size;
@@ -115,6 +121,7 @@ export class TableCache {
    */
   edit(slice: DataView, offset: number, length: number, structure: Qcow2Structure): void {
     const start = offset - (offset % this.sliceBytes);
+    this.#version++;
     if (this.#slices.get(start)?.view !== slice) this.#put(start, slice);
     const within = offset - start;
     const { from, to } = this.#edits.get(start) ?? { from: within, to: within };
@@ -150,6 +157,7 @@ export class TableCache {
 
   /** Forgets a table that is no longer one, with its changes. */
   forget(offset: number, length: number): void {
+    this.#version++;
     for (let at = offset; at < offset + length; at += this.sliceBytes) {
       this.#loading.get(at)?.forget();
       this.#slices.delete(at);
@@ -161,6 +169,7 @@ export class TableCache {
   /** Forgets everything. Only when nothing is changed. */
   clear(): void {
     if (this.#edits.size > 0) throw new Error("tables with changes must not be forgotten");
+    this.#version++;
     for (const { forget } of this.#loading.values()) forget();
     this.#slices.clear();
     this.#lastOffset = -1;
