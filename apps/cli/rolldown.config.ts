@@ -1,7 +1,13 @@
+import { join } from "node:path";
 import { type ProgramSettings, program } from "@box/tsup-config/program";
 
 const options: ProgramSettings = program({
   main: "src/main.ts",
+  // The agent of virtual machines, which is no JavaScript.
+  afterwards: [
+    "--conditions=@box/source",
+    join(import.meta.dirname, "../../packages/guest/agent/build.ts"),
+  ],
   together: {
     start: [
       "/cli/src/command/run.ts",

@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import type { OutputOptions, Plugin, RolldownOptions } from "rolldown";
 import { nodeModules } from "./node-modules.ts";
 
@@ -13,10 +14,12 @@ export interface ProgramOptions {
    * themselves and everything that they import when they are loaded. The first to name a source has it.
    */
   readonly together: Readonly<Record<string, readonly string[]>>;
+  /** Arguments of Node.js for a script that puts more into the folder, the last of its arguments, once it is written. */
+  readonly afterwards?: readonly string[];
 }
 
 /** Build settings of a program: everything is bundled into one folder, lazy imports become files of their own. */
-export function program({ main, together }: ProgramOptions): ProgramSettings {
+export function program({ main, together, afterwards }: ProgramOptions): ProgramSettings {
   const files = new Map<string, string>();
   return {
     input: { main },
@@ -26,7 +29,11 @@ export function program({ main, together }: ProgramOptions): ProgramSettings {
     preserveEntrySignatures: "allow-extension",
     // What is kept together with its importer is loaded late by others all the same.
     checks: { ineffectiveDynamicImport: false },
-    plugins: [nodeModules(), keptTogether(together, files)],
+    plugins: [
+      nodeModules(),
+      keptTogether(together, files),
+      ...(afterwards === undefined ? [] : [scriptAfterwards(afterwards)]),
+    ],
     output: {
       dir: "dist",
       cleanDir: true,
@@ -41,6 +48,15 @@ export function program({ main, together }: ProgramOptions): ProgramSettings {
           test: (id: string) => files.get(id) === name,
         })),
       },
+    },
+  };
+}
+
+function scriptAfterwards(args: readonly string[]): Plugin {
+  return {
+    name: "script-afterwards",
+    writeBundle({ dir = "dist" }) {
+      execFileSync(process.execPath, [...args, dir], { stdio: ["ignore", "inherit", "inherit"] });
     },
   };
 }

@@ -10,7 +10,7 @@
 #include "agent.h"
 
 static const char magic[] = "box-agent-hello\n";
-enum { HELLO_PAYLOAD = 32, MAGIC = sizeof magic - 1, KILL_MS = 3000, DRAIN_MS = 1000, POLL_MS = 50 };
+enum { HELLO_PAYLOAD = 32, MAGIC = sizeof magic - 1, KILL_MS = 3000, DRAIN_MS = 1000, POLL_MS = 50, READS = 32 };
 
 bool testing;
 static int port, children;
@@ -176,10 +176,14 @@ static void hang_up(void) {
   gone_ms = now_ms();
 }
 
+// The port gives a page at a time: a few in a row save the way around.
 static void read_port(void) {
-  ssize_t got = read(port, input + input_length, sizeof input - input_length);
-  if (got > 0) input_length += (size_t)got;
-  else if (got == 0 || (errno != EAGAIN && errno != EINTR)) hang_up();
+  for (int i = 0; i < READS && input_length < sizeof input; i++) {
+    ssize_t got = read(port, input + input_length, sizeof input - input_length);
+    if (got > 0) input_length += (size_t)got;
+    else if (got == 0 || (errno != EAGAIN && errno != EINTR)) return hang_up();
+    else return;
+  }
 }
 
 static void reap(void) {

@@ -1,16 +1,9 @@
 import { createHash, randomUUID } from "node:crypto";
-import { access, mkdir, readdir, readFile, rename, rm } from "node:fs/promises";
+import { mkdir, readdir, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { GuestError } from "../errors.ts";
 import { runProgram } from "../internal/run-program.ts";
-
-/** A compiled agent. */
-export interface AgentBinary {
-  /** Path of the program. */
-  readonly path: string;
-  /** `sha256:` and 64 hexadecimal digits of its bytes. */
-  readonly digest: string;
-}
+import { type AgentBinary, describeAgent, findAgentDirectory } from "./agent-files.ts";
 
 /** How the agent is compiled. */
 export interface CompileAgentOptions {
@@ -21,9 +14,6 @@ export interface CompileAgentOptions {
   /** Stops it. */
   readonly signal?: AbortSignal;
 }
-
-/** Where the agent's sources are: beside `src` in the repository, beside `dist` in the published package. */
-const agentSourceDirectory: string = join(import.meta.dirname, "../../agent");
 
 const usualCompilers = ["musl-gcc", "gcc", "cc"];
 
@@ -41,7 +31,8 @@ const flags = [
 export async function compileAgent(options: CompileAgentOptions): Promise<AgentBinary> {
   const { cacheDirectory, compilers = usualCompilers, signal } = options;
   const stoppable = signal === undefined ? {} : { signal };
-  const sources = await readSources();
+  const directory = await findAgentDirectory();
+  const sources = await readSources(directory);
   let failure: GuestError | undefined;
   for (const compiler of compilers) {
     const version = await runProgram(compiler, ["--version"], stoppable);
@@ -49,16 +40,18 @@ export async function compileAgent(options: CompileAgentOptions): Promise<AgentB
     const key = createHash("sha256").update(JSON.stringify([compiler, version.output, flags]));
     for (const { name, text } of sources) key.update(`${name}\0${text}\0`);
     const path = join(cacheDirectory, `box-agent-${key.digest("hex").slice(0, 32)}`);
-    if (await exists(path)) return describe(path);
+    const kept = await describeAgent(path);
+    if (kept !== undefined) return kept;
     await mkdir(cacheDirectory, { recursive: true });
     const draft = `${path}.${randomUUID()}`;
     try {
       const files = sources.map(({ name }) => name).filter((name) => name.endsWith(".c"));
-      const paths = files.map((name) => join(agentSourceDirectory, name));
+      const paths = files.map((name) => join(directory, name));
       const made = await runProgram(compiler, [...flags, ...paths, "-o", draft], stoppable);
       if (made?.exitCode === 0) {
         await rename(draft, path);
-        return await describe(path);
+        const compiled = await describeAgent(path);
+        if (compiled !== undefined) return compiled;
       }
       failure = compileFailed(compiler, made?.output ?? "");
     } finally {
@@ -68,26 +61,12 @@ export async function compileAgent(options: CompileAgentOptions): Promise<AgentB
   throw failure ?? compilerMissing(compilers);
 }
 
-async function describe(path: string): Promise<AgentBinary> {
-  const digest = createHash("sha256")
-    .update(await readFile(path))
-    .digest("hex");
-  return { path, digest: `sha256:${digest}` };
-}
-
-async function readSources(): Promise<{ name: string; text: string }[]> {
-  const names = (await readdir(agentSourceDirectory)).filter((name) => /\.[ch]$/.test(name));
+async function readSources(directory: string): Promise<{ name: string; text: string }[]> {
+  const names = (await readdir(directory)).filter((name) => /\.[ch]$/.test(name));
   return Promise.all(
     names.sort().map(async (name) => {
-      return { name, text: await readFile(join(agentSourceDirectory, name), "utf8") };
+      return { name, text: await readFile(join(directory, name), "utf8") };
     }),
-  );
-}
-
-async function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
   );
 }
 

@@ -1,8 +1,6 @@
-export {
-  type AgentBinary,
-  type CompileAgentOptions,
-  compileAgent,
-} from "../agent/compile-agent.ts";
+export type { AgentBinary } from "../agent/agent-files.ts";
+export { type CompileAgentOptions, compileAgent } from "../agent/compile-agent.ts";
+export { ensureAgent } from "../agent/ensure-agent.ts";
 export {
   type AssembleInitramfsOptions,
   assembleInitramfs,

@@ -1,7 +1,8 @@
+import { execFileSync, spawnSync } from "node:child_process";
 import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { compileAgent } from "@box/guest/boot";
+import { compileAgent, ensureAgent } from "@box/guest/boot";
 import { expect, onTestFinished, test } from "vitest";
 
 function temporaryFolder(): string {
@@ -53,4 +54,22 @@ test("compiling stops when it is told to", async () => {
   const signal = AbortSignal.abort(new Error("enough"));
   const compiling = compileAgent({ cacheDirectory: temporaryFolder(), signal });
   await expect(compiling).rejects.toThrow("enough");
+});
+
+test("in the repository nothing is prebuilt: it is compiled", async () => {
+  const cacheDirectory = temporaryFolder();
+  const { path } = await ensureAgent({ cacheDirectory });
+  expect(path.startsWith(cacheDirectory)).toBe(true);
+});
+
+test("a build has the agent beside it, and needs no compiler", async () => {
+  const dist = temporaryFolder();
+  const script = join(import.meta.dirname, "../../agent/build.ts");
+  execFileSync(process.execPath, ["--conditions=@box/source", script, dist]);
+  const names = readdirSync(join(dist, "agent"));
+  expect(names).toContain(`box-agent-${process.arch}`);
+  expect(names).toContain("agent.h");
+  // Not the first process of anything, it says how it is used.
+  const agent = join(dist, "agent", `box-agent-${process.arch}`);
+  expect(spawnSync(agent, []).status).toBe(2);
 });
