@@ -8,6 +8,7 @@ import { releaseChunk } from "../content/release-chunk.ts";
 import type { BlobSource } from "../content/target.ts";
 import { wrongDigest, wrongSize } from "../content/verify.ts";
 import { throwIfAborted } from "../transport/pacing.ts";
+import { BlockWriter } from "./block-writer.ts";
 import { partialName } from "./partial-blobs.ts";
 
 /** Where a blob is collected and where it goes. */
@@ -97,15 +98,22 @@ async function append(
   const digester = new Digester(digestAlgorithm(descriptor.digest));
   let position = await rehash(file, descriptor, digester, options.signal);
   if (position < descriptor.size || descriptor.size === 0) {
-    for await (const chunk of await source.open(position)) {
-      throwIfAborted(options.signal);
-      if (position + chunk.byteLength > descriptor.size) {
-        return wrongSize(descriptor, `more than ${descriptor.size}`);
+    const writer = new BlockWriter(file, {
+      offset: position,
+      onBytes: (bytes) => digester.update(bytes),
+    });
+    try {
+      for await (const chunk of await source.open(position)) {
+        throwIfAborted(options.signal);
+        position += chunk.byteLength;
+        if (position > descriptor.size) {
+          return wrongSize(descriptor, `more than ${descriptor.size}`);
+        }
+        await writer.add(chunk);
+        if (source.ownsNoChunks) releaseChunk(chunk);
       }
-      await file.write?.(position, chunk);
-      digester.update(chunk);
-      position += chunk.byteLength;
-      if (source.ownsNoChunks) releaseChunk(chunk);
+    } finally {
+      await writer.finish();
     }
   }
   if (position !== descriptor.size) return wrongSize(descriptor, String(position));
