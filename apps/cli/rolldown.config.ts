@@ -22,6 +22,7 @@ const options: ProgramSettings = program({
       "/runtime/src/index.ts",
       "/cli/src/boxes/describe-box.ts",
       "/cli/src/boxes/open-runtime.ts",
+      "/cli/src/boxes/choose-guest.ts",
     ],
   },
 });

@@ -1,5 +1,6 @@
 import type { BoxEvent, Runtime } from "@box/runtime";
 import type { CommandContext } from "../command/define-command.ts";
+import { openEngine } from "../machines/open-engine.ts";
 import { registryOptions } from "../registries/registry-options.ts";
 import { showWarnings } from "../registries/show-warnings.ts";
 import { userCredentials } from "./credentials.ts";
@@ -13,6 +14,7 @@ export async function openRuntime(context: CommandContext): Promise<Runtime> {
   const warnings = showWarnings(context);
   return Runtime.open({
     home,
+    engine: openEngine(context),
     insecureHosts,
     credentials,
     registry: async () => ({ ...(await registryOptions(env, limits)), ...(await warnings()) }),

@@ -1,5 +1,6 @@
 import type { ErrorKind } from "@box/errors";
 import type { ZodType } from "zod";
+import type { Terminal } from "../host/host.ts";
 import type { Paint } from "../output/paint.ts";
 import type { ProgressRenderer } from "../progress/shown-event.ts";
 import type { GlobalOptions } from "./global-values.ts";
@@ -122,6 +123,12 @@ export interface CommandContext {
   readonly stdin: () => AsyncIterable<Uint8Array>;
   /** Prints bytes in place of a result. */
   writeBytes(chunks: AsyncIterable<Uint8Array>): Promise<void>;
+  /** Writes bytes to stderr. */
+  writeErrorBytes(chunks: AsyncIterable<Uint8Array>): Promise<void>;
+  /** The terminal, when both stdin and stdout are one. */
+  readonly terminal: Terminal | undefined;
+  /** The words that run this program as what looks after a machine. */
+  readonly supervisor: readonly string[];
   /** Every command, for those that talk about commands. */
   readonly commands: readonly CommandSpec[];
   /** Shows events and notes on stderr; opened at the first call. */

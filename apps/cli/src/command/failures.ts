@@ -15,6 +15,7 @@ export const homeFailures: readonly ErrorKind[] = [
 
 /** Groups and commands that work without a home. */
 const homeless: readonly string[] = [
+  "doctor",
   "rootfs inspect",
   "rootfs ls",
   "rootfs cat",

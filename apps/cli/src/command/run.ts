@@ -100,6 +100,9 @@ async function runCommand(
       progress,
       stdin: host.stdin,
       writeBytes: (chunks) => host.writeBytes(chunks),
+      writeErrorBytes: (chunks) => host.writeErrorBytes(chunks),
+      terminal: host.terminal,
+      supervisor: host.supervisor,
       emit: (early) => write(host, formatOutput(action, early, globals, paint)),
       reportError: async (error) => {
         const text = (await describeError(host, error, globals)).trimEnd();

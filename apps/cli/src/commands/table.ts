@@ -3,6 +3,7 @@ import { boxChangeCommands } from "./box-change-commands.ts";
 import { boxCommands } from "./box-commands.ts";
 import { diskCommands } from "./disk-commands.ts";
 import { imageCommands } from "./image-commands.ts";
+import { machineCommands } from "./machine-commands.ts";
 import { metaCommands } from "./meta-commands.ts";
 import { registryCommands } from "./registry-commands.ts";
 import { rootfsCommands } from "./rootfs-commands.ts";
@@ -11,6 +12,7 @@ import { storageCommands } from "./storage-commands.ts";
 /** Every command of box, in the order of the help. */
 export const commands: readonly CommandSpec[] = [
   ...boxCommands,
+  ...machineCommands,
   ...boxChangeCommands,
   ...storageCommands,
   ...imageCommands,

@@ -14,6 +14,18 @@ export interface OutputStream {
   readonly columns: number;
 }
 
+/** The terminal that a person works at. */
+export interface Terminal {
+  /** How large it is now. */
+  size(): { readonly rows: number; readonly columns: number };
+  /**
+   * Gives every key to who reads the input, Ctrl-C too, and tells when the size changes.
+   *
+   * @returns What makes it as it was.
+   */
+  enter(onResize: (size: { readonly rows: number; readonly columns: number }) => void): () => void;
+}
+
 /** Everything that box takes from its process, so that a test can be one. */
 export interface Host {
   /** The words after `box`. */
@@ -28,6 +40,12 @@ export interface Host {
   readonly stdout: OutputStream;
   /** Writes bytes to stdout as fast as their reader takes them; after it has gone away the rest is dropped. */
   writeBytes(chunks: AsyncIterable<Uint8Array>): Promise<void>;
+  /** Writes bytes to stderr, as {@link Host.writeBytes} does to stdout. */
+  writeErrorBytes(chunks: AsyncIterable<Uint8Array>): Promise<void>;
+  /** The terminal, when both stdin and stdout are one. */
+  readonly terminal: Terminal | undefined;
+  /** The words that run this program as what looks after a machine. */
+  readonly supervisor: readonly string[];
   /** Progress, warnings and errors. */
   readonly stderr: OutputStream;
   /** stderr for a renderer that redraws. */

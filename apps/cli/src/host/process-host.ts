@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { CliError } from "../errors.ts";
-import type { Host, OutputStream } from "./host.ts";
+import type { Host, OutputStream, Terminal } from "./host.ts";
 
 /** The host of the running process, and what its signals have asked for. */
 export interface ProcessHost extends Host {
@@ -15,8 +15,12 @@ export interface ProcessHost extends Host {
 
 const signalExitCodes = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
 
-/** Connects box to the process: streams, signals, environment. */
-export function createProcessHost(): ProcessHost {
+/**
+ * Connects box to the process: streams, signals, environment.
+ *
+ * @param supervisorWord - The only word that makes this program look after a machine.
+ */
+export function createProcessHost(supervisorWord: string): ProcessHost {
   quietExperimentalSqlite();
   const controller = new AbortController();
   let firstExitCode: number | undefined;
@@ -41,7 +45,10 @@ export function createProcessHost(): ProcessHost {
     cwd: process.cwd(),
     stdin: () => process.stdin,
     stdout,
-    writeBytes,
+    writeBytes: (chunks) => writeBytes(chunks, process.stdout, "stdout"),
+    writeErrorBytes: (chunks) => writeBytes(chunks, process.stderr, "stderr"),
+    terminal: process.stdin.isTTY && process.stdout.isTTY ? terminal : undefined,
+    supervisor: [process.execPath, ...process.execArgv, process.argv[1] ?? "", supervisorWord],
     stderr,
     stderrStream: process.stderr,
     signal: controller.signal,
@@ -85,13 +92,30 @@ function toOutput(stream: NodeJS.WriteStream, name: string): OutputStream {
   };
 }
 
-async function writeBytes(chunks: AsyncIterable<Uint8Array>): Promise<void> {
+const terminal: Terminal = {
+  size: () => ({ rows: process.stdout.rows, columns: process.stdout.columns }),
+  enter: (onResize) => {
+    const resized = () => onResize(terminal.size());
+    process.stdin.setRawMode(true);
+    process.stdout.on("resize", resized);
+    return () => {
+      process.stdin.setRawMode(false);
+      process.stdout.off("resize", resized);
+    };
+  },
+};
+
+async function writeBytes(
+  chunks: AsyncIterable<Uint8Array>,
+  stream: NodeJS.WriteStream,
+  name: string,
+): Promise<void> {
   try {
-    await pipeline(chunks, process.stdout, { end: false });
+    await pipeline(chunks, stream, { end: false });
   } catch (error) {
     const { code, syscall } = error as NodeJS.ErrnoException;
     if (code === "EPIPE" || code === "ERR_STREAM_PREMATURE_CLOSE") return;
-    throw syscall === "write" ? outputError("stdout", error as NodeJS.ErrnoException) : error;
+    throw syscall === "write" ? outputError(name, error as NodeJS.ErrnoException) : error;
   }
 }
 

@@ -39,7 +39,7 @@ describe("the built program", () => {
     expect(await sizeOf(await loaded("--version"))).toBeLessThan(10_000);
     expect(await sizeOf(await loaded("help"))).toBeLessThan(75_000);
     // The parser comes without the packages that share a module with it.
-    expect(await sizeOf(await loaded("create", "--help"))).toBeLessThan(115_000);
+    expect(await sizeOf(await loaded("create", "--help"))).toBeLessThan(125_000);
   });
 
   test("makes a box of a known image without the HTTP client, and waits seldom for the disk", async () => {
@@ -47,7 +47,7 @@ describe("the built program", () => {
     expect((await box(["create", image, "--name", "a"])).exitCode).toBe(0);
     const names = await loaded("--home", home, "create", image, "--name", "b");
     expect(names.size).toBeLessThan(25);
-    expect(await sizeOf(names)).toBeLessThan(790_000);
+    expect(await sizeOf(names)).toBeLessThan(800_000);
     if (!canRun("strace", "-f", "-e", "trace=fsync", "true")) return;
     const log = join(folder, "calls");
     const under = ["strace", "-f", "-e", "trace=fsync,fdatasync", "-o", log];

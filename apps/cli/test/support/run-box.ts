@@ -44,6 +44,11 @@ export async function runBoxHere(
     writeBytes: async (chunks) => {
       for await (const chunk of chunks) written.push(chunk.slice());
     },
+    writeErrorBytes: async (chunks) => {
+      for await (const chunk of chunks) stderr.write(Buffer.from(chunk).toString());
+    },
+    terminal: undefined,
+    supervisor: [],
     env: { HOME: "/nonexistent", ...options.env },
     cwd: options.cwd ?? "/",
     stdout,

@@ -18,5 +18,5 @@ export {
 export { QemuEngine, type QemuEngineOptions } from "./qemu-engine.ts";
 export { QmpClient, type QmpClientOptions, QmpError, type QmpFailure } from "./qmp/qmp-client.ts";
 export type { QmpEvent } from "./qmp/qmp-messages.ts";
-export { ownSupervisor, type SupervisorProgram } from "./start-supervisor.ts";
+export { frugalNode, ownSupervisor, type SupervisorProgram } from "./start-supervisor.ts";
 export { runSupervisor } from "./supervisor/run-supervisor.ts";

@@ -25,12 +25,15 @@ export function ownSupervisor(): SupervisorProgram {
   const conditions = isSource ? ["--conditions=@box/source"] : [];
   return {
     path: process.execPath,
-    args: [...frugal, ...conditions, fileURLToPath(new URL(main, import.meta.url))],
+    args: [...frugalNode, ...conditions, fileURLToPath(new URL(main, import.meta.url))],
   };
 }
 
-/** It lives as long as its machine and needs little. */
-const frugal: readonly string[] = ["--max-semi-space-size=1", "--max-old-space-size=128"];
+/** Words for Node.js that make it need little memory: a supervisor lives as long as its machine. */
+export const frugalNode: readonly string[] = [
+  "--max-semi-space-size=1",
+  "--max-old-space-size=128",
+];
 
 /**
  * Starts the supervisor of a machine, and by it the machine. When it throws, neither is left.

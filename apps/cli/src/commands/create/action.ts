@@ -1,5 +1,6 @@
 import { parseImageReference } from "@box/oci-images";
-import type { GuestRootfsChoice, RestartPolicy } from "@box/runtime";
+import type { RestartPolicy } from "@box/runtime";
+import { chooseGuest } from "../../boxes/choose-guest.ts";
 import { describeBox } from "../../boxes/describe-box.ts";
 import { parseLabels } from "../../boxes/labels.ts";
 import { followedBy, openRuntime } from "../../boxes/open-runtime.ts";
@@ -45,10 +46,4 @@ async function restartPolicy(text: string | undefined): Promise<RestartPolicy | 
   if (text === undefined) return undefined;
   const { parseRestartPolicy } = await import("@box/runtime");
   return parseRestartPolicy(text);
-}
-
-function chooseGuest(text: string): GuestRootfsChoice {
-  if (text === "none") return { type: "initramfs" };
-  parseImageReference(text);
-  return { type: "disk", reference: text };
 }

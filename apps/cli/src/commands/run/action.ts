@@ -1,0 +1,99 @@
+import { parseImageReference } from "@box/oci-images";
+import type { BoxDetails, CreateBoxOptions, Runtime } from "@box/runtime";
+import { chooseGuest } from "../../boxes/choose-guest.ts";
+import { followedBy, openRuntime } from "../../boxes/open-runtime.ts";
+import type { CommandContext } from "../../command/define-command.ts";
+import { parseSize } from "../../command/size.ts";
+import { CliError } from "../../errors.ts";
+import { execRequest } from "../../machines/exec-input.ts";
+import { runInBox, withRunExitCodes } from "../../machines/run-in-box.ts";
+import type { RunInput, RunOutput } from "./schemas.ts";
+
+/** Makes a box, starts it, and runs the command in it, or leaves it running for it. */
+export async function run(input: RunInput, context: CommandContext): Promise<RunOutput> {
+  return withRunExitCodes(async () => {
+    const options = createOptions(input);
+    await using runtime = await openRuntime(context);
+    const followed = await followedBy(context);
+    const { box } = await runtime.boxes.create({ ...options, ...followed });
+    const { detach = false } = input;
+    return await (detach
+      ? leaveRunning(runtime, box, context)
+      : runAndStop(runtime, box, input, context));
+  });
+}
+
+/** The name of a box that was left running; otherwise the command has printed what it had to say. */
+export function text({ name, exitCode: code }: RunOutput): string {
+  return code === undefined ? name : "";
+}
+
+/** As for people. */
+export function identifiers(output: RunOutput): readonly string[] {
+  return [text(output)].filter((line) => line !== "");
+}
+
+/** That of the command. */
+export function exitCode({ exitCode: code }: RunOutput): number {
+  return code ?? 0;
+}
+
+function createOptions(input: RunInput): CreateBoxOptions {
+  const { ref, name, rm = false, memory, cpus, guestRootfs, diskSize, pull, detach } = input;
+  parseImageReference(ref);
+  const { command = [] } = input;
+  return {
+    image: ref,
+    autoRemove: rm,
+    ...(name === undefined ? {} : { name }),
+    ...(guestRootfs === undefined ? {} : { guestRootfs: chooseGuest(guestRootfs) }),
+    ...(diskSize === undefined ? {} : { diskSizeBytes: parseSize(diskSize, "--disk-size") }),
+    ...(pull === undefined ? {} : { pull }),
+    run: {
+      ...(memory === undefined ? {} : { memoryMiB: Number(memory) }),
+      ...(cpus === undefined ? {} : { cpus: Number(cpus) }),
+      ...(detach === true && command.length > 0 ? { command } : {}),
+    },
+  };
+}
+
+async function leaveRunning(
+  runtime: Runtime,
+  { name }: BoxDetails,
+  context: CommandContext,
+): Promise<RunOutput> {
+  await runtime.boxes.start(name, await followedBy(context));
+  return { name };
+}
+
+/** The machine ends with the command, and with this process, however that ends. */
+async function runAndStop(
+  runtime: Runtime,
+  box: BoxDetails,
+  input: RunInput,
+  context: CommandContext,
+): Promise<RunOutput> {
+  const { name } = box;
+  const { interactive = false, tty = false } = input;
+  const command = commandOf(box, input);
+  try {
+    await runtime.boxes.start(name, { ...(await followedBy(context)), lifetime: "owner" });
+    const request = execRequest(command, input, context.env);
+    const exit = await runInBox(runtime, name, { interactive, tty, request }, context);
+    return { name, ...exit };
+  } finally {
+    await runtime.boxes.stop(name, context.signal.aborted ? { graceMs: 1000 } : {});
+  }
+}
+
+/** The image's entry point with what the user gave as its arguments, or the image's own. */
+function commandOf({ imageConfig }: BoxDetails, { ref, command }: RunInput): readonly string[] {
+  const entrypoint = imageConfig?.entrypoint ?? [];
+  const words = [...entrypoint, ...(command ?? imageConfig?.command ?? [])];
+  if (words.length > 0) return words;
+  throw new CliError({
+    code: "CLI_USAGE",
+    message: `the image ${ref} names no program, and the command line none either`,
+    hint: `run: box run ${ref} -- PROGRAM`,
+  });
+}

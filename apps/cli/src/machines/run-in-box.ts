@@ -1,0 +1,78 @@
+import { isBoxError, kindOf } from "@box/errors";
+import type { BoxExecRequest, Runtime } from "@box/runtime";
+import type { ExecExit, ExecProcess } from "@box/vm";
+import type { CommandContext } from "../command/define-command.ts";
+import { CliError, ExitCodeError } from "../errors.ts";
+
+/** How a command of a box is connected to this process, and how it is run. */
+export interface RunInBoxOptions {
+  /** Whether it reads what this process reads. */
+  readonly interactive: boolean;
+  /** Whether it has a terminal, this process's own. */
+  readonly tty: boolean;
+  readonly request: BoxExecRequest;
+}
+
+/** Exit codes of what could not be run, as users of docker know them. */
+const exitCodes: Readonly<Record<string, number>> = {
+  VM_EXEC_NOT_FOUND: 127,
+  VM_EXEC_NOT_EXECUTABLE: 126,
+};
+/** Box itself failed, not the command. */
+const ownFailure = 125;
+
+/** Runs a command in a box that runs, with the streams of this process. @returns How it ended. */
+export async function runInBox(
+  runtime: Runtime,
+  name: string,
+  { interactive, tty, request }: RunInBoxOptions,
+  context: CommandContext,
+): Promise<ExecExit> {
+  const { signal } = context;
+  const terminal = tty ? requireTerminal(context) : undefined;
+  const size = terminal?.size();
+  const running = await runtime.boxes.exec(
+    name,
+    { ...request, ...(size === undefined ? {} : { terminal: size }) },
+    { signal },
+  );
+  await using _ = running;
+  const leave = terminal?.enter((changed) => void running.resize(changed).catch(() => {}));
+  try {
+    if (interactive) void sendInput(running, context).catch(() => {});
+    else await running.stdin.end();
+    await Promise.all([
+      context.writeBytes(running.stdout),
+      context.writeErrorBytes(running.stderr),
+    ]);
+    return await running.wait({ signal });
+  } finally {
+    leave?.();
+  }
+}
+
+/** Gives failures of box itself the exit codes that `docker run` has for them. */
+export async function withRunExitCodes<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    const kind = kindOf(error);
+    if (error instanceof ExitCodeError || kind === "aborted" || kind === "timeout") throw error;
+    const own = isBoxError(error) ? exitCodes[error.code] : undefined;
+    throw new ExitCodeError(error, own ?? ownFailure);
+  }
+}
+
+async function sendInput({ stdin }: ExecProcess, context: CommandContext): Promise<void> {
+  for await (const chunk of context.stdin()) await stdin.write(chunk);
+  await stdin.end();
+}
+
+function requireTerminal({ terminal }: CommandContext): NonNullable<CommandContext["terminal"]> {
+  if (terminal !== undefined) return terminal;
+  throw new CliError({
+    code: "CLI_UNSUPPORTED",
+    message: "--tty needs a terminal, and the input or the output is none",
+    hint: "leave --tty out",
+  });
+}

@@ -1,0 +1,112 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { hasTool } from "@box/test-support";
+import { isMachineAlive, parseMachineRecord } from "@box/vm";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { createTestHome, type TestHome } from "../support/boxed-home.ts";
+import { builtFolder } from "../support/build-program.ts";
+
+/** What boots is made once for all tests, in the cache of the repository. */
+const cache = join(import.meta.dirname, "../../../../.cache");
+const env = {
+  PATH: process.env["PATH"] ?? "",
+  XDG_CACHE_HOME: join(cache, "cli"),
+  BOX_ACCEL: "tcg",
+};
+const hello = /^hello from box, running on Linux \S+\n$/;
+const timeout = 120_000;
+const isReady = hasTool("qemu-system-x86_64") && (await canBoot());
+
+async function canBoot(): Promise<boolean> {
+  const { findKernel } = await import("@box/guest/boot");
+  return findKernel({ roots: [join(cache, "cli/box/kernel"), join(cache, "kernel"), "/"] }).then(
+    () => true,
+    () => false,
+  );
+}
+
+/** A home whose commands find QEMU and the kernel of the tests. */
+async function realHome(): Promise<
+  TestHome & { readonly env: typeof env & { BOX_KERNEL: string } }
+> {
+  const { findKernel } = await import("@box/guest/boot");
+  const { image } = await findKernel({ roots: [join(cache, "kernel"), "/"] });
+  const home = await createTestHome();
+  const own = { ...env, BOX_KERNEL: image, TMPDIR: home.folder };
+  onTestFinished(async () => {
+    await home.box(["stop", "web", "--grace", "0"], { env: own });
+  });
+  return { ...home, env: own, box: (argv) => home.box(argv, { env: own }) };
+}
+
+const title = "a box in a real machine";
+describe.skipIf(!isReady)(isReady ? title : `${title} (skipped: no QEMU or kernel)`, () => {
+  test.each([[[]], [["--guest-rootfs", "none"]]])(
+    "runs its image's program, and box ends as that does: %j",
+    { timeout },
+    async (flags) => {
+      const { box, image } = await realHome();
+      const run = await box(["run", "--rm", "--name", "web", ...flags, image]);
+      expect(run.stdout).toMatch(hello);
+      expect(run.exitCode).toBe(0);
+      expect((await box(["ls", "-q"])).stdout).toBe("");
+    },
+  );
+
+  test("is started, runs commands with exit codes, and is stopped", { timeout }, async () => {
+    const { box, image } = await realHome();
+    expect((await box(["create", image, "--name", "web"])).exitCode).toBe(0);
+    expect(await box(["start", "web", "-q"])).toMatchObject({ exitCode: 0, stdout: "web\n" });
+    expect((await box(["exec", "web", "--", "/bin/hello"])).stdout).toMatch(hello);
+    const missing = await box(["exec", "web", "--", "/no/such/program"]);
+    expect(missing.exitCode).toBe(127);
+    expect(missing.stderr).toContain("VM_EXEC_NOT_FOUND");
+    expect((await box(["exec", "web", "--", "/etc/passwd"])).exitCode).toBe(126);
+    expect((await box(["start", "web", "--format", "json"])).stdout).toContain('"attached"');
+    const stopped = await box(["stop", "web", "--format", "json"]);
+    expect(JSON.parse(stopped.stdout)).toMatchObject({ name: "web", step: "guest" });
+    expect((await box(["exec", "web", "--", "/bin/hello"])).exitCode).toBe(125);
+    expect(await box(["wait", "web"])).toMatchObject({ exitCode: 0, stdout: "stopped\n" });
+  });
+
+  test("that box run has started ends when box is killed", { timeout }, async () => {
+    const { box, image, home, env: own } = await realHome();
+    const words = ["--home", home, "run", "-i", "--name", "web", image];
+    const child = spawn(process.execPath, [join(builtFolder, "main.js"), ...words], {
+      env: own,
+      stdio: ["pipe", "ignore", "pipe"],
+    });
+    const exited = once(child, "exit");
+    let said = "";
+    for await (const chunk of child.stderr) {
+      said += String(chunk);
+      if (said.includes("done vmm_spawn")) break;
+    }
+    const [id = ""] = await readdir(join(home, "boxes"));
+    const record = JSON.parse(await readFile(join(home, "boxes", id, "run/machine.json"), "utf8"));
+    const machine = parseMachineRecord(record);
+    expect(isMachineAlive(machine)).toBe(true);
+    child.kill("SIGKILL");
+    await exited;
+    // Nobody runs box meanwhile: its supervisor ends it.
+    await expect.poll(() => isMachineAlive(machine), { timeout: 60_000 }).toBe(false);
+    await expect
+      .poll(
+        async () => JSON.parse((await box(["inspect", "web", "--format", "json"])).stdout).state,
+        {
+          timeout: 60_000,
+        },
+      )
+      .toBe("failed");
+  });
+});
+
+test("box doctor says what is missing, and what to install", async () => {
+  const { box, folder } = await createTestHome();
+  const run = await box(["doctor"], { env: { PATH: folder, HOME: folder, TMPDIR: folder } });
+  expect(run.exitCode).toBe(9);
+  expect(run.stdout).toContain("apt-get install qemu-system-x86");
+  expect(run.stdout).toContain("boxes cannot be started");
+});
