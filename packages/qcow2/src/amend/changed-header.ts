@@ -87,15 +87,13 @@ function extensionsOf(area: HeaderArea, change: HeaderChange): ExtensionContent[
   return [...replaced, ...kept];
 }
 
-/** Where the old header area ends. */
+/** Where the old header area ends, within the first cluster. Without an offset the size of a name says nothing. */
 function endOf({ header, extensions }: HeaderArea): number {
   const last = extensions.at(-1);
   const extensionsEnd = last === undefined ? 0 : last.offset + 8 + last.data.byteLength;
-  return Math.max(
-    header.headerLength,
-    extensionsEnd,
-    header.backingFileOffset + header.backingFileSize,
-  );
+  const { backingFileOffset, backingFileSize } = header;
+  const nameEnd = backingFileOffset === 0 ? 0 : backingFileOffset + backingFileSize;
+  return Math.min(2 ** header.clusterBits, Math.max(header.headerLength, extensionsEnd, nameEnd));
 }
 
 function invalid(message: string): Qcow2Error {
