@@ -32,7 +32,13 @@ import type { LiveHeader } from "./inspect/live-header.ts";
 import type { Extent, ExtentsOptions } from "./read/disk-layer.ts";
 import { joinExtents } from "./read/join-extents.ts";
 import type { Qcow2Layer } from "./read/qcow2-layer.ts";
-import { newBytes, requireBytes, requireRange } from "./require-arguments.ts";
+import {
+  invalidArgument,
+  newBytes,
+  requireBytes,
+  requireOptions,
+  requireRange,
+} from "./require-arguments.ts";
 import { requirePossibleDisk } from "./snapshots/find.ts";
 import { OpenSnapshots } from "./snapshots/open-snapshots.ts";
 import type { CreateSnapshotOptions } from "./snapshots/snapshot-changes.ts";
@@ -165,6 +171,7 @@ export class Qcow2Image implements RandomAccess, AsyncDisposable {
    * meanwhile is seen from where the walk is; a walk over a snapshot fails when that is deleted.
    */
   async *extents(options: ExtentsOptions = {}): AsyncGenerator<Extent> {
+    requireOptions(options);
     this.#requireOpen();
     const { start = 0, length = Math.max(0, this.sizeBytes - start) } = options;
     requireRange(start, length);
@@ -327,8 +334,11 @@ export class Qcow2Image implements RandomAccess, AsyncDisposable {
   async mergeBitmap(
     name: Uint8Array | string,
     from: Uint8Array | string,
-    { image = this }: MergeBitmapOptions = {},
+    options: MergeBitmapOptions = {},
   ): Promise<void> {
+    requireOptions(options);
+    const { image = this } = options;
+    if (!(image instanceof Qcow2Image)) throw invalidArgument("`image` must be an open image");
     const writer = this.#requireWriter(0, 0);
     // A snapshot that is open has the bitmaps of its image.
     const isOwn = image.#writer === writer;

@@ -41,6 +41,12 @@ export function requireOneOf(what: string, value: unknown, known: readonly unkno
   throw invalidArgument(`the ${what} must be ${known.join(" or ")}, not ${String(value)}`);
 }
 
+/** Refuses what has no options in it, such as `null`. */
+export function requireOptions(options: unknown): void {
+  if (typeof options === "object" && options !== null) return;
+  throw invalidArgument(`options are an object, not ${String(options)}`);
+}
+
 /** Refuses what is no file to read from. */
 export function requireSource(source: RandomAccess): void {
   if (typeof source?.size === "function" && typeof source.read === "function") return;

@@ -45,6 +45,9 @@ const mistakes: Readonly<
       backingName: "b",
       backingFormat: "vmdk" as Anything,
     }),
+  "a bitmap of what is no image": (image) => image.mergeBitmap("a", "b", { image: {} as Anything }),
+  "a bitmap of null": (image) => image.mergeBitmap("a", "b", null as Anything),
+  "extents of null": (image) => image.extents(null as Anything).next(),
   "a snapshot without a date": (image) => image.createSnapshot("a", undefined as Anything),
   "a snapshot whose date is a text": (image) =>
     image.createSnapshot("a", { date: "now" as Anything }),

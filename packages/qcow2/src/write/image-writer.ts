@@ -224,9 +224,10 @@ export class ImageWriter {
       // Part of the same change: a write in between would go on recording in what this one takes away.
       if (this.#bitmaps.isRecording) await this.#settle(open);
       const change = judged.change ?? (await judge(parts));
-      await open.store.commit();
-      this.#bitmapChanges++;
       const { store } = open;
+      await store.commit();
+      await store.clearAutoclear(true);
+      this.#bitmapChanges++;
       await FreshTables.use(store, (fresh) => change({ ...parts, store, fresh }));
     };
     return this.#change(run, async () =>
