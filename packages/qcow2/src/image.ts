@@ -32,13 +32,7 @@ import type { LiveHeader } from "./inspect/live-header.ts";
 import type { Extent, ExtentsOptions } from "./read/disk-layer.ts";
 import { joinExtents } from "./read/join-extents.ts";
 import type { Qcow2Layer } from "./read/qcow2-layer.ts";
-import {
-  invalidArgument,
-  newBytes,
-  requireBytes,
-  requireOptions,
-  requireRange,
-} from "./require-arguments.ts";
+import { newBytes, requireBytes, requireOptions, requireRange } from "./require-arguments.ts";
 import { requirePossibleDisk } from "./snapshots/find.ts";
 import { OpenSnapshots } from "./snapshots/open-snapshots.ts";
 import type { CreateSnapshotOptions } from "./snapshots/snapshot-changes.ts";
@@ -171,9 +165,8 @@ export class Qcow2Image implements RandomAccess, AsyncDisposable {
    * meanwhile is seen from where the walk is; a walk over a snapshot fails when that is deleted.
    */
   async *extents(options: ExtentsOptions = {}): AsyncGenerator<Extent> {
-    requireOptions(options);
     this.#requireOpen();
-    const { start = 0, length = Math.max(0, this.sizeBytes - start) } = options;
+    const { start = 0, length = Math.max(0, this.sizeBytes - start) } = requireOptions(options);
     requireRange(start, length);
     let pending: Extent | undefined;
     const walk = this.#layer.extents(start, length, 0);
@@ -336,12 +329,10 @@ export class Qcow2Image implements RandomAccess, AsyncDisposable {
     from: Uint8Array | string,
     options: MergeBitmapOptions = {},
   ): Promise<void> {
-    requireOptions(options);
-    const { image = this } = options;
-    if (!(image instanceof Qcow2Image)) throw invalidArgument("`image` must be an open image");
+    const { image = this } = requireOptions(options);
     const writer = this.#requireWriter(0, 0);
     // A snapshot that is open has the bitmaps of its image.
-    const isOwn = image.#writer === writer;
+    const isOwn = image instanceof Qcow2Image && image.#writer === writer;
     const ranges = isOwn ? undefined : await rangesToMerge(image, from, this.sizeBytes);
     this.#requireOpen();
     await writer.changeBitmaps((parts) => judgeMerge(parts, name, from, ranges));

@@ -42,8 +42,8 @@ export function requireOneOf(what: string, value: unknown, known: readonly unkno
 }
 
 /** Refuses what has no options in it, such as `null`. */
-export function requireOptions(options: unknown): void {
-  if (typeof options === "object" && options !== null) return;
+export function requireOptions<Options>(options: Options): Options {
+  if (typeof options === "object" && options !== null) return options;
   throw invalidArgument(`options are an object, not ${String(options)}`);
 }
 

@@ -1,5 +1,6 @@
 import { type Name, shownName } from "../bytes/name-index.ts";
 import { Qcow2Error } from "../errors.ts";
+import { invalidArgument } from "../require-arguments.ts";
 import type { DirtyRange } from "./read-bitmap.ts";
 
 /** An image that a bitmap is merged from. */
@@ -19,6 +20,9 @@ export async function rangesToMerge(
   name: Name,
   sizeBytes: number,
 ): Promise<AsyncIterable<DirtyRange>> {
+  if (typeof image?.dirtyRanges !== "function") {
+    throw invalidArgument("a bitmap is merged from an open image");
+  }
   requireSameSize(sizeBytes, image.sizeBytes);
   const ranges = image.dirtyRanges(name);
   const first = await ranges.next();
