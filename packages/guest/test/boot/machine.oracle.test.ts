@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type BootFiles, ensureBootFiles, findKernel, type KernelFiles } from "@box/guest/boot";
@@ -58,6 +58,15 @@ describe.skipIf(!isReady)("in a virtual machine", () => {
   });
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
+  /** Nothing is left in the journal of the box's disk, and e2fsck finds no fault. */
+  function expectClean(): void {
+    const path = join(folder, "box.img");
+    const header = execFileSync("dumpe2fs", ["-h", path], { stdio: ["ignore", "pipe", "ignore"] });
+    expect(header.toString()).toMatch(/^Filesystem state: +clean$/m);
+    expect(header.toString()).not.toContain("needs_recovery");
+    execFileSync("e2fsck", ["-fn", path], { stdio: "ignore" });
+  }
+
   const environment = ["PATH=/usr/bin:/bin"];
 
   test.each(["initramfs", "disk"] as const)("a box runs commands with %s", async (guestRootfs) => {
@@ -100,12 +109,58 @@ describe.skipIf(!isReady)("in a virtual machine", () => {
     expect(await run(`echo ${guestRootfs} > /marker; sleep 100 & echo`)).toBe("\n");
     machine.send({ type: "shutdown", streamId: machine.newId(), graceMs: 5000 });
     expect(await machine.exited).toBe(0);
-    // Clean: nothing is left in the journal, and what was written is there.
-    execFileSync("e2fsck", ["-fn", join(folder, "box.img")], { stdio: "ignore" });
+    expectClean();
     const marker = execFileSync("debugfs", ["-R", "cat /marker", join(folder, "box.img")], {
       stdio: ["ignore", "pipe", "ignore"],
       encoding: "utf8",
     });
     expect(marker).toBe(`${guestRootfs}\n`);
+  });
+
+  test("a box without anything but a program runs it, on a disk that is read-only", async () => {
+    const tree = mkdtempSync(join(folder, "scratch-"));
+    copyFileSync(await agentPath(), join(tree, "program"));
+    makeDisk(join(folder, "scratch.img"), tree, 8);
+    await using machine = await TestMachine.start(boot, [
+      { path: join(folder, "scratch.img"), serial: "box-root" },
+    ]);
+    await machine.hello();
+    const mounted = await machine.mount({ isReadOnly: true, grows: true });
+    // There is nowhere to mount them, and nowhere to make a place.
+    const steps = ["proc", "sys", "dev", "dev/pts", "dev/shm", "run"];
+    expect(mounted).toMatchObject({ report: { warnings: steps.map((step) => ({ step })) } });
+    expect(await machine.run(["/program"])).toMatchObject({
+      exitCode: 2,
+      err: "usage: agent --test FD ROOT; without it, it is the first process of a virtual machine\n",
+    });
+    expect(await machine.run(["/program"], { user: "1234:5" })).toMatchObject({ exitCode: 2 });
+    expect(await machine.run(["program"])).toMatchObject({ failure: "not-found" });
+    expect(await machine.run(["/program"], { user: "me" })).toMatchObject({
+      failure: "no-such-user",
+    });
+    const terminal = { rows: 1, columns: 1 };
+    expect(await machine.run(["/program"], { terminal })).toMatchObject({ exitCode: 2, err: "" });
+  });
+
+  test("a host that comes back begins anew, and one that stays away ends the guest", async () => {
+    await using machine = await TestMachine.start(boot, [
+      { path: join(folder, "box.img"), serial: "box-root" },
+    ]);
+    await machine.hello();
+    await machine.mount();
+    machine.exec(["sh", "-c", "echo up; sleep 300"], { environment });
+    await machine.until(({ type }) => type === "out");
+    const host = await machine.reconnect();
+    await host.hello({ graceMs: 300 });
+    expect(await host.mount()).toMatchObject({ report: { wasMounted: true } });
+    // What ran before is gone.
+    const script =
+      "for f in /proc/[0-9]*/cmdline; do read -r line < $f; echo $line; done 2>/dev/null";
+    const { out } = await host.run(["sh", "-c", script], { environment });
+    expect(out).toContain("init");
+    expect(out).not.toContain("sleep");
+    host.hangUp();
+    expect(await machine.exited).toBe(0);
+    expectClean();
   });
 });

@@ -62,9 +62,9 @@ export class AgentHost {
     this.#socket.destroy();
   }
 
-  async hello(): Promise<void> {
+  async hello({ graceMs = 0 }: { readonly graceMs?: number } = {}): Promise<void> {
     const nonce = randomBytes(8).readBigUInt64LE();
-    this.send({ type: "hello", minVersion: 1, maxVersion: 1, graceMs: 0, nonce });
+    this.send({ type: "hello", minVersion: 1, maxVersion: 1, graceMs, nonce });
     await this.until((message) => message.type === "ready" && message.report.nonce === nonce);
   }
 
@@ -76,7 +76,7 @@ export class AgentHost {
       guestRootfs: "initramfs",
       isReadOnly: false,
       grows: false,
-      timeNs: 0n,
+      timeNs: BigInt(Date.now()) * 1_000_000n,
       seed: new Uint8Array(64),
       hostname: "box",
       boxSerial: "box-root",

@@ -33,6 +33,12 @@ export class TestMachine extends AgentHost implements AsyncDisposable {
     this.exited = new Promise((resolve) => child.on("exit", (code) => resolve(code)));
   }
 
+  /** Another host that connects in place of this one. */
+  async reconnect(): Promise<AgentHost> {
+    this.hangUp();
+    return new AgentHost(await connectTo(join(this.folder, "agent.sock"), this.#child));
+  }
+
   /** What the guest printed. */
   get console(): string {
     return readFileSync(join(this.folder, "console.log"), "utf8");
