@@ -232,8 +232,10 @@ static _Noreturn void loop(void) {
     if (!connected) {
       struct pollfd again = {.fd = port, .events = POLLIN};
       connected = poll(&again, 1, 0) >= 0 && !(again.revents & POLLHUP);
-    } else if (fds[0].revents & (POLLIN | POLLHUP | POLLERR)) {
-      if (takes_input || (fds[0].revents & (POLLHUP | POLLERR))) read_port();
+    } else if (fds[0].revents & POLLIN) {
+      read_port();
+    } else if (fds[0].revents & (POLLHUP | POLLERR)) {
+      hang_up(); // also while no input is taken
     }
     if (fds[2].revents) mount_event();
     for (size_t i = 3; i < count; i++) {

@@ -57,6 +57,16 @@ export class AgentHost {
     this.#socket.write(bytes);
   }
 
+  /** Takes no more of what the agent says. */
+  stopReading(): void {
+    this.#socket.pause();
+  }
+
+  /** What the agent does not take. */
+  get unsentBytes(): number {
+    return this.#socket.writableLength;
+  }
+
   /** Ends the connection, as a host that dies. */
   hangUp(): void {
     this.#socket.destroy();
