@@ -29,6 +29,8 @@ const failures: Readonly<Record<string, AgentFailure>> = {
 export interface FakeMachine {
   powerOff(): void;
   panic(): void;
+  /** The host has no space any more. */
+  fill(): void;
 }
 
 /** Speaks the protocol of the agent for the simulated programs of a simulated guest, and is as strict as the real one. */
@@ -71,6 +73,7 @@ export class FakeAgent {
         break;
       }
       case "mount":
+        if (message.hostname === "full") this.#machine.fill();
         if (message.hostname === "panic") this.#machine.panic();
         else if (message.hostname === "unmountable") this.#fail(message.streamId, "mount");
         else if (message.hostname === "liar") this.#port.write("what is this?");

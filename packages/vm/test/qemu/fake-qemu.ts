@@ -32,12 +32,17 @@ qmp.on("data", (chunk: Buffer) => {
   for (const line of chunk.toString().trim().split("\n")) {
     const { execute, id } = JSON.parse(line) as { readonly execute: string; readonly id: number };
     say({ return: {}, id });
+    if (execute === "cont") console.write("it goes on\r\n");
     if (execute === "quit") end("host-qmp-quit", false);
   }
 });
 console.write("Linux version 0\r\n");
 const agent = new FakeAgent(port, {
   powerOff: () => end("guest-shutdown", true),
+  fill: () => {
+    const data = { operation: "write", action: "stop", nospace: true, reason: "No space left" };
+    say({ event: "BLOCK_IO_ERROR", timestamp, data });
+  },
   panic: () => {
     console.write("Kernel panic - not syncing\r\n");
     end("guest-reset", true);

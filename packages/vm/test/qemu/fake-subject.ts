@@ -4,7 +4,8 @@ import { join } from "node:path";
 import type { ContractSubject } from "@box/vm/testing";
 import { onTestFinished } from "vitest";
 import { inProcessSubject } from "../subject.ts";
-import { addFakeQemu, fakeEngine } from "./fake-engine.ts";
+import { addFakeQemu } from "./fake-engine.ts";
+import { hereEngine } from "./here-engine.ts";
 
 /** A folder with a program that plays QEMU, which goes away with the test. */
 export async function fakeQemuFolder(): Promise<string> {
@@ -14,13 +15,13 @@ export async function fakeQemuFolder(): Promise<string> {
   return folder;
 }
 
-/** An engine whose QEMU is played by a program of the tests, as the contract wants it. */
+/** An engine whose QEMU is played by a program of the tests, and whose supervisors are this process, as the contract wants it. */
 export async function fakeSubject(): Promise<ContractSubject> {
   const folder = await fakeQemuFolder();
   return {
     ...inProcessSubject(),
-    engine: fakeEngine(folder),
-    other: () => fakeEngine(folder),
+    engine: hereEngine(folder),
+    other: () => hereEngine(folder),
     hang: async ({ process: { pid } }) => {
       process.kill(pid, "SIGSTOP");
     },

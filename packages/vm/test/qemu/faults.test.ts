@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { mkdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import {
+  type Engine,
   isMachineAlive,
   type Machine,
   type MachineDisk,
@@ -11,6 +12,7 @@ import {
 import { QemuEngine } from "@box/vm/qemu";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { makeSpec } from "../subject.ts";
+import { fakeEngine } from "./fake-engine.ts";
 import { fakeQemuFolder, fakeSubject } from "./fake-subject.ts";
 
 const user: MachineDisk = {
@@ -21,8 +23,11 @@ const user: MachineDisk = {
   serial: "box-root",
 };
 
-async function spawnMachine(changes: Partial<MachineSpec> = {}) {
-  const { engine } = await fakeSubject();
+async function spawnMachine(
+  changes: Partial<MachineSpec> = {},
+  engineOf: () => Promise<Engine> = async () => (await fakeSubject()).engine,
+) {
+  const engine = await engineOf();
   const events: MachineEvent[] = [];
   const spec = { ...(await makeSpec()), ...changes };
   const machine = await engine.spawn(spec, { onEvent: (event) => events.push(event) });
@@ -109,6 +114,40 @@ describe("a guest", () => {
     expect((await machine.connect()).isInitialized).toBe(true);
   });
 
+  test("that finds no space on the host waits, with a warning, and goes on", async () => {
+    const { machine, events, spec } = await spawnMachine();
+    await initialized(machine, "full");
+    await expect
+      .poll(() => events)
+      .toContainEqual({
+        type: "warning",
+        code: "VM_DISK_FULL",
+        message: expect.stringContaining("no space"),
+      });
+    const log = join(spec.logDirectory, "console.log");
+    await expect.poll(() => readFileSync(log, "utf8"), { timeout: 60_000 }).toContain("it goes on");
+  });
+
+  test("is not even asked for what no frame can carry", async () => {
+    const { machine } = await spawnMachine();
+    await initialized(machine, "a");
+    const command = ["exit"];
+    const large = [["A", "x".repeat(300 * 1024)]] as const;
+    for (const wrong of [
+      { command: [] },
+      { command, workingDirectory: "tmp" },
+      { command, environment: [["", "b"]] as const },
+      { command, environment: large },
+    ]) {
+      await expect(machine.exec(wrong)).rejects.toMatchObject({ code: "VM_SPEC_INVALID" });
+    }
+    const running = await machine.exec({ command: ["sleep"] });
+    await expect(running.kill("SIGNOTHING")).rejects.toMatchObject({ code: "VM_SPEC_INVALID" });
+    await running.resize({ rows: 1, columns: 1 });
+    await running.kill("SIGKILL");
+    expect(await running.wait()).toEqual({ exitCode: 137, signal: "SIGKILL" });
+  });
+
   test("that does not do all that it was asked is a warning", async () => {
     const { machine, events } = await spawnMachine();
     await initialized(machine, "odd");
@@ -163,8 +202,11 @@ test("a handle that goes away leaves its commands running, whatever they write",
   expect(await next.wait()).toEqual({ exitCode: 0 });
 });
 
+/** An engine whose supervisors are processes of their own. */
+const withProcesses = async () => fakeEngine(await fakeQemuFolder());
+
 test("a supervisor that is killed takes its machine along, and stopping that is no failure", async () => {
-  const { machine } = await spawnMachine();
+  const { machine } = await spawnMachine({}, withProcesses);
   await initialized(machine, "a");
   const command = await machine.exec({ command: ["sleep"] });
   const { pid } = machine.record.details["supervisor"] as { readonly pid: number };
@@ -179,7 +221,7 @@ test("a folder that lies too deep has its socket elsewhere, for this user alone"
   const spec = await makeSpec();
   const directory = join(spec.directory, "x".repeat(100));
   await mkdir(directory);
-  const { machine } = await spawnMachine({ ...spec, directory });
+  const { machine } = await spawnMachine({ ...spec, directory }, withProcesses);
   const { supervisor = "" } = machine.record.sockets;
   expect(supervisor).toMatch(/sockets\/[0-9a-f]{16}\.sock$/);
   expect((await stat(join(supervisor, ".."))).mode & 0o777).toBe(0o700);
