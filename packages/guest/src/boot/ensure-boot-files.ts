@@ -1,10 +1,13 @@
 import { createHash, randomUUID } from "node:crypto";
-import { mkdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { access, mkdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { assembleInitramfs } from "../initramfs/assemble-initramfs.ts";
 import { extractVmlinux } from "../kernel/extract-vmlinux.ts";
 import type { KernelFiles } from "../kernel/find-kernel.ts";
 import { readModules } from "../kernel/resolve-modules.ts";
+
+/** Raised when the same files give other boot files. */
+const formatVersion = 1;
 
 /** What a virtual machine boots. */
 export interface BootFiles {
@@ -30,30 +33,64 @@ export interface EnsureBootFilesOptions {
 /**
  * Makes the kernel and the initramfs of a guest, unless the same were made before. Several processes may do it at once.
  *
+ * Whether they were is told by sizes and times of the files that they are made from: nothing is read when nothing changed.
+ *
  * @throws {@link GuestError} `GUEST_KERNEL_MISSING`, `GUEST_KERNEL_INVALID`, `GUEST_KERNEL_UNSUPPORTED`.
  */
 export async function ensureBootFiles(options: EnsureBootFilesOptions): Promise<BootFiles> {
-  const { cacheDirectory, kernel, agent } = options;
+  const { cacheDirectory } = options;
   await mkdir(cacheDirectory, { recursive: true });
+  const note = join(cacheDirectory, `boot-${(await stampOf(options)).slice(0, 32)}.json`);
+  const noted = await readNote(note);
+  if (noted !== undefined) return noted;
+  const files = await makeBootFiles(options);
+  await publish(note, new TextEncoder().encode(JSON.stringify(files)));
+  return files;
+}
+
+async function makeBootFiles(options: EnsureBootFilesOptions): Promise<BootFiles> {
+  const { cacheDirectory, kernel, agent } = options;
   const modules = await readModules(kernel.modulesDirectory);
   const initramfs = assembleInitramfs({ agent: await readFile(agent), modules });
   const initrdDigest = digestOf(initramfs);
   const initrd = join(cacheDirectory, `initrd-${initrdDigest.slice(0, 32)}`);
-  if (!(await hasSize(initrd, initramfs.length))) await publish(initrd, initramfs);
-  // Reading 14 MB is much quicker than unpacking them: the digest of the image names what comes out.
+  await publish(initrd, initramfs);
   const image = await readFile(kernel.image);
   const imageDigest = digestOf(image);
   const vmlinux = join(cacheDirectory, `vmlinux-${imageDigest.slice(0, 32)}`);
-  const isKept = await stat(vmlinux).catch(() => undefined);
-  const unpacked = isKept === undefined ? extractVmlinux(image) : undefined;
+  const isKept = (await stat(vmlinux).catch(() => undefined)) !== undefined;
+  const unpacked = isKept ? undefined : extractVmlinux(image);
   if (unpacked !== undefined) await publish(vmlinux, unpacked);
-  const isUnpacked = isKept !== undefined || unpacked !== undefined;
   return {
-    kernel: isUnpacked ? vmlinux : kernel.image,
+    kernel: isKept || unpacked !== undefined ? vmlinux : kernel.image,
     initrd,
     release: kernel.release,
     digest: `sha256:${digestOf(`${imageDigest}\n${initrdDigest}\n`)}`,
   };
+}
+
+/** Changes with every file that boot files are made from, and with how they are made. */
+async function stampOf({ kernel, agent }: EnsureBootFilesOptions): Promise<string> {
+  const lists = ["modules.dep", "modules.order", "modules.builtin"];
+  const paths = [kernel.image, agent, ...lists.map((name) => join(kernel.modulesDirectory, name))];
+  const stamps = await Promise.all(
+    paths.map(async (path) => {
+      const facts = await stat(path, { bigint: true }).catch(() => undefined);
+      return facts && [facts.size, facts.mtimeNs, facts.ctimeNs, facts.ino].map(String);
+    }),
+  );
+  return digestOf(JSON.stringify([formatVersion, kernel, agent, stamps]));
+}
+
+/** What was made before, when it is all there still. */
+async function readNote(path: string): Promise<BootFiles | undefined> {
+  try {
+    const files = JSON.parse(await readFile(path, "utf8")) as BootFiles;
+    await Promise.all([access(files.kernel), access(files.initrd)]);
+    return files;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Visible under its name only when it is whole. */
@@ -65,13 +102,6 @@ async function publish(path: string, bytes: Uint8Array): Promise<void> {
   } finally {
     await rm(draft, { force: true });
   }
-}
-
-async function hasSize(path: string, sizeBytes: number): Promise<boolean> {
-  return stat(path).then(
-    ({ size }) => size === sizeBytes,
-    () => false,
-  );
 }
 
 function digestOf(data: Uint8Array | string): string {

@@ -15,7 +15,7 @@ export interface UnpackKernelOptions {
 }
 
 /** The package whose dependency is the newest cloud kernel. */
-const metaPackage = "linux-image-cloud-amd64";
+const metaPackage = `linux-image-cloud-${process.arch === "arm64" ? "arm64" : "amd64"}`;
 
 /**
  * Fetches Debian's cloud kernel with apt, which verifies it, and unpacks what a guest needs without installing anything. Needs

@@ -1,6 +1,6 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { ensureBootFiles } from "@box/guest/boot";
 import { expect, onTestFinished, test } from "vitest";
@@ -30,7 +30,7 @@ test("boot files are made once, and are others for another agent", async () => {
   expect(readFileSync(files.kernel).equals(elf)).toBe(true);
   expect(readFileSync(files.initrd, "latin1")).toContain("070701");
   expect(await ensureBootFiles(options)).toEqual(files);
-  expect(readdirSync(options.cacheDirectory)).toHaveLength(2);
+  expect(readdirSync(options.cacheDirectory)).toHaveLength(3);
   writeTree(options.agent.slice(0, -"agent".length), { agent: "other" });
   const others = await ensureBootFiles(options);
   expect(others.digest).not.toBe(files.digest);
@@ -42,4 +42,25 @@ test("a kernel that cannot be unpacked is booted as it is", async () => {
   const files = await ensureBootFiles(options);
   expect(files.kernel).toBe(options.kernel.image);
   expect(files.release).toBe("6.1");
+});
+
+test("what is missing or unreadable in the cache is made again", async () => {
+  const options = kernelIn(sampleBzImage(gzipSync(elf), elf.length));
+  const files = await ensureBootFiles(options);
+  rmSync(files.kernel);
+  expect(await ensureBootFiles(options)).toEqual(files);
+  expect(readFileSync(files.kernel).equals(elf)).toBe(true);
+  const [note] = readdirSync(options.cacheDirectory).filter((name) => name.endsWith(".json"));
+  writeTree(options.cacheDirectory, { [note ?? ""]: "{" });
+  expect(await ensureBootFiles(options)).toEqual(files);
+});
+
+test("another kernel of the same name gives other boot files", async () => {
+  const options = kernelIn(sampleBzImage(gzipSync(elf), elf.length));
+  const files = await ensureBootFiles(options);
+  const other = Buffer.concat([elf, Buffer.from("other")]);
+  writeTree(dirname(options.kernel.image), { image: sampleBzImage(gzipSync(other), other.length) });
+  const others = await ensureBootFiles(options);
+  expect(others.digest).not.toBe(files.digest);
+  expect(readFileSync(others.kernel).equals(other)).toBe(true);
 });
