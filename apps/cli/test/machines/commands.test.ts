@@ -1,0 +1,62 @@
+import { describe, expect, test } from "vitest";
+import { createTestHome } from "../support/boxed-home.ts";
+import { runBoxHere } from "../support/run-box.ts";
+
+/** A home with a box, on a host without QEMU. */
+async function boxWithoutQemu() {
+  const { folder, home, image } = await createTestHome();
+  const env = { PATH: folder, HOME: folder, XDG_RUNTIME_DIR: folder };
+  const box = (...argv: string[]) => runBoxHere(["--home", home, ...argv], { env, cwd: folder });
+  expect((await box("create", image, "--name", "web", "-q")).exitCode).toBe(0);
+  return { box, image, env, home };
+}
+
+describe("on a host without QEMU", () => {
+  test("start says what to install, and the box can be started later", async () => {
+    const { box } = await boxWithoutQemu();
+    const run = await box("start", "web");
+    expect(run.exitCode).toBe(9);
+    expect(run.stderr).toContain("VM_ENGINE_UNAVAILABLE");
+    expect(run.stderr).toContain("apt-get install qemu-system-x86");
+    expect((await box("restart", "web")).exitCode).toBe(9);
+    expect((await box("inspect", "web", "--format", "json")).stdout).toContain('"failed"');
+  });
+
+  test("run ends with 125, and its box stays unless it was to go away", async () => {
+    const { box, image } = await boxWithoutQemu();
+    const run = await box("run", "--name", "tried", "--memory", "128", "--cpus", "1", image);
+    expect(run.exitCode).toBe(125);
+    expect(run.stderr).toContain("VM_ENGINE_UNAVAILABLE");
+    const detached = await box("run", "-d", "--guest-rootfs", "none", image, "--", "/bin/hello");
+    expect(detached.exitCode).toBe(125);
+    expect((await box("run", "not a reference")).exitCode).toBe(125);
+    expect((await box("ls", "-q")).stdout).toContain("tried\n");
+  });
+
+  test("a box that does not run is stopped already, and has nothing to run a command in", async () => {
+    const { box } = await boxWithoutQemu();
+    const stopped = await box("stop", "web", "--grace", "0", "--format", "json");
+    expect(JSON.parse(stopped.stdout)).toMatchObject({ name: "web", step: "already" });
+    expect((await box("stop", "web", "-q")).stdout).toBe("web\n");
+    const run = await box("exec", "web", "--", "/bin/hello");
+    expect(run.exitCode).toBe(125);
+    expect(run.stderr).toContain("BOX_NOT_RUNNING");
+    expect((await box("wait", "web")).exitCode).toBe(4);
+  });
+
+  test("doctor says what is missing", async () => {
+    const { env } = await boxWithoutQemu();
+    const run = await runBoxHere(["doctor"], { env: { ...env, BOX_KERNEL: "/no/kernel" } });
+    expect(run.exitCode).toBe(9);
+    expect(run.stdout).toContain("--  QEMU: there is no qemu-system-x86_64");
+    expect(run.stdout).toContain("--  kernel and agent: there is no kernel /no/kernel");
+    expect(run.stdout).toContain("boxes cannot be started");
+  });
+
+  test("an accelerator that is none is told", async () => {
+    const { env } = await boxWithoutQemu();
+    const run = await runBoxHere(["doctor"], { env: { ...env, BOX_ACCEL: "warp" } });
+    expect(run.exitCode).toBe(2);
+    expect(run.stderr).toContain("use one of: auto, kvm, tcg");
+  });
+});

@@ -1,0 +1,131 @@
+import { Runtime } from "@box/runtime";
+import type { TerminalSize } from "@box/vm";
+import { InProcessEngine } from "@box/vm/testing";
+import { describe, expect, onTestFinished, test } from "vitest";
+import type { CommandContext } from "../../src/command/define-command.ts";
+import { ExitCodeError } from "../../src/errors.ts";
+import { execRequest } from "../../src/machines/exec-input.ts";
+import { parseGrace } from "../../src/machines/parse-grace.ts";
+import { runInBox, withRunExitCodes } from "../../src/machines/run-in-box.ts";
+import { createTestHome } from "../support/boxed-home.ts";
+
+/** What a command of a box needs of its surroundings, and what it wrote. */
+function streams(input: string, terminal?: CommandContext["terminal"]) {
+  const written = { stdout: "", stderr: "" };
+  const keep = (name: keyof typeof written) => async (chunks: AsyncIterable<Uint8Array>) => {
+    for await (const chunk of chunks) written[name] += Buffer.from(chunk).toString();
+  };
+  const context = {
+    signal: new AbortController().signal,
+    stdin: async function* () {
+      yield Buffer.from(input);
+    },
+    writeBytes: keep("stdout"),
+    writeErrorBytes: keep("stderr"),
+    terminal,
+  } as unknown as CommandContext;
+  return { context, written };
+}
+
+/** A box that runs in a machine of the tests. */
+async function runningBox(): Promise<Runtime> {
+  const { home, image } = await createTestHome();
+  const runtime = await Runtime.open({ home, engine: new InProcessEngine() });
+  onTestFinished(async () => {
+    await runtime.boxes.stop("web", { graceMs: 0 });
+    await runtime.close();
+  });
+  await runtime.boxes.create({ image, name: "web" });
+  await runtime.boxes.start("web");
+  return runtime;
+}
+
+describe("a command of a box", () => {
+  test("writes to this process's streams and ends with its code", async () => {
+    const runtime = await runningBox();
+    const { context, written } = streams("");
+    const run = (...command: string[]) =>
+      runInBox(runtime, "web", { interactive: false, tty: false, request: { command } }, context);
+    expect(await run("print", "out", "err")).toEqual({ exitCode: 0 });
+    expect(written).toEqual({ stdout: "out", stderr: "err" });
+    expect(await run("exit", "42")).toEqual({ exitCode: 42 });
+  });
+
+  test("reads this process's input only when it is told to", async () => {
+    const runtime = await runningBox();
+    const { context, written } = streams("piped");
+    const run = (interactive: boolean) =>
+      runInBox(runtime, "web", { interactive, tty: false, request: { command: ["cat"] } }, context);
+    await run(false);
+    expect(written.stdout).toBe("");
+    await run(true);
+    expect(written.stdout).toBe("piped");
+  });
+
+  test("has this terminal, and hears of another size", async () => {
+    const runtime = await runningBox();
+    let isRaw = false;
+    const { context, written } = streams("", {
+      size: () => ({ rows: 24, columns: 80 }),
+      enter: (onResize: (size: TerminalSize) => void) => {
+        isRaw = true;
+        setTimeout(() => onResize({ rows: 50, columns: 132 }), 50);
+        return () => {
+          isRaw = false;
+        };
+      },
+    });
+    const request = { command: ["size"] };
+    await runInBox(runtime, "web", { interactive: true, tty: true, request }, context);
+    expect(written.stdout).toBe("24 80\r\n50 132\r\n");
+    expect(isRaw).toBe(false);
+    const { context: piped } = streams("");
+    await expect(
+      runInBox(runtime, "web", { interactive: true, tty: true, request }, piped),
+    ).rejects.toMatchObject({ code: "CLI_UNSUPPORTED" });
+  });
+
+  test("that cannot be run has the exit codes that users of docker know", async () => {
+    const runtime = await runningBox();
+    const { context } = streams("");
+    const codeOf = async (name: string, ...command: string[]) => {
+      const options = { interactive: false, tty: false, request: { command } };
+      const failed = withRunExitCodes(() => runInBox(runtime, name, options, context));
+      const error = await failed.catch((reason: unknown) => reason);
+      return error instanceof ExitCodeError ? error.exitCode : error;
+    };
+    expect(await codeOf("web", "nothing")).toBe(127);
+    expect(await codeOf("web", "/etc/passwd")).toBe(126);
+    expect(await codeOf("no-such-box", "exit")).toBe(125);
+    const aborted = new DOMException("enough", "AbortError");
+    await expect(withRunExitCodes(() => Promise.reject(aborted))).rejects.toBe(aborted);
+  });
+});
+
+test("variables without a value have that of this shell, and those that it has not are left out", () => {
+  const request = execRequest(
+    ["env"],
+    { env: ["A=b=c", "HOME", "MISSING", "EMPTY="], user: "www", workdir: "/srv" },
+    { HOME: "/root" },
+  );
+  expect(request).toEqual({
+    command: ["env"],
+    environment: [
+      ["A", "b=c"],
+      ["HOME", "/root"],
+      ["EMPTY", ""],
+    ],
+    user: "www",
+    workingDirectory: "/srv",
+  });
+});
+
+test("a grace of nothing asks nobody", () => {
+  expect(["0", "0s", "500ms", undefined].map(parseGrace)).toEqual([
+    { graceMs: 0 },
+    { graceMs: 0 },
+    { graceMs: 500 },
+    {},
+  ]);
+  expect(() => parseGrace("soon")).toThrow("--grace");
+});
