@@ -101,6 +101,18 @@ describe.skipIf(!isReady)("in a virtual machine", () => {
     expect(await machine.run(["id"], { environment, user: "me" })).toMatchObject({
       out: "uid=1000(me) gid=1001(me) groups=1001(me),44(video)\n",
     });
+    expect((await machine.run(["id"], { environment, user: "1000:video" })).out).toBe(
+      "uid=1000(me) gid=44(video) groups=44(video)\n",
+    );
+    const numbers = { environment, user: "7:8", groups: ["me", "9"] };
+    expect((await machine.run(["id"], numbers)).out).toBe("uid=7 gid=8 groups=8,9,1001(me)\n");
+    const home = async (user: string, more: readonly string[] = []) => {
+      const change = { environment: [...environment, ...more], user, setsHome: true };
+      return (await machine.run(["sh", "-c", "echo $HOME"], change)).out;
+    };
+    expect(await home("me")).toBe("/home/me\n");
+    expect(await home("7")).toBe("/\n");
+    expect(await home("me", ["HOME=/else"])).toBe("/else\n");
     const terminal = { rows: 33, columns: 99 };
     expect((await machine.run(["stty", "size"], { environment, terminal })).out).toBe("33 99\r\n");
     expect(await machine.run(["nope"], { environment, target: "guest" })).toMatchObject({
