@@ -47,8 +47,8 @@ export interface FetchImageOptions extends OperationOptions {
 }
 
 /**
- * Brings one image for one platform into a layout: config first, because it may show that the rest is not wanted,
- * then layers, then manifests from the inside out, and the names when all of it is there. A lease keeps what is there
+ * Brings one image for one platform into a layout: config first, because it may show that the rest is not wanted, then layers,
+ * while the config is stored, then manifests from the inside out, and the names when all of it is there. A lease keeps what is there
  * until then.
  *
  * @returns The image that was fetched and, if that was wanted, verified, whatever its name leads to now.
@@ -84,16 +84,20 @@ async function fetchOnce<T extends Image | undefined>(
   const documents = path.map(({ descriptor }) => descriptor);
   const contents = [...documents, manifest.config, ...manifest.layers];
   await using lease = await layout.keep(contents, { signal });
-  await fetchConfig(source, layout, manifest, options);
-  await copyGraph(withManifest(source.target, chosen), chosen.descriptor, layout, {
-    signal,
-    lease,
-    maxManifestBytes: limitsOf(options).maxManifestBytes,
-    ...(options.concurrency === undefined ? {} : { concurrency: options.concurrency }),
-    // The config is there already, and a subject is another image's business.
-    selectSuccessors: () => manifest.layers,
-    onEvent: (event) => tellCopy(event, onEvent),
-  });
+  const config = await fetchConfig(source, manifest, options);
+  await together(signal, [
+    (either) => storeConfig(layout, manifest.config, config, { ...options, signal: either }),
+    (either) =>
+      copyGraph(withManifest(source.target, chosen), chosen.descriptor, layout, {
+        signal: either,
+        lease,
+        maxManifestBytes: limitsOf(options).maxManifestBytes,
+        ...(options.concurrency === undefined ? {} : { concurrency: options.concurrency }),
+        // The config is on its way already, and a subject is another image's business.
+        selectSuccessors: () => manifest.layers,
+        onEvent: (event) => tellCopy(event, onEvent),
+      }),
+  ]);
   for (const node of path.toReversed()) {
     await layout.push(node.descriptor, bytesSource(node.bytes), { signal });
   }
@@ -164,12 +168,29 @@ export async function resolveSource(
   throw new Error("only layouts are read without a name");
 }
 
+/** Runs work at the same time; after a failure the rest is stopped, and the failure is thrown when all has ended. */
+async function together(
+  signal: AbortSignal | undefined,
+  work: readonly ((signal: AbortSignal) => Promise<void>)[],
+): Promise<void> {
+  const failing = new AbortController();
+  const either = AbortSignal.any([failing.signal, ...(signal === undefined ? [] : [signal])]);
+  const running = work.map((one) => one(either));
+  try {
+    await Promise.all(running);
+  } catch (error) {
+    failing.abort(error);
+    await Promise.allSettled(running);
+    throw error;
+  }
+}
+
+/** Reads the config before anything of the image is fetched: it may show that the rest is not wanted. */
 async function fetchConfig(
   source: ImageSource,
-  layout: OciLayout,
   manifest: Manifest,
   options: FetchImageOptions,
-): Promise<void> {
+): Promise<Uint8Array> {
   const bytes = await fetchBytes(source.target, manifest.config, {
     signal: options.signal,
     maxBytes: limitsOf(options).maxManifestBytes,
@@ -177,9 +198,18 @@ async function fetchConfig(
   });
   const config = parseConfigOf(manifest, bytes, source.name);
   requirePlatform(config.platform, { ...options, what: source.name });
-  const { digest, size: totalBytes } = manifest.config;
-  const isThere = await layout.exists(manifest.config);
-  if (!isThere) await layout.push(manifest.config, bytesSource(bytes), { signal: options.signal });
+  return bytes;
+}
+
+async function storeConfig(
+  layout: OciLayout,
+  descriptor: Descriptor,
+  bytes: Uint8Array,
+  options: FetchImageOptions,
+): Promise<void> {
+  const { digest, size: totalBytes } = descriptor;
+  const isThere = await layout.exists(descriptor);
+  if (!isThere) await layout.push(descriptor, bytesSource(bytes), { signal: options.signal });
   options.onEvent?.({ type: isThere ? "exists" : "stored", digest, totalBytes });
 }
 

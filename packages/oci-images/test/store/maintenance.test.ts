@@ -131,7 +131,7 @@ describe("collecting garbage", () => {
     const written = join(ingest, `sha256-${"b".repeat(64)}`);
     await writeFile(partial, noise(300));
     await writeFile(written, noise(300));
-    const stripe = 0xbbbb % 64;
+    const stripe = 0xbbbb % 256;
     await using _writer = await acquireLock(join(ingest, `blob-${stripe}.lock`));
     const alive = await createSpool(store);
     // What was left a moment ago may be gone on with.

@@ -2,7 +2,8 @@ import { join } from "node:path";
 import { acquireLockIfFree, errnoOf, type FileSystem, nodeFileSystem } from "@box/io/node";
 import { type Digest, digestAlgorithm, digestHex, isDigest } from "../content/digest.ts";
 
-const lockStripes = 64;
+/** So few that the files do not pile up, so many that blobs of one pull rarely wait for each other. */
+const lockStripes = 256;
 
 /** The name of a blob's partial file. */
 export function partialName(digest: Digest): string {
