@@ -49,5 +49,7 @@ const agent = new FakeAgent(port, {
   },
 });
 if (words.includes("kvm") && words.includes("/hangs")) agent.hang();
+// A real one outlives whoever holds the other ends of its sockets.
+setInterval(() => {}, 60_000);
 // A real agent takes a while, and its guest may hang.
 process.on("SIGUSR1", () => agent.hang());

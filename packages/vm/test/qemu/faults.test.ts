@@ -1,5 +1,7 @@
+import { once } from "node:events";
 import { existsSync, readFileSync } from "node:fs";
 import { mkdir, stat } from "node:fs/promises";
+import { connect } from "node:net";
 import { join } from "node:path";
 import {
   type Engine,
@@ -11,6 +13,7 @@ import {
 } from "@box/vm";
 import { QemuEngine } from "@box/vm/qemu";
 import { describe, expect, onTestFinished, test } from "vitest";
+import { frameHeader } from "../../src/qemu/link/frames.ts";
 import { makeSpec } from "../subject.ts";
 import { fakeEngine } from "./fake-engine.ts";
 import { fakeQemuFolder, fakeSubject } from "./fake-subject.ts";
@@ -200,6 +203,26 @@ test("a handle that goes away leaves its commands running, whatever they write",
   expect(await lost).toMatchObject({ code: "VM_MACHINE_DIED" });
   const next = await machine.exec({ command: ["exit", "0"] });
   expect(await next.wait()).toEqual({ exitCode: 0 });
+});
+
+test("a handle that sends more input than was agreed is cut off, and harms nobody else", async () => {
+  const { machine } = await spawnMachine();
+  await initialized(machine, "a");
+  const command = await machine.exec({ command: ["sleep"] });
+  const socket = connect(machine.record.sockets["supervisor"] ?? "");
+  onTestFinished(() => void socket.destroy());
+  const request = { id: 1, call: "exec", request: { command: ["sleep"] }, stream: 1 };
+  const message = Buffer.from(JSON.stringify(request));
+  socket.write(Buffer.concat([frameHeader("message", 0, message.byteLength), message]));
+  await once(socket, "data");
+  const closed = once(socket, "close");
+  const block = Buffer.alloc(64 * 1024);
+  for (let count = 0; count < 2; count++) {
+    socket.write(Buffer.concat([frameHeader("stdin", 1, block.byteLength), block]));
+  }
+  await closed;
+  await command.kill("SIGKILL");
+  expect(await command.wait()).toEqual({ exitCode: 137, signal: "SIGKILL" });
 });
 
 /** An engine whose supervisors are processes of their own. */
