@@ -47,7 +47,7 @@ export async function chooseAccelerator(
   throw new VmError({
     code: "VM_ENGINE_UNAVAILABLE",
     message: `machines cannot run with KVM here: ${fault}`,
-    hint: "let box choose what speeds machines up, or use tcg",
+    hint: "leave the choice of what speeds machines up open, or use tcg",
   });
 }
 

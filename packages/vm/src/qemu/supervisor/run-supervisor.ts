@@ -14,7 +14,7 @@ export async function runSupervisor(own: NodeJS.Process): Promise<void> {
   own.on("SIGTERM", () => controller.abort());
   // A starter that has gone away is no failure.
   for (const stream of [stdin, stdout]) stream.on("error", () => {});
-  own.title = "box machine";
+  own.title = "box-machine";
   await superviseMachine({
     input: createInterface({ input: stdin, terminal: false }),
     answer: (answer) =>
