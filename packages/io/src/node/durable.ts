@@ -52,7 +52,7 @@ export async function createFileDurably<T>(
       await attempt("cannot create", path, () => fs.rename(temporary, path));
     }
     named = true;
-    await syncDirectory(fs, dirname(path));
+    await syncDirectory(dirname(path), { fs });
     return result;
   } finally {
     if (!named) await fs.unlink(temporary).catch(() => {});
@@ -77,8 +77,8 @@ export async function renameDurably(
 ): Promise<void> {
   const { fs = nodeFileSystem } = options;
   await attempt("cannot rename", from, () => fs.rename(from, to));
-  await syncDirectory(fs, dirname(to));
-  if (dirname(from) !== dirname(to)) await syncDirectory(fs, dirname(from));
+  await syncDirectory(dirname(to), { fs });
+  if (dirname(from) !== dirname(to)) await syncDirectory(dirname(from), { fs });
 }
 
 /** Removes a file and brings its folder to stable storage. @returns false when there was none. */
@@ -93,7 +93,7 @@ export async function removeFileDurably(
     if (errnoOf(error) === "ENOENT") return false;
     throw toIoError(error, { action: "cannot remove", path });
   }
-  await syncDirectory(fs, dirname(path));
+  await syncDirectory(dirname(path), { fs });
   return true;
 }
 
@@ -118,7 +118,7 @@ export async function ensureDirectory(
     if (await makeDirectory(fs, folder, mode)) made.push(folder);
   }
   // Also where another process made it: its own sync may be yet to come.
-  await Promise.all(missing.map((folder) => syncDirectory(fs, dirname(folder))));
+  await Promise.all(missing.map((folder) => syncDirectory(dirname(folder), { fs })));
   return made;
 }
 
@@ -175,7 +175,15 @@ async function makeDirectory(fs: FileSystem, path: string, mode: number): Promis
   }
 }
 
-async function syncDirectory(fs: FileSystem, path: string): Promise<void> {
+/**
+ * Makes the names in a folder safe, those that came and those that went.
+ *
+ * @throws IoError `IO_SYNC_FAILED`.
+ */
+export async function syncDirectory(
+  path: string,
+  { fs = nodeFileSystem }: { readonly fs?: FileSystem } = {},
+): Promise<void> {
   try {
     await fs.syncDirectory(path);
   } catch (error) {

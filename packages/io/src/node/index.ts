@@ -6,6 +6,7 @@ export {
   ensureDirectory,
   removeFileDurably,
   renameDurably,
+  syncDirectory,
   writeFileDurably,
 } from "./durable.ts";
 export { isLocked, type ReadFileLocks, readFileLocks } from "./file-locks.ts";

@@ -12,6 +12,7 @@ import {
   nodeFileSystem,
   openFile,
   removeDeadTemporaries,
+  syncDirectory,
   toIoError,
   writeFileDurably,
 } from "@box/io/node";
@@ -243,7 +244,9 @@ export class BaseCache {
     const lock = await acquireLockIfFree(this.#lockPath(key), { command: `removing base ${key}` });
     if (lock === undefined) return false;
     await using _lock = lock;
-    return removeDisk(this.#diskPath(key), this.#recordPath(key), removeUnlessNeeded);
+    const isRemoved = removeDisk(this.#diskPath(key), this.#recordPath(key), removeUnlessNeeded);
+    if (isRemoved) await syncDirectory(this.#directory, { fs: this.#fs });
+    return isRemoved;
   }
 
   async #build(

@@ -1,5 +1,6 @@
 import { lstat, rm } from "node:fs/promises";
-import { removeFileDurably, toIoError } from "@box/io/node";
+import { dirname } from "node:path";
+import { removeFileDurably, syncDirectory, toIoError } from "@box/io/node";
 import { boxLayout, boxLockPath, type HomeLayout } from "../home/layout.ts";
 
 const idPattern = /^[0-9a-f]{32}$/;
@@ -22,6 +23,8 @@ export async function removeBoxFiles(home: HomeLayout, id: string): Promise<void
   } catch (error) {
     throw toIoError(error, { action: "cannot remove the files of the box in", path: root });
   }
+  // Before its record goes: a folder that came back after a cut of the power would be nobody's.
+  await syncDirectory(dirname(root));
 }
 
 /** Removes the lock file of a box that is gone. Call it while holding the lock, after the box's record is gone. */

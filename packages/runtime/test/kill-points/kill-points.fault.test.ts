@@ -7,12 +7,12 @@ import { Runtime } from "@box/runtime";
 import { InProcessEngine } from "@box/vm/testing";
 import { afterAll, expect, onTestFinished, test } from "vitest";
 import { FakeImages } from "../fake-images.ts";
-import { callVerb } from "./call-verb.ts";
+import { callOf, requireHealed } from "./after-fault.ts";
 import { diskCases } from "./disk-cases.ts";
 import { lifeCases } from "./life-cases.ts";
 import { machineCases } from "./machine-cases.ts";
-import { litterIn, makeTemplateHome, type TemplateHome } from "./template-home.ts";
-import { namesIn, type VerbCase } from "./verb-case.ts";
+import { makeTemplateHome, type TemplateHome } from "./template-home.ts";
+import type { VerbCase } from "./verb-case.ts";
 import type { VerbEnd, VerbTask } from "./verb-child.ts";
 
 /** How many points of each verb are tried, spread evenly; `pnpm test:faults` tries every one. */
@@ -55,7 +55,7 @@ test("they are many points", () => {
 
 async function countOperations(one: VerbCase, lane: TemplateHome): Promise<number> {
   await one.before?.(lane.home);
-  const end = await runVerb(taskOf(one, lane, 0));
+  const end = await runVerb({ ...callOf(one, lane), home: lane.home, killAt: 0 });
   if (end?.type !== "done") throw new Error(JSON.stringify(end));
   await using runtime = await openHome(lane);
   await one.after?.(runtime);
@@ -66,45 +66,15 @@ async function countOperations(one: VerbCase, lane: TemplateHome): Promise<numbe
 async function tryPoint(one: VerbCase, lane: TemplateHome, killAt: number): Promise<boolean> {
   await lane.restore();
   await one.before?.(lane.home);
-  const end = await runVerb(taskOf(one, lane, killAt));
+  const end = await runVerb({ ...callOf(one, lane), home: lane.home, killAt });
   // How often waiting events are stored depends on time, and so does the last number.
   if (end !== undefined) expect(end.type === "done" ? end.operations : end).toBeLessThan(killAt);
-  await using runtime = await openHome(lane);
-  await one.check(runtime, end !== undefined);
-  await requireSound(runtime);
-  // Called once more, it is carried out whatever has happened before.
-  const again = await callVerb(runtime, taskOf(one, lane, 0)).then(
-    () => undefined,
-    (error: { readonly code?: string }) => error.code,
-  );
-  if (again !== undefined) expect(again).toBe(one.refusal);
-  await one.check(runtime, true);
-  await one.after?.(runtime);
+  await requireHealed(one, lane, end !== undefined);
   return end === undefined;
-}
-
-/** Boxes that do not run have their disks; nothing is left of what was killed. */
-async function requireSound(runtime: Runtime): Promise<void> {
-  expect(await litterIn(runtime)).toEqual([]);
-  for (const name of await namesIn(runtime)) {
-    if ((await runtime.boxes.inspect(name)).state === "running") continue;
-    const { container, guest } = await runtime.boxes.prepare(name);
-    expect(container.disk.outcome).toBe("kept");
-    expect(guest.type === "disk" && guest.disk.outcome).toBe("kept");
-  }
-  const states = (await runtime.operations.list()).map(({ state }) => state);
-  expect(states).not.toContain("running");
 }
 
 function openHome({ home }: TemplateHome): Promise<Runtime> {
   return Runtime.open({ home, images: new FakeImages(), engine: new InProcessEngine() });
-}
-
-function taskOf({ verb, args }: VerbCase, { home, archive }: TemplateHome, killAt: number) {
-  const placed = args.map((arg) =>
-    typeof arg === "string" ? arg.replace("ARCHIVE", archive) : arg,
-  );
-  return { home, verb, args: placed, killAt };
 }
 
 function pointsOf(operations: number): readonly number[] {
