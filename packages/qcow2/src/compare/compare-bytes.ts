@@ -25,7 +25,7 @@ export function firstNonZero(
 function wordsOf(bytes: Uint8Array): Int32Array {
   const words = bytes.byteLength >> 2;
   if (bytes.byteOffset % 4 === 0) return new Int32Array(bytes.buffer, bytes.byteOffset, words);
-  return new Int32Array(bytes.slice(0, words * 4).buffer);
+  return new Int32Array(new Uint8Array(bytes.subarray(0, words * 4)).buffer);
 }
 
 function firstDifferentWord(a: Int32Array, b: Int32Array): number {

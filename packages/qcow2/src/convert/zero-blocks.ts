@@ -15,7 +15,7 @@ export function isAllZeros(
   const isAligned = bytes.byteOffset % 4 === 0;
   const words = isAligned
     ? new Int32Array(bytes.buffer, bytes.byteOffset, byteLength >> 2)
-    : new Int32Array(bytes.slice(0, byteLength & ~3).buffer);
+    : new Int32Array(new Uint8Array(bytes.subarray(0, byteLength & ~3)).buffer);
   if (!areZeroWords(words)) return false;
   for (let at = byteLength & ~3; at < byteLength; at++) if (bytes[at] !== 0) return false;
   return true;

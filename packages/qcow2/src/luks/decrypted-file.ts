@@ -21,8 +21,9 @@ export class DecryptedFile implements RandomAccess {
     const start = offset - (offset % cipherSectorBytes);
     const end = Math.ceil((offset + length) / cipherSectorBytes) * cipherSectorBytes;
     const found = await this.#source.read(start, end - start);
-    // A copy: the source may hand out its own memory.
-    const sectors = found.slice(0, found.byteLength - (found.byteLength % cipherSectorBytes));
+    // A copy: the source may hand out its own memory, and a Buffer's `slice` shares it.
+    const whole = found.byteLength - (found.byteLength % cipherSectorBytes);
+    const sectors = new Uint8Array(found.subarray(0, whole));
     this.#cipher.decryptSectors(sectors, start / cipherSectorBytes);
     const bytes = sectors.subarray(offset - start, offset - start + length);
     if (into === undefined) return bytes;

@@ -46,3 +46,15 @@ describe.each(ways)("comparing bytes %s", (_name, compare) => {
     expect([isAllZeros(sevens, compare), firstNonZero(sevens, compare)]).toEqual([false, 0]);
   });
 });
+
+it("looks at the bytes of a Buffer only, wherever it lies in the memory that Buffers share", () => {
+  const memory = Buffer.alloc(400, 1);
+  const [a, b] = [memory.subarray(1, 101), memory.subarray(203, 303)];
+  a.fill(0);
+  b.fill(0);
+  expect(firstDifference(a, b, null)).toBe(-1);
+  expect(isAllZeros(a, null)).toBe(true);
+  b[70] = 5;
+  expect(firstDifference(a, b, null)).toBe(70);
+  expect(firstNonZero(b, null)).toBe(70);
+});
