@@ -281,7 +281,8 @@ export class Qcow2Image implements RandomAccess, AsyncDisposable {
   }
 
   /**
-   * Adds an empty bitmap, which records what is written from now on, here and by QEMU.
+   * Adds an empty bitmap, which records what is written from now on, here and by QEMU. QEMU 7.2 may not open an image with one
+   * whose disk has no whole number of 512-byte sectors.
    *
    * @param name - 1 to 1023 bytes that no other bitmap has.
    * @throws {@link Qcow2Error} `QCOW2_BITMAP_EXISTS`, `QCOW2_INVALID_ARGUMENT`, `QCOW2_UNSUPPORTED_FEATURE` in version 2,
