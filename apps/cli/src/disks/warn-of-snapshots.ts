@@ -10,8 +10,9 @@ export async function warnOfSnapshots(
   task: string,
   context: CommandContext,
 ): Promise<void> {
-  const { entries: count } = (await inspectImage(source)).snapshots;
-  if (count === 0) return;
+  const { snapshots, backing } = await inspectImage(source);
+  const count = snapshots.entries;
+  if (count === 0 || backing === undefined) return;
   const what = count === 1 ? "a snapshot, which reads" : `${count} snapshots, which read`;
   const message = `${file} has ${what} from the backing file too: only the disk keeps its content`;
   await showWarning(context, task, "CLI_SNAPSHOTS", message);

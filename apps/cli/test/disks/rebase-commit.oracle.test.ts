@@ -38,6 +38,14 @@ describe.skipIf(!canRun("qemu-img", "--version"))("an overlay with a snapshot", 
     expect(said).toMatchObject({ exitCode: 0, stderr: expect.stringContaining("a snapshot") });
     expect(qemuImgStatus(path, "check", "over.qcow2")).toBe(0);
   });
+
+  test("says nothing of the kind once it has no backing file", async () => {
+    const { path, box } = await overlayFolder();
+    qemuImg(path, "snapshot", "-c", "s", "over.qcow2");
+    await box("disk", "rebase", "--standalone", "over.qcow2");
+    const again = await box("disk", "rebase", "--standalone", "over.qcow2");
+    expect(again).toMatchObject({ exitCode: 0, stderr: expect.not.stringContaining("snapshot") });
+  });
 });
 
 describe.skipIf(!canRun("qemu-img", "--version"))("box disk rebase", () => {
