@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 // Installs what the oracle tests compare with, when it may: root on Debian or Ubuntu. Elsewhere it says what is missing
 // and the one command that brings it. Never fails: a test without its oracle is skipped, and CI refuses skips.
+// `--machines` brings only what a virtual machine needs.
 import { spawnSync } from "node:child_process";
 import { existsSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -9,16 +10,20 @@ import {
   installCommand,
   kernel,
   kernelFolder,
+  machineParts,
   missingOracles,
   oraclePackages,
 } from "./oracles.mjs";
 
-const missing = missingOracles();
+const isForMachines = process.argv.includes("--machines");
+const wanted = isForMachines ? machineParts : undefined;
+const missing = missingOracles(wanted);
 if (missing.length > 0) {
   if (mayInstall()) install(missing);
-  const left = missingOracles();
+  const left = missingOracles(wanted);
   if (left.length > 0) {
-    console.log(`oracle tests are skipped for want of ${left.join(", ")}`);
+    const what = isForMachines ? "no virtual machine is started" : "oracle tests are skipped";
+    console.log(`${what} for want of ${left.join(", ")}`);
     console.log(`  on Debian or Ubuntu: ${installCommand(left)}`);
   }
 }

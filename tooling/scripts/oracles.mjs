@@ -63,9 +63,15 @@ export function findProgram(command) {
   return undefined;
 }
 
-/** @returns {string[]} The oracles that this machine lacks. */
-export function missingOracles() {
-  return [...oraclePackages.keys()].filter((command) => findProgram(command) === undefined);
+/** What a virtual machine needs here: of the oracles, the ones that are more than something to compare with. */
+export const machineParts = ["qemu-system-x86_64", "musl-gcc", "setpriv", kernel];
+
+/**
+ * @param {readonly string[]} [commands] All oracles unless given.
+ * @returns {string[]} Those that this machine lacks.
+ */
+export function missingOracles(commands = [...oraclePackages.keys()]) {
+  return commands.filter((command) => findProgram(command) === undefined);
 }
 
 /**

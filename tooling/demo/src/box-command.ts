@@ -11,6 +11,8 @@ export interface BoxCommandOptions {
   readonly home: string;
   /** Gets each line of standard error as it comes. */
   readonly onLine?: ((line: string) => void) | undefined;
+  /** The kernel that boots machines, when it is not where the box command looks by itself. */
+  readonly kernel?: string | undefined;
   /** Stops a run. */
   readonly signal?: AbortSignal;
 }
@@ -25,26 +27,38 @@ export interface BoxRun {
   readonly durationMs: number;
 }
 
+/** A run of the box command that ended with anything but 0. */
+export class BoxRunFailed extends Error {
+  override readonly name = "BoxRunFailed";
+  /** What it printed on standard output. */
+  readonly stdout: string;
+
+  constructor(args: readonly string[], end: number | NodeJS.Signals | null, stdout: string) {
+    super(`box ${args.join(" ")} ended with ${end}`);
+    this.stdout = stdout;
+  }
+}
+
 /**
  * Runs the box command with a home of its own, as a child process.
  *
- * @throws Error when it cannot be started or ends with anything but 0.
+ * @throws BoxRunFailed when it ends with anything but 0; Error when it cannot be started.
  */
 export async function runBox(
   args: readonly string[],
-  { program, home, onLine, signal }: BoxCommandOptions,
+  { program, home, onLine, kernel, signal }: BoxCommandOptions,
 ): Promise<BoxRun> {
   const [command = "", ...first] = program;
   const startedAt = performance.now();
   const child = spawn(command, [...first, "--home", home, "--progress", "plain", ...args], {
     stdio: ["ignore", "pipe", "pipe"],
-    env: ownEnvironment(),
+    env: { ...ownEnvironment(), ...(kernel === undefined ? {} : { BOX_KERNEL: kernel }) },
     ...(signal === undefined ? {} : { signal }),
   });
   const ended = endOf(child);
   const stdout = child.stdout.setEncoding("utf8").reduce((all, part: string) => all + part, "");
   const [text, notes, end] = await Promise.all([stdout, linesOf(child.stderr, onLine), ended]);
-  if (end !== 0) throw new Error(`box ${args.join(" ")} ended with ${end}`);
+  if (end !== 0) throw new BoxRunFailed(args, end, text);
   return { stdout: text, notes, durationMs: performance.now() - startedAt };
 }
 

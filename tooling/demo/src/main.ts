@@ -7,6 +7,7 @@ import { parseArgs } from "node:util";
 import { serveRegistry } from "@box/oras/registry-server";
 import { pushSampleImage } from "@box/sample-image";
 import { runBox } from "./box-command.ts";
+import { setUpMachines } from "./machines.ts";
 import { Narrator } from "./narrator.ts";
 import { tellStory } from "./story.ts";
 
@@ -47,6 +48,9 @@ async function demonstrate(
   const { PATH = "" } = process.env;
   const program = [process.execPath, ...process.execArgv, fileURLToPath(new URL(cli, cliFolder))];
   const home = await mkdtemp(join(tmpdir(), "box-demo-"));
+  const kernel = await setUpMachines(narrator, signal);
+  /** The box whose machine may run. */
+  let started: string | undefined;
   try {
     narrator.title("Box: a container image becomes the disks of a virtual machine");
     await using registry = await serveRegistry();
@@ -58,13 +62,21 @@ async function demonstrate(
     narrator.say(`Box keeps everything below one folder; here, HOME stands for ${home}.`);
     await tellStory({
       narrator,
-      runBox: (boxArgs, onLine) => runBox(boxArgs, { program, home, onLine, signal }),
+      runBox: (boxArgs, onLine) => {
+        if (boxArgs[0] === "start") started = boxArgs[1];
+        return runBox(boxArgs, { program, home, onLine, kernel, signal });
+      },
       home,
       reference: `${registry.host}/${repository}:${tag}`,
       stopRegistry: () => registry.close(),
       searchPath: PATH,
     });
   } finally {
+    // Whatever has happened, and also when it was interrupted, no machine runs on.
+    if (started !== undefined) {
+      const patience = AbortSignal.timeout(60_000);
+      await runBox(["stop", started], { program, home, signal: patience }).catch(() => {});
+    }
     narrator.pause();
     if (isKept) narrator.say(`Left in place: ${home}`);
     else await rm(home, { recursive: true, force: true });

@@ -1,4 +1,5 @@
 import { basename } from "node:path";
+import { bootBox } from "./boot.ts";
 import type { BoxRun } from "./box-command.ts";
 import { type BoxDetails, parseBoxDetails } from "./box-details.ts";
 import { drawDiskChain, readDiskChain } from "./disk-chain.ts";
@@ -25,11 +26,13 @@ export interface StoryOptions {
 }
 
 const boxName = "hello";
+/** The program of the sample image. */
+const boxProgram = "/bin/hello";
 const damagedBytes = 64 * 1024;
 
 /**
  * Makes a box, shows its disks, prepares it again, damages its system disk and prepares it once more, and
- * checks after each step that what it says is so.
+ * checks after each step that what it says is so. At last it boots the box, where that is possible.
  *
  * @throws Error at the first thing that is not as it should be.
  */
@@ -41,10 +44,12 @@ export async function tellStory(options: StoryOptions): Promise<void> {
   await prepareSound(options, box);
   await prepareDamaged(options, box);
   await askOtherTools(options, box);
-  narrator.step("What comes next");
-  narrator.say(
-    "The disks are ready to boot. Starting the virtual machine, which will run the image's program, is not part of Box yet.",
-  );
+  await bootBox({
+    ...options,
+    show: (...args) => run(options, ...args),
+    name: boxName,
+    program: boxProgram,
+  });
 }
 
 async function makeBox(options: StoryOptions): Promise<void> {

@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { readdir, writeFile } from "node:fs/promises";
+import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
@@ -40,6 +40,15 @@ async function runDemo(args: readonly string[], interruptAt?: string): Promise<E
   return { code, text, leftOver: names.filter((name) => name.startsWith("box-")) };
 }
 
+/** Command lines that have a text in them. */
+async function processesAbout(text: string): Promise<readonly string[]> {
+  const pids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name));
+  const lines = await Promise.all(
+    pids.map((pid) => readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "")),
+  );
+  return lines.filter((line) => line.includes(text));
+}
+
 describe("the demonstration", { timeout: 150_000 }, () => {
   test("runs the main job for real, without colours, and leaves nothing behind", async () => {
     const { code, text, leftOver } = await runDemo(["--cli", "src/main.ts"]);
@@ -70,6 +79,16 @@ describe("the demonstration", { timeout: 150_000 }, () => {
     expect(code, text).toBe(130);
     expect(text).toContain("Stopped.");
     expect(leftOver).toEqual([]);
+  });
+
+  test("leaves no machine running when it is interrupted while one starts", async () => {
+    const { code, text, leftOver } = await runDemo(["--cli", "src/main.ts"], "vmm_spawn in");
+    expect(code, text).toBe(130);
+    expect(leftOver).toEqual([]);
+    // Every process of a machine has the folder of its box in its arguments, which is below the home.
+    const [, home = "nothing"] = /HOME stands for (\S+)\./.exec(text.replaceAll(/\s+/g, " ")) ?? [];
+    expect(home).toContain("box-demo-");
+    expect(await processesAbout(home)).toEqual([]);
   });
 
   test("ends with 1 on an option that it does not know", async () => {

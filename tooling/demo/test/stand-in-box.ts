@@ -2,6 +2,7 @@ import { mkdir, open, readFile, rename, rm, truncate, utimes, writeFile } from "
 import { join } from "node:path";
 import { openFile } from "@box/io/node";
 import { createOverlay } from "@box/qcow2";
+import { BoxRunFailed } from "../src/box-command.ts";
 import type { StoryOptions } from "../src/story.ts";
 
 /** What the stand-in does wrong. */
@@ -12,7 +13,9 @@ export type Fault =
   | "deletes the damaged file"
   | "changes the damaged file"
   | "leaves the damaged file in place"
-  | "forgets the base";
+  | "forgets the base"
+  | "has no QEMU"
+  | "runs another program";
 
 /** A stand-in for the box command: makes two disks, and makes the guest disk again when it is damaged. */
 export function standInBox(home: string, fault?: Fault): StoryOptions["runBox"] {
@@ -49,6 +52,13 @@ export function standInBox(home: string, fault?: Fault): StoryOptions["runBox"] 
         disks: { guest: { path: guest }, user: { path: user } },
         history,
       });
+    } else if (command === "doctor" && fault === "has no QEMU") {
+      const finding = { name: "QEMU", isGood: false, found: "not found", hint: "install it" };
+      throw new BoxRunFailed([command], 13, JSON.stringify({ findings: [finding] }));
+    } else if (command === "exec") {
+      stdout = fault === "runs another program" ? "nothing\n" : "hello from inside\n";
+    } else if (command !== "prepare") {
+      // Nothing is to be seen of it here.
     } else if (await isDamaged(guest)) {
       await prepareDamaged();
       onLine?.("warning: made the guest disk again");

@@ -52,7 +52,9 @@ describe("tellStory", () => {
     expect(text.match(/^ {3}│ (no errors|clean)$/gm)).toHaveLength(4);
     expect(text).not.toContain("Pass 1");
     expect(text).toContain("   $ e2fsck -f -n HOME/disk.qcow2.base\n");
-    expect(text).toContain("is not part of Box yet");
+    expect(text).toContain("$ box start hello\n");
+    expect(text).toContain("$ box exec hello -- /bin/hello\n   │ hello from inside\n");
+    expect(text).toContain("$ box stop hello\n");
   });
 
   test.each<[Fault, string]>([
@@ -63,9 +65,17 @@ describe("tellStory", () => {
     ["changes the damaged file", "the damaged file was changed when it was put aside"],
     ["leaves the damaged file in place", "the damaged disk was not made again"],
     ["forgets the base", "no such file or directory"],
+    ["runs another program", "/bin/hello did not greet"],
   ])("fails when the box command %s", async (fault, message) => {
     const { error } = await tell(bothGood, fault);
     expect(error).toMatchObject({ message: expect.stringContaining(message) });
+  });
+
+  test("says what is missing where no machine can be started, and is good all the same", async () => {
+    const { text, error } = await tell(bothGood, "has no QEMU");
+    expect(error).toBeUndefined();
+    expect(text).toContain("   QEMU: not found\n   install it\n");
+    expect(text).not.toContain("box start");
   });
 
   test("fails when a tool finds something wrong, after showing what it printed", async () => {
