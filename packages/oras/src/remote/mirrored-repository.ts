@@ -44,6 +44,9 @@ export function openRepository(
   return new MirroredRepository([...repositories, ...origin]);
 }
 
+/** After so many entries of a list, the next registry's would be compared with too many. */
+const maxComparedEntries = 10_000;
+
 /** A repository that several registries have. It is only read. */
 export class MirroredRepository implements ReadonlyTarget, ReferenceFetcher, GraphTarget {
   /** {@inheritDoc Fetcher.ownsNoChunks} */
@@ -99,16 +102,32 @@ export class MirroredRepository implements ReadonlyTarget, ReferenceFetcher, Gra
     return isVerified ? verifyContent(chunks, descriptor) : chunks;
   }
 
-  /** {@inheritDoc GraphTarget.predecessors} */
+  /**
+   * {@inheritDoc GraphTarget.predecessors}
+   *
+   * Entries are passed on as they come, so that whoever reads them ends a list that is too long. A mirror that fails in
+   * the middle is followed by the next one, without the entries that were given already.
+   */
   async *predecessors(
     descriptor: Descriptor,
     options: OperationOptions = {},
   ): AsyncGenerator<Descriptor, void, undefined> {
-    yield* await this.#first(async (repository) => {
-      const found: Descriptor[] = [];
-      for await (const one of repository.predecessors(descriptor, options)) found.push(one);
-      return found;
-    });
+    const given = new Set<Digest>();
+    for (let index = 0; ; index++) {
+      // Each entry is left out once, so that a list without end cannot be one without entries.
+      const earlier = new Set(given);
+      try {
+        for await (const one of this.#at(index).predecessors(descriptor, options)) {
+          if (earlier.delete(one.digest)) continue;
+          if (given.size <= maxComparedEntries) given.add(one.digest);
+          yield one;
+        }
+        return;
+      } catch (error) {
+        const isLast = index === this.#repositories.length - 1;
+        if (!mayAskNext(error) || isLast || given.size > maxComparedEntries) throw error;
+      }
+    }
   }
 
   /** A mirror that fails in the middle is followed by the next one from the same byte on. */

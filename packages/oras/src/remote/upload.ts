@@ -24,6 +24,9 @@ export interface UploadRequest {
   readonly chunkBytes: number;
 }
 
+/** So many new bytes make earlier failures forgotten, as they do for downloads. */
+const progressBytes = 64 * 1024;
+
 interface Session {
   readonly location: URL;
   readonly minChunkBytes: number;
@@ -126,11 +129,12 @@ async function putChunks(
   upload: UploadRequest,
   session: Session,
   counter: RetryCounter,
-  /** The most bytes of the blob that the registry has taken in any session: sending them again is no progress. */
+  /** How many bytes the registry had, in any session, when failures were last forgotten: these again are no progress. */
   progress: { mostBytes: number },
 ): Promise<void> {
   const { request, descriptor } = upload;
   const chunkBytes = Math.max(upload.chunkBytes, session.minChunkBytes);
+  const worthBytes = Math.min(progressBytes, chunkBytes);
   let { location } = session;
   let offset = 0;
   let mostBytes = 0;
@@ -139,19 +143,25 @@ async function putChunks(
     try {
       const response = await patch(client, upload, location, offset, end);
       location = locationOf(response);
+      const start = offset;
       offset = checkReceived(response, receivedBytes(response) ?? end, end);
-      if (offset <= mostBytes) throw notAdvanced(response, offset);
-      mostBytes = offset;
-      if (offset > progress.mostBytes) {
+      const isAdvanced = offset > mostBytes;
+      mostBytes = Math.max(offset, mostBytes);
+      const isWhole = offset === descriptor.size && offset > progress.mostBytes;
+      if (isWhole || offset - progress.mostBytes >= worthBytes) {
         progress.mostBytes = offset;
         counter.reset();
       }
+      const isCutShort = offset < end && offset - start < worthBytes;
+      if (!isAdvanced || isCutShort) throw notAdvanced(response, offset);
     } catch (error) {
       if (!(error instanceof OrasError)) throw error;
       const isOutOfStep = error.details["status"] === 416;
       if (!isOutOfStep) await client.waitForRetry(counter, error, request.signal);
       const status = await askStatus(client, upload, location, counter);
       if (status === undefined || (isOutOfStep && status.offset === offset)) throw error;
+      // Another offset each time would lead in circles for ever: it is a try like others.
+      if (isOutOfStep) await client.waitForRetry(counter, outOfStep(error), request.signal);
       ({ location, offset } = status);
     }
   }
@@ -235,6 +245,11 @@ function notAdvanced({ url }: RegistryResponse, offset: number): OrasError {
     details: { host: url.host },
     retryable: true,
   });
+}
+
+/** What a registry refuses as out of step may be sent again from where it says that it is. */
+function outOfStep({ code, message, details }: OrasError): OrasError {
+  return new OrasError({ code, message, details, retryable: true });
 }
 
 async function* firstBytes(

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import {
   copy,
+  discover,
   type HostOptions,
   MemoryTarget,
   type MirroredRepository,
@@ -184,5 +185,47 @@ describe("the host itself", () => {
     const { signal } = controller;
     await expectCode(repository.resolve("v1", { signal }), "ORAS_ABORTED");
     expect(origin.seen).toEqual([]);
+  });
+});
+
+describe("what is attached to content", () => {
+  const pageOf = (count: number, first = 0): string => {
+    const manifests = Array.from({ length: count }, (_, index) => ({
+      mediaType: "application/vnd.oci.image.manifest.v1+json",
+      digest: `sha256:${String(first + index).padStart(64, "0")}`,
+      size: 2,
+    }));
+    return JSON.stringify({ schemaVersion: 2, mediaType: indexType, manifests });
+  };
+  const indexType = "application/vnd.oci.image.index.v1+json";
+
+  test("is passed on as a mirror lists it, so that a list without end is given up", async () => {
+    let pages = 0;
+    const endless = await scriptedServer(({ url = "" }, response) => {
+      pages++;
+      const next = `<${url.split("?")[0]}?p=${pages}>; rel="next"`;
+      const headers = { "content-type": indexType, ...(pages < 30 ? { link: next } : {}) };
+      response.writeHead(200, headers).end(pageOf(6_000));
+    });
+    const repository = open([{ location: endless.host }]);
+    let listed = 0;
+    for await (const _entry of repository.predecessors(image.root)) if (++listed > 10_000) break;
+    expect(pages).toBe(2);
+    await expectCode(discover(repository, image.root), "OCI_TOO_LARGE");
+  });
+
+  test("is listed on by the next registry where one fails, each entry once", async () => {
+    const bad = await scriptedServer(({ url = "" }, response) => {
+      if (url.includes("?p=1")) return response.writeHead(403).end();
+      const link = `<${url.split("?")[0]}?p=1>; rel="next"`;
+      return response.writeHead(200, { "content-type": indexType, link }).end(pageOf(3));
+    });
+    const good = await scriptedServer((_request, response) =>
+      response.writeHead(200, { "content-type": indexType }).end(pageOf(5)),
+    );
+    const repository = open([{ location: bad.host }, { location: good.host }]);
+    const ends: string[] = [];
+    for await (const { digest } of repository.predecessors(image.root)) ends.push(digest.slice(-1));
+    expect(ends).toEqual(["0", "1", "2", "3", "4"]);
   });
 });
