@@ -17,6 +17,9 @@ import {
   type StoreOptions,
 } from "./target.ts";
 
+/** So many bytes of manifests are kept until what they refer to is copied; more are read again then. */
+const maxHeldBytes = 16 * 1024 * 1024;
+
 /** What happens to one piece of content while it is copied. */
 export type CopyEvent =
   | { readonly type: "exists"; readonly descriptor: Descriptor }
@@ -30,7 +33,7 @@ export type CopyEvent =
 
 /** Options of {@link copy} and {@link copyGraph}. */
 export interface CopyOptions extends FetchManifestOptions, StoreOptions {
-  /** How many blobs of one manifest are copied at once; 4 unless given. */
+  /** How many blobs of one manifest are copied at once, and how many manifests of the whole copy; 4 unless given. */
   readonly concurrency?: number;
   /** How deep manifests may be nested; 8 unless given. */
   readonly maxDepth?: number;
@@ -117,11 +120,17 @@ class GraphCopy {
   readonly #options: CopyOptions;
   /** By digest, and by whether it is a manifest: an index may list one digest as both, and then only one leads on. */
   readonly #started: Map<string, Promise<void>> = new Map();
+  readonly #concurrency: number;
+  /** How many more manifests may be copied beside others: one number for all levels, else each multiplies them. */
+  #freeLanes: number;
+  #heldBytes = 0;
 
   constructor(source: ReadonlyStorage, destination: CopyDestination, options: CopyOptions) {
     this.#source = source;
     this.#destination = destination;
     this.#options = options;
+    this.#concurrency = options.concurrency ?? 4;
+    this.#freeLanes = this.#concurrency - 1;
   }
 
   copy(descriptor: Descriptor, depth: number, bytes?: Uint8Array): Promise<void> {
@@ -137,8 +146,26 @@ class GraphCopy {
   }
 
   async #copyManifest(descriptor: Descriptor, depth: number, known?: Uint8Array): Promise<void> {
-    const { maxDepth = 8, concurrency = 4, selectSuccessors } = this.#options;
+    const { maxDepth = 8 } = this.#options;
     if (depth > maxDepth) throw tooDeep(descriptor, maxDepth);
+    const { chosen, held } = await this.#open(descriptor, known);
+    await this.#options.lease?.add([descriptor, ...chosen], this.#options);
+    const copyOne = (child: Descriptor): Promise<void> => this.copy(child, depth + 1);
+    const isManifest = ({ mediaType }: Descriptor): boolean => hasSuccessors(mediaType);
+    const blobs = chosen.filter((child) => !isManifest(child));
+    await forEachLimited(blobs, this.#concurrency, copyOne);
+    await this.#inLanes(chosen.filter(isManifest), copyOne);
+    this.#heldBytes -= held?.byteLength ?? 0;
+    const bytes = held ?? (await fetchManifestBytes(this.#source, descriptor, this.#options));
+    await this.#push(descriptor, bytesSource(bytes));
+  }
+
+  /** What is copied below a manifest, and its bytes while they may be kept; nothing else of it stays in memory. */
+  async #open(
+    descriptor: Descriptor,
+    known: Uint8Array | undefined,
+  ): Promise<{ chosen: readonly Descriptor[]; held: Uint8Array | undefined }> {
+    const { selectSuccessors } = this.#options;
     const bytes = known ?? (await fetchManifestBytes(this.#source, descriptor, this.#options));
     const document = parseManifest(bytes, {
       what: descriptor.digest,
@@ -148,9 +175,23 @@ class GraphCopy {
     });
     const all = successorsOf(document);
     const chosen = selectSuccessors?.(descriptor, all) ?? all;
-    await this.#options.lease?.add([descriptor, ...chosen], this.#options);
-    await forEachLimited(chosen, concurrency, (child) => this.copy(child, depth + 1));
-    await this.#push(descriptor, bytesSource(bytes));
+    const mayHold = this.#heldBytes + bytes.byteLength <= maxHeldBytes;
+    if (mayHold) this.#heldBytes += bytes.byteLength;
+    return { chosen, held: mayHold ? bytes : undefined };
+  }
+
+  /** One after the other, and beside each other as far as lanes are free. */
+  async #inLanes(
+    manifests: readonly Descriptor[],
+    work: (manifest: Descriptor) => Promise<void>,
+  ): Promise<void> {
+    const more = Math.max(0, Math.min(this.#freeLanes, manifests.length - 1));
+    this.#freeLanes -= more;
+    try {
+      await forEachLimited(manifests, 1 + more, work);
+    } finally {
+      this.#freeLanes += more;
+    }
   }
 
   async #copyBlob(descriptor: Descriptor): Promise<void> {

@@ -112,6 +112,71 @@ describe("copy", () => {
   });
 });
 
+describe("the manifests of a copy", () => {
+  /** A memory target that counts the manifests that were read and are not copied yet. */
+  function counting(source: MemoryTarget, destination: MemoryTarget) {
+    const reads = new Map<string, number>();
+    const open = new Set<string>();
+    const counts = { reads, mostOpen: 0 };
+    const fetch = source.fetch.bind(source);
+    source.fetch = (descriptor, options) => {
+      reads.set(descriptor.digest, (reads.get(descriptor.digest) ?? 0) + 1);
+      open.add(descriptor.digest);
+      counts.mostOpen = Math.max(counts.mostOpen, open.size);
+      return fetch(descriptor, options);
+    };
+    const push = destination.push.bind(destination);
+    destination.push = async (descriptor, ...rest) => {
+      await push(descriptor, ...rest);
+      open.delete(descriptor.digest);
+    };
+    return counts;
+  }
+
+  test("are few at once, however wide their tree is at every level", async () => {
+    const source = new MemoryTarget();
+    let count = 0;
+    const grow = async (levels: number): Promise<Descriptor> => {
+      const below: Descriptor[] = [];
+      for (let child = 0; levels > 0 && child < 4; child++) below.push(await grow(levels - 1));
+      return addIndex(source, below, String(count++));
+    };
+    const root = await grow(4);
+    const destination = new MemoryTarget();
+    const counted = counting(source, destination);
+    await copyGraph(source, root, destination);
+    expect(counted.reads.size).toBe(341);
+    expect(await destination.exists(root)).toBe(true);
+    // Four ways from the root to a leaf.
+    expect(counted.mostOpen).toBeLessThanOrEqual(17);
+    expect(counted.mostOpen).toBeGreaterThan(5);
+  });
+
+  test("are kept up to 16 MiB, and those beyond that are read again", async () => {
+    const source = new MemoryTarget();
+    const chain = [await addIndex(source, [], "x".repeat(4_000_000))];
+    for (let level = 1; level < 6; level++) {
+      chain.unshift(await addIndex(source, chain.slice(0, 1), "x".repeat(4_000_000)));
+    }
+    const [root] = chain as [Descriptor];
+    const destination = new MemoryTarget();
+    const { reads } = counting(source, destination);
+    await copyGraph(source, root, destination);
+    expect(chain.map(({ digest }) => reads.get(digest))).toEqual([1, 1, 1, 1, 2, 2]);
+    // What was kept is let go: one after the other needs no more than one.
+    const images = new MemoryTarget();
+    const few: Descriptor[] = [];
+    for (let one = 0; one < 6; one++) {
+      few.push(await addIndex(images, [], `${one}${"y".repeat(3_500_000)}`));
+    }
+    const flat = await addIndex(images, few, "");
+    const copied = new MemoryTarget();
+    const again = counting(images, copied);
+    await copyGraph(images, flat, copied, { concurrency: 1 });
+    expect(few.map(({ digest }) => again.reads.get(digest))).toEqual([1, 1, 1, 1, 1, 1]);
+  });
+});
+
 describe("work on many items", () => {
   const items = Array.from({ length: 9 }, (_, index) => index);
 
@@ -211,7 +276,10 @@ describe("a target in memory", () => {
 async function addIndex(
   target: MemoryTarget,
   manifests: readonly Descriptor[],
+  note?: string,
 ): Promise<Descriptor> {
-  const bytes = encodeJson({ schemaVersion: 2, mediaType: mediaTypes.ociIndex, manifests });
+  const annotations = note === undefined ? {} : { annotations: { note } };
+  const index = { schemaVersion: 2, mediaType: mediaTypes.ociIndex, manifests, ...annotations };
+  const bytes = encodeJson(index);
   return add(target, mediaTypes.ociIndex, bytes);
 }
