@@ -14,10 +14,10 @@ export interface RegistryAuth {
 
 /** An action on a repository that a request needs. */
 export interface NeededAccess {
-  /** The repository. */
+  /** The repository; empty for the list of all. */
   readonly repository: string;
-  /** What is done there. */
-  readonly action: "pull" | "push" | "delete";
+  /** What is done there; all repositories are listed for users only, whoever may read them. */
+  readonly action: "pull" | "push" | "delete" | "list";
 }
 
 /** Decides about requests. */

@@ -43,6 +43,7 @@ export function neededAccess(
   method: string,
   query: URLSearchParams,
 ): readonly NeededAccess[] {
+  if (route.type === "catalog") return [{ repository: "", action: "list" }];
   if (!("repository" in route)) return [];
   const { repository } = route;
   const isUpload = route.type === "uploads" || route.type === "upload";

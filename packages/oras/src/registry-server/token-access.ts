@@ -164,6 +164,7 @@ function grantsFor(auth: RegistryAuth, user: string, form: URLSearchParams): rea
 const knownActions: ReadonlySet<string> = new Set(["pull", "push", "delete"]);
 
 function isGranted(claims: Claims, { repository, action }: NeededAccess): boolean {
+  if (action === "list") return claims.user !== "";
   return claims.grants.includes(`${repository}:${action}`);
 }
 
@@ -172,8 +173,8 @@ function unauthorized(
   needed: readonly NeededAccess[],
   isKnown: boolean,
 ): RegistryFailure {
-  const scopes = needed.map(
-    ({ repository, action }) => `repository:${repository}:${scopeActions[action]}`,
+  const scopes = needed.map(({ repository, action }) =>
+    action === "list" ? "registry:catalog:*" : `repository:${repository}:${scopeActions[action]}`,
   );
   const scope = scopes.length === 0 ? "" : `,scope="${scopes.join(" ")}"`;
   const error = isKnown ? ',error="insufficient_scope"' : "";
@@ -183,7 +184,7 @@ function unauthorized(
 }
 
 /** What clients are told to ask for. */
-const scopeActions: Readonly<Record<NeededAccess["action"], string>> = {
+const scopeActions: Readonly<Record<Exclude<NeededAccess["action"], "list">, string>> = {
   pull: "pull",
   push: "pull,push",
   delete: "delete",

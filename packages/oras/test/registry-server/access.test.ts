@@ -80,6 +80,28 @@ describe.each(["basic", "token"] as const)("a registry with %s authorization", (
     await expectCode(repository(served).delete("v1"), "ORAS_AUTH_REQUIRED");
   });
 
+  test("lists its repositories for users only, also where everybody may read", async () => {
+    for (const anonymousPull of [false, true]) {
+      const served = await registry({ scheme, anonymousPull });
+      await copy(image.target, "v1", repository(served, ann, "secret/project"));
+      const login = { authorization: `Basic ${Buffer.from("ann:s3cret").toString("base64")}` };
+      const list = async (headers: Record<string, string>): Promise<Response> => {
+        if (scheme === "basic") return fetch(`${served.origin}/v2/_catalog`, { headers });
+        const query = "?scope=registry:catalog:*&scope=repository:secret/project:pull";
+        const reply = await fetch(`${served.origin}/token${query}`, { headers });
+        const { token } = (await reply.json()) as { token: string };
+        const authorization = `Bearer ${token}`;
+        return fetch(`${served.origin}/v2/_catalog`, { headers: { authorization } });
+      };
+      const refused = await list({});
+      expect(refused.status).toBe(401);
+      const challenge = refused.headers.get("www-authenticate");
+      if (scheme === "token") expect(challenge).toContain('scope="registry:catalog:*"');
+      expect((await fetch(`${served.origin}/v2/_catalog`)).status).toBe(401);
+      expect(await (await list(login)).json()).toEqual({ repositories: ["secret/project"] });
+    }
+  });
+
   test("asks for a login at its base, as clients expect that look there first", async () => {
     const served = await registry({ scheme, anonymousPull: true });
     const response = await fetch(`${served.origin}/v2/`);
