@@ -114,7 +114,7 @@ export {
 } from "./files/artifact-files.ts";
 export { type ParseJsonOptions, parseJson } from "./json/parse-json.ts";
 export type { StoredBlob } from "./layout/blob-files.ts";
-export type { NamedEntry } from "./layout/choose-entry.ts";
+export { type NamedEntry, pinnedDigest } from "./layout/choose-entry.ts";
 export { nameAnnotations, namesOf } from "./layout/index-file.ts";
 export {
   defaultLayoutLimits,

@@ -3,12 +3,14 @@ import {
   type CopyEvent,
   copyGraph,
   type Descriptor,
+  type Digest,
   type FetchedManifest,
   fetchBytes,
   fetchManifestBytes,
   type Manifest,
   OciLayout,
   type OperationOptions,
+  OrasError,
   type Platform,
   type ReadonlyStorage,
 } from "@box/oras";
@@ -72,6 +74,7 @@ async function fetchOnce<T extends Image | undefined>(
   const { onEvent, signal } = options;
   const root = await fetchRoot(source, options);
   const { digest } = root.descriptor;
+  requirePinned(source.name, source.pinned, digest);
   onEvent?.({ type: "resolved", reference: source.name, digest });
   const rootNode = toNode(root.descriptor, root.bytes);
   const path = await selectManifest(source.target, rootNode, { ...options, what: source.name });
@@ -109,6 +112,21 @@ async function fetchOnce<T extends Image | undefined>(
     await layout.tag(named, name, { signal });
   }
   return image;
+}
+
+/**
+ * Refuses to let a name stand for an image that has not the digest that it pins.
+ *
+ * @throws OrasError `OCI_DIGEST_MISMATCH`.
+ */
+export function requirePinned(name: string, pinned: Digest | undefined, digest: Digest): void {
+  if (pinned === undefined || pinned === digest) return;
+  throw new OrasError({
+    code: "OCI_DIGEST_MISMATCH",
+    message: `cannot use ${digest} as ${name}: the name pins another digest`,
+    details: { reference: name, expected: pinned, actual: digest },
+    hint: "use a name without a digest, or with the digest of this image",
+  });
 }
 
 /** Before anything of the image is stored. */

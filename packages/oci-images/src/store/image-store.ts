@@ -8,6 +8,7 @@ import {
   OciLayout,
   type OperationOptions,
   type Platform,
+  pinnedDigest,
 } from "@box/oras";
 import type { ArchiveInput } from "../archive/plain-archive.ts";
 import type { WriteArchiveOptions } from "../archive/write-archive.ts";
@@ -28,7 +29,7 @@ import {
   parseImageReference,
 } from "../reference/image-reference.ts";
 import type { CollectedGarbage, CollectGarbageOptions } from "./collect-garbage.ts";
-import { fetchImage, resolveSource, tellCopy } from "./fetch-image.ts";
+import { fetchImage, requirePinned, resolveSource, tellCopy } from "./fetch-image.ts";
 import type {
   GetImageOptions,
   ImageStoreOptions,
@@ -223,13 +224,19 @@ export class ImageStore {
     return leaseImage(this.#layout, await this.get(reference, options), options);
   }
 
-  /** Gives an image of the store one more name. */
+  /**
+   * Gives an image of the store one more name.
+   *
+   * @throws {@link ImageError} `OCI_IMAGE_NOT_FOUND`; OrasError `OCI_DIGEST_MISMATCH` for a name that pins another digest.
+   */
   async tag(reference: string, name: string, options: OperationOptions = {}): Promise<void> {
     const source = this.#nameOf(reference);
     const root = await this.#resolve(source);
     if (root === undefined) throw notFound(source);
+    const target = this.#nameOf(name);
+    requirePinned(target, pinnedDigest(target), root.digest);
     await using _lease = await this.#layout.keep([root], options);
-    await this.#layout.tag(root, this.#nameOf(name), options);
+    await this.#layout.tag(root, target, options);
   }
 
   /**
@@ -272,6 +279,7 @@ export class ImageStore {
     const stored = await this.#resolve(source.name);
     if (stored === undefined) return undefined;
     const now = await resolveSource(source, options);
+    requirePinned(source.name, source.pinned, now.digest);
     return now.digest === stored.digest ? this.#find(source.name, options) : undefined;
   }
 

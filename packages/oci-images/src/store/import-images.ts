@@ -1,10 +1,12 @@
 import { isBoxError } from "@box/errors";
 import {
   type Descriptor,
+  type Digest,
   type NamedEntry,
   namesOf,
   OciLayout,
   OrasError,
+  pinnedDigest,
   type ReadonlyTarget,
 } from "@box/oras";
 import { openArchive } from "../archive/open-archive.ts";
@@ -32,7 +34,7 @@ export interface ImportImagesOptions extends FetchImageOptions {
  *
  * @returns The images by all their names, in the archive's order.
  * @throws OrasError `OCI_ARCHIVE_CORRUPT`, and `OCI_AMBIGUOUS_REFERENCE` for an image without a name, or a name for
- * several; what {@link fetchImage} throws.
+ * several; `OCI_DIGEST_MISMATCH` for a wanted name that pins another digest; what {@link fetchImage} throws.
  */
 export async function importImages(
   input: ArchiveInput | OciLayout,
@@ -51,7 +53,7 @@ export async function importImages(
       selector: descriptor.digest,
       name: first,
       isLocal: true,
-      pinned: undefined,
+      pinned: pinnedDigest(first),
       [Symbol.asyncDispose]: async () => {},
     };
     const image = await fetchImage(source, layout, { ...options, otherNames });
@@ -92,9 +94,14 @@ function namesFor(
     if (all.some(({ descriptor }) => descriptor.digest !== digest)) throw cannotName(all.length);
     return [wanted];
   }
-  const names = new Set(image.names.flatMap(fullName));
+  const names = new Set(image.names.flatMap(fullName).filter((name) => fits(name, digest)));
   if (names.size === 0) throw hasNoName(image.descriptor);
   return [...names];
+}
+
+/** A name that pins another digest would stand for content that is not here. */
+function fits(name: string, digest: Digest): boolean {
+  return (pinnedDigest(name) ?? digest) === digest;
 }
 
 /** A bare word is a tag without a name, as image layouts often have it. */
@@ -120,7 +127,7 @@ function cannotName(count: number): OrasError {
 function hasNoName({ digest }: Descriptor): OrasError {
   return new OrasError({
     code: "OCI_AMBIGUOUS_REFERENCE",
-    message: `cannot import image ${digest}: it has no name`,
+    message: `cannot import image ${digest}: it has no name that can be kept`,
     hint: "give it one: box import FILE --tag NAME",
   });
 }

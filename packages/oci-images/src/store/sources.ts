@@ -5,6 +5,7 @@ import {
   OciLayout,
   type OperationOptions,
   openRepository,
+  pinnedDigest,
   type ReadonlyTarget,
   RegistryClient,
   type RegistryClientOptions,
@@ -22,7 +23,7 @@ export interface ImageSource extends AsyncDisposable {
   readonly name: string;
   /** Whether asking again is cheap and local. */
   readonly isLocal: boolean;
-  /** The digest that the reference pins. */
+  /** The digest that the reference pins: no other image is taken. */
   readonly pinned: Digest | undefined;
 }
 
@@ -85,7 +86,7 @@ async function archiveSource(
     selector: image.digest,
     name: formatImageReference({ ...reference, path }),
     isLocal: true,
-    pinned: undefined,
+    pinned: pinnedDigest(reference.tag ?? ""),
     [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose](),
   };
 }

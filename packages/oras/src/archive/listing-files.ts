@@ -1,7 +1,7 @@
 import type { Descriptor } from "../content/descriptor.ts";
 import { digestHex } from "../content/digest.ts";
 import { mediaTypes } from "../content/media-types.ts";
-import { nameAnnotations } from "../layout/index-file.ts";
+import { nameAnnotations, withoutNames } from "../layout/index-file.ts";
 import type { WrittenEntry } from "./written-manifests.ts";
 
 /** The path of a blob in an archive. */
@@ -14,14 +14,14 @@ export function isDockerTag(name: string): boolean {
 
 /** `index.json` of a packed layout: an entry for each name. */
 export function layoutIndex(entries: readonly WrittenEntry[]): string {
-  const manifests = entries.flatMap(({ descriptor, names }) =>
-    names.length === 0
-      ? [descriptor]
-      : names.map((name) => ({
-          ...descriptor,
-          annotations: { ...descriptor.annotations, ...annotationsFor(name) },
-        })),
-  );
+  const manifests = entries.flatMap(({ descriptor, names }) => {
+    const nameless = withoutNames(descriptor);
+    if (names.length === 0) return [nameless];
+    return names.map((name) => ({
+      ...nameless,
+      annotations: { ...nameless.annotations, ...annotationsFor(name) },
+    }));
+  });
   return JSON.stringify({ schemaVersion: 2, mediaType: mediaTypes.ociIndex, manifests });
 }
 

@@ -1,4 +1,5 @@
 import type { Descriptor } from "../content/descriptor.ts";
+import { type Digest, isDigest } from "../content/digest.ts";
 import { OrasError } from "../errors.ts";
 
 /** An entry that has names. */
@@ -18,7 +19,17 @@ export interface EntryPlace {
 }
 
 /**
- * Finds the entry that a name or a digest means. Never the first of several that differ.
+ * The digest that a reference pins: the reference itself, or what stands behind its last at sign. Whatever is found by it
+ * must have that digest.
+ */
+export function pinnedDigest(reference: string): Digest | undefined {
+  const digest = reference.slice(reference.lastIndexOf("@") + 1);
+  return isDigest(digest) ? digest : undefined;
+}
+
+/**
+ * Finds the entry that a name or a digest means. Never the first of several that differ, and never one that only calls
+ * itself by a digest.
  *
  * @throws OrasError `OCI_AMBIGUOUS_REFERENCE`.
  */
@@ -27,8 +38,10 @@ export function findEntry(
   reference: string,
   place: EntryPlace,
 ): Descriptor | undefined {
+  const pinned = pinnedDigest(reference);
   const named = entries
     .filter(({ descriptor, names }) => descriptor.digest === reference || names.includes(reference))
+    .filter(({ descriptor }) => pinned === undefined || descriptor.digest === pinned)
     .map(({ descriptor }) => descriptor);
   const [first] = named;
   if (first !== undefined && named.some(({ digest }) => digest !== first.digest)) {

@@ -19,7 +19,14 @@ export const nameAnnotations = {
 export const maxMarkerBytes = 4096;
 
 const indexSchema: z.ZodType<Index> = z.lazy(() =>
-  z.looseObject({ schemaVersion: z.literal(2), manifests: z.array(descriptorSchema) }),
+  z.looseObject({
+    schemaVersion: z.literal(2),
+    // Programs in Go write null for an empty list.
+    manifests: z
+      .array(descriptorSchema)
+      .nullable()
+      .transform((entries) => entries ?? []),
+  }),
 );
 
 const markerSchema = z.lazy(() => z.looseObject({ imageLayoutVersion: z.string() }));
@@ -95,6 +102,17 @@ export async function writeIndexFile(
     mode: 0o644,
     ...(fs === undefined ? {} : { fs }),
   });
+}
+
+/** What an entry leads to, without the names that it has where it comes from. */
+export function withoutNames(entry: Descriptor): Descriptor {
+  const { annotations = {}, ...bare } = entry;
+  const {
+    [nameAnnotations.image]: _full,
+    [nameAnnotations.reference]: _tag,
+    ...rest
+  } = annotations;
+  return Object.keys(rest).length === 0 ? bare : { ...bare, annotations: rest };
 }
 
 /** The names of an entry. */

@@ -25,6 +25,7 @@ import {
   namesOf,
   readIndexFile,
   withoutName,
+  withoutNames,
   writeIndexFile,
 } from "./index-file.ts";
 import { ingestBlob } from "./ingest.ts";
@@ -221,7 +222,7 @@ export class OciLayout implements Target, GraphTarget {
     if (!(await this.exists(descriptor))) throw noEntry(this.#place, descriptor.digest);
     const entry: Descriptor = {
       ...descriptor,
-      annotations: { ...descriptor.annotations, ...annotationsFor(reference) },
+      annotations: { ...withoutNames(descriptor).annotations, ...annotationsFor(reference) },
     };
     await this.#changeIndex(
       (manifests) => [

@@ -124,6 +124,15 @@ describe("an image layout", () => {
     },
   );
 
+  test("is empty when its index lists null, as programs in Go write it", async () => {
+    const { folder, layout, root } = await filledLayout();
+    await writeFile(join(folder, "index.json"), '{"schemaVersion":2,"manifests":null}');
+    expect((await layout.index()).manifests).toEqual([]);
+    await expectCode(layout.resolve("v1"), "OCI_NOT_FOUND");
+    await layout.tag(root, "v2");
+    expect((await layout.resolve("v2")).digest).toBe(root.digest);
+  });
+
   test("without index.json is missing", async () => {
     const { folder, layout } = await filledLayout();
     await rm(join(folder, "index.json"));
