@@ -47,6 +47,8 @@ describe("a download whose process is killed", () => {
       JSON.stringify(blob),
     ];
     const child = spawn(process.execPath, args, { stdio: "inherit", cwd: import.meta.dirname });
+    // Listened for from the beginning: it may close while its script is being removed.
+    const closed = new Promise((done) => child.on("close", done));
     const partial = join(layoutFolder, "ingest", `sha256-${blob.digest.slice(7)}`);
     try {
       await expect
@@ -63,7 +65,7 @@ describe("a download whose process is killed", () => {
       child.kill("SIGKILL");
       await rm(script);
     }
-    await new Promise((done) => child.on("close", done));
+    await closed;
     const layout = await OciLayout.open(layoutFolder);
     expect(await layout.exists(blob)).toBe(false);
     const repository = new RemoteRepository(testClient(), server.host, "app");
