@@ -81,8 +81,11 @@ describe("the demonstration", { timeout: 150_000 }, () => {
     expect(leftOver).toEqual([]);
   });
 
-  test("leaves no machine running when it is interrupted while one starts", async () => {
-    const { code, text, leftOver } = await runDemo(["--cli", "src/main.ts"], "vmm_spawn in");
+  test("leaves no machine running when it is interrupted while one runs", async () => {
+    const { code, text, leftOver } = await runDemo(
+      ["--cli", "src/main.ts"],
+      "The machine answers after",
+    );
     expect(code, text).toBe(130);
     expect(leftOver).toEqual([]);
     // Every process of a machine has the folder of its box in its arguments, which is below the home.
