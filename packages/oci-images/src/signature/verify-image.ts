@@ -53,10 +53,10 @@ const signatureTypes: ReadonlySet<string> = new Set([
 
 /**
  * Makes sure that an image is signed with a key: its manifest, or the index that names it. Signatures are looked for
- * under cosign's tag and among the referrers; one that is right is enough.
+ * under cosign's tag and among the referrers; one that is right is enough, whatever else is attached.
  *
  * @param contents - What may be signed.
- * @throws {@link ImageError} `OCI_SIGNATURE_MISSING`, `OCI_SIGNATURE_INVALID`; failures to read pass unchanged.
+ * @throws {@link ImageError} `OCI_SIGNATURE_MISSING`, `OCI_SIGNATURE_INVALID`; failures of the network pass unchanged.
  */
 export async function verifySignatures(
   source: SignatureSource,
@@ -114,13 +114,9 @@ async function* judgeManifest(
   options: FetchManifestOptions,
 ): AsyncGenerator<SignatureVerdict, void, undefined> {
   if (!isManifestType(descriptor.mediaType)) return;
-  const bytes = await fetchManifestBytes(source, descriptor, options);
-  const document = parseManifest(bytes, {
-    what: `signature ${descriptor.digest}`,
-    maxBytes: bytes.byteLength,
-  });
-  if (document.type !== "manifest") return;
-  for (const layer of document.manifest.layers) {
+  const layers = await layersOf(source, descriptor, options).catch(reasonOf);
+  if (typeof layers === "string") return yield layers;
+  for (const layer of layers) {
     const isSimple = layer.mediaType === simpleSigningType;
     if (!isSimple && !isBundleType(layer.mediaType)) continue;
     const maxBytes = isSimple ? maxPayloadBytes : maxBundleBytes;
@@ -128,12 +124,41 @@ async function* judgeManifest(
       yield "it is too large";
       continue;
     }
-    const chunks = await source.fetch(layer, options);
-    const signed = await readAll(chunks, maxBytes, `signature ${layer.digest}`);
-    yield isSimple
-      ? judgeSimpleSigning(signed, layer.annotations?.[signatureAnnotation], content, key)
-      : await judgeBundle(signed, content, key);
+    const signed = await readLayer(source, layer, maxBytes, options).catch(reasonOf);
+    if (typeof signed === "string") yield signed;
+    else {
+      yield isSimple
+        ? judgeSimpleSigning(signed, layer.annotations?.[signatureAnnotation], content, key)
+        : await judgeBundle(signed, content, key);
+    }
   }
+}
+
+async function layersOf(
+  source: SignatureSource,
+  descriptor: Descriptor,
+  options: FetchManifestOptions,
+): Promise<readonly Descriptor[]> {
+  const bytes = await fetchManifestBytes(source, descriptor, options);
+  const what = `signature ${descriptor.digest}`;
+  const document = parseManifest(bytes, { what, maxBytes: bytes.byteLength });
+  return document.type === "manifest" ? document.manifest.layers : [];
+}
+
+async function readLayer(
+  source: SignatureSource,
+  layer: Descriptor,
+  maxBytes: number,
+  options: OperationOptions,
+): Promise<Uint8Array> {
+  const chunks = await source.fetch(layer, options);
+  return readAll(chunks, maxBytes, `signature ${layer.digest}`);
+}
+
+/** What is absent, damaged or malformed is no right signature; what could not be asked for may be one. */
+function reasonOf(error: unknown): string {
+  if (isBoxError(error) && error.code.startsWith("OCI_")) return error.message;
+  throw error;
 }
 
 function ignoreAbsent(error: unknown): undefined {
