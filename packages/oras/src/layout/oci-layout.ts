@@ -139,7 +139,10 @@ export class OciLayout implements Target, GraphTarget {
     return offset === 0 && options.verify !== false ? verifyContent(chunks, descriptor) : chunks;
   }
 
-  /** {@inheritDoc Pusher.push} A manifest that is about another one gets an entry without a name, so that it is found. */
+  /**
+   * Stores content; size and digest are verified before it becomes visible. Content that is there is kept. A manifest that is
+   * about another one gets an entry without a name, so that it is found.
+   */
   async push(
     descriptor: Descriptor,
     source: BlobSource,

@@ -103,7 +103,7 @@ export class MirroredRepository implements ReadonlyTarget, ReferenceFetcher, Gra
   }
 
   /**
-   * {@inheritDoc GraphTarget.predecessors}
+   * The manifests whose subject is `descriptor`.
    *
    * Entries are passed on as they come, so that whoever reads them ends a list that is too long. A mirror that fails in
    * the middle is followed by the next one, without the entries that were given already.
