@@ -27,7 +27,7 @@ export const guestErrorKinds: Readonly<Record<GuestErrorCode, ErrorKind>> = {
   GUEST_KERNEL_UNPACK_FAILED: "io",
 };
 
-/** What a {@link GuestError} is made from. */
+/** What a GuestError is made from. */
 export interface GuestErrorOptions {
   /** The failure's stable name. */
   readonly code: GuestErrorCode;

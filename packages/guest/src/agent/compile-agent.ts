@@ -26,7 +26,7 @@ const flags = [
  * Compiles the agent, unless this was done before from the same sources with the same compiler. Several processes may do it
  * at once.
  *
- * @throws {@link GuestError} `GUEST_COMPILER_MISSING`, `GUEST_COMPILE_FAILED`.
+ * @throws GuestError `GUEST_COMPILER_MISSING`, `GUEST_COMPILE_FAILED`.
  */
 export async function compileAgent(options: CompileAgentOptions): Promise<AgentBinary> {
   const { cacheDirectory, compilers = usualCompilers, signal } = options;

@@ -25,6 +25,7 @@ export interface BootFiles {
 export interface EnsureBootFilesOptions {
   /** Folder that they are kept in, by what they were made from. Is made when it is missing. */
   readonly cacheDirectory: string;
+  /** The kernel and its modules. */
   readonly kernel: KernelFiles;
   /** Path of the compiled agent. */
   readonly agent: string;
@@ -35,7 +36,7 @@ export interface EnsureBootFilesOptions {
  *
  * Whether they were is told by sizes and times of the files that they are made from: nothing is read when nothing changed.
  *
- * @throws {@link GuestError} `GUEST_KERNEL_MISSING`, `GUEST_KERNEL_INVALID`, `GUEST_KERNEL_UNSUPPORTED`.
+ * @throws GuestError `GUEST_KERNEL_MISSING`, `GUEST_KERNEL_INVALID`, `GUEST_KERNEL_UNSUPPORTED`.
  */
 export async function ensureBootFiles(options: EnsureBootFilesOptions): Promise<BootFiles> {
   const { cacheDirectory } = options;

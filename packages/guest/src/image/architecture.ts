@@ -9,7 +9,7 @@ export const guestArchitectures: readonly GuestArchitecture[] = ["amd64", "arm64
 /**
  * Takes a name that came from outside, such as from an option, as an architecture.
  *
- * @throws {@link GuestError} `GUEST_ARCHITECTURE_UNKNOWN` (unsupported).
+ * @throws GuestError `GUEST_ARCHITECTURE_UNKNOWN` (unsupported).
  */
 export function parseGuestArchitecture(name: string): GuestArchitecture {
   const found = guestArchitectures.find((architecture) => architecture === name);

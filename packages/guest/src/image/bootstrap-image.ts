@@ -49,7 +49,7 @@ const environment: readonly string[] = [
  * Assembles the bootstrap image: a minimal system tree in one uncompressed layer. Needs no network and no
  * tools, and makes the same bytes on every machine.
  *
- * @throws {@link GuestError} `GUEST_ARCHITECTURE_UNKNOWN` (unsupported).
+ * @throws GuestError `GUEST_ARCHITECTURE_UNKNOWN` (unsupported).
  * @see OCI image specification 1.1, "Image Manifest" and "Image Configuration"
  */
 export function assembleBootstrapImage(options: AssembleBootstrapImageOptions): BootstrapImage {

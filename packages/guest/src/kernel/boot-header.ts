@@ -37,7 +37,7 @@ const mostUnpackedBytes = 512 * 1024 * 1024;
  * Parses the boot header of a bzImage.
  *
  * @returns Where its payload is; undefined for what is no bzImage, or one too old to say.
- * @throws {@link GuestError} `GUEST_KERNEL_INVALID`.
+ * @throws GuestError `GUEST_KERNEL_INVALID`.
  * @see Linux, Documentation/arch/x86/boot.rst
  */
 export function parseBootHeader(image: Uint8Array): BzImagePayload | undefined {

@@ -8,7 +8,7 @@ import { decompressLz4Legacy } from "./lz4-legacy.ts";
  *
  * @returns An ELF file with the entry that QEMU starts; undefined when the image is to be booted as it is: no bzImage, packed
  *   in a way that is not known here (xz, bzip2, lzma, lzo), or without that entry.
- * @throws {@link GuestError} `GUEST_KERNEL_INVALID`.
+ * @throws GuestError `GUEST_KERNEL_INVALID`.
  */
 export function extractVmlinux(image: Uint8Array): Uint8Array | undefined {
   const payload = parseBootHeader(image);

@@ -23,7 +23,7 @@ export interface FindKernelOptions {
 /**
  * Finds a kernel that can boot a guest: the one named, else the newest cloud kernel.
  *
- * @throws {@link GuestError} `GUEST_KERNEL_MISSING`.
+ * @throws GuestError `GUEST_KERNEL_MISSING`.
  */
 export async function findKernel(options: FindKernelOptions = {}): Promise<KernelFiles> {
   const { image, roots = ["/"] } = options;

@@ -21,7 +21,7 @@ const metaPackage = `linux-image-cloud-${process.arch === "arm64" ? "arm64" : "a
  * Fetches Debian's cloud kernel with apt, which verifies it, and unpacks what a guest needs without installing anything. Needs
  * no root.
  *
- * @throws {@link GuestError} `GUEST_KERNEL_UNPACK_FAILED`, `GUEST_KERNEL_MISSING`.
+ * @throws GuestError `GUEST_KERNEL_UNPACK_FAILED`, `GUEST_KERNEL_MISSING`.
  */
 export async function fetchKernel(options: UnpackKernelOptions): Promise<KernelFiles> {
   const { directory, signal } = options;
@@ -39,7 +39,7 @@ export async function fetchKernel(options: UnpackKernelOptions): Promise<KernelF
 /**
  * Unpacks what a guest needs from a Debian package of a kernel: its image and a few modules.
  *
- * @throws {@link GuestError} `GUEST_KERNEL_UNPACK_FAILED`, `GUEST_KERNEL_MISSING`.
+ * @throws GuestError `GUEST_KERNEL_UNPACK_FAILED`, `GUEST_KERNEL_MISSING`.
  */
 export async function unpackKernelPackage(
   path: string,

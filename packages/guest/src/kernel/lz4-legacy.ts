@@ -9,7 +9,7 @@ const what = "an LZ4 stream";
  * Decompresses LZ4's legacy frame format, in which Linux packs kernels: a magic number, then blocks, each behind its length.
  *
  * @param sizeBytes - What it must decompress to exactly; nothing beyond it is allocated or written.
- * @throws {@link GuestError} `GUEST_KERNEL_INVALID`.
+ * @throws GuestError `GUEST_KERNEL_INVALID`.
  * @see LZ4 frame format, "Legacy frame", and LZ4 block format
  */
 export function decompressLz4Legacy(input: Uint8Array, sizeBytes: number): Uint8Array {

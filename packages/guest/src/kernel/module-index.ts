@@ -23,7 +23,7 @@ export function moduleName(path: string): string {
 /**
  * Parses `modules.dep`: each line has a module's path, a colon, and the paths of what it needs.
  *
- * @throws {@link GuestError} `GUEST_KERNEL_INVALID`.
+ * @throws GuestError `GUEST_KERNEL_INVALID`.
  */
 function parseModulesDep(text: string): Map<string, { path: string; needs: string[] }> {
   const modules = new Map<string, { path: string; needs: string[] }>();
@@ -50,7 +50,7 @@ function parseModulePaths(text: string): string[] {
  * Reads the index of a folder of modules, such as `/lib/modules/RELEASE`. `modules.dep` is made when a kernel is installed; in a
  * package that was only unpacked `modules.order` and the modules themselves tell the same.
  *
- * @throws {@link GuestError} `GUEST_KERNEL_MISSING`, `GUEST_KERNEL_INVALID`.
+ * @throws GuestError `GUEST_KERNEL_MISSING`, `GUEST_KERNEL_INVALID`.
  */
 export async function readModuleIndex(directory: string): Promise<ModuleIndex> {
   const [builtin, dep] = await Promise.all([

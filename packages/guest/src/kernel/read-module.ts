@@ -8,7 +8,7 @@ const mostBytes = 64 * 1024 * 1024;
 /**
  * Reads a kernel module, uncompressed.
  *
- * @throws {@link GuestError} `GUEST_KERNEL_UNSUPPORTED` for `.ko.xz`, `GUEST_KERNEL_INVALID`, `GUEST_KERNEL_MISSING`.
+ * @throws GuestError `GUEST_KERNEL_UNSUPPORTED` for `.ko.xz`, `GUEST_KERNEL_INVALID`, `GUEST_KERNEL_MISSING`.
  */
 export async function readModule(path: string): Promise<Uint8Array> {
   if (path.endsWith(".xz")) {

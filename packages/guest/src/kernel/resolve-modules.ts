@@ -23,7 +23,7 @@ export const guestModules: ModuleNames = {
  * Finds the modules that a kernel needs for something and puts them in an order in which each comes after what it needs.
  *
  * @returns Paths relative to the folder; nothing for what is built in.
- * @throws {@link GuestError} `GUEST_KERNEL_MISSING` for a required module, `GUEST_KERNEL_INVALID` for a circle.
+ * @throws GuestError `GUEST_KERNEL_MISSING` for a required module, `GUEST_KERNEL_INVALID` for a circle.
  */
 export async function orderModules(index: ModuleIndex, names: ModuleNames): Promise<string[]> {
   const done = new Set<string>();
@@ -47,7 +47,7 @@ export async function orderModules(index: ModuleIndex, names: ModuleNames): Prom
  * Reads the modules of a kernel, in the order that they are loaded in.
  *
  * @param directory - Such as `/lib/modules/RELEASE`.
- * @throws {@link GuestError} `GUEST_KERNEL_MISSING`, `GUEST_KERNEL_INVALID`, `GUEST_KERNEL_UNSUPPORTED`.
+ * @throws GuestError `GUEST_KERNEL_MISSING`, `GUEST_KERNEL_INVALID`, `GUEST_KERNEL_UNSUPPORTED`.
  */
 export async function readModules(
   directory: string,

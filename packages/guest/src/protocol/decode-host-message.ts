@@ -13,7 +13,7 @@ import { PayloadReader } from "./payload-reader.ts";
 /**
  * Parses a frame of the host, as the agent does; for tests and simulations.
  *
- * @throws {@link GuestError} `GUEST_PROTOCOL`.
+ * @throws GuestError `GUEST_PROTOCOL`.
  */
 export function decodeHostMessage(frame: Frame): HostMessage {
   const { type, streamId, payload } = frame;

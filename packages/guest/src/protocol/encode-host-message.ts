@@ -12,7 +12,7 @@ import { invalid, PayloadWriter } from "./payload-writer.ts";
 /**
  * Serializes a message of the host as one frame.
  *
- * @throws {@link GuestError} `GUEST_REQUEST_INVALID`, `GUEST_REQUEST_TOO_LARGE`.
+ * @throws GuestError `GUEST_REQUEST_INVALID`, `GUEST_REQUEST_TOO_LARGE`.
  */
 export function encodeHostMessage(message: HostMessage): Uint8Array {
   const streamId = message.type === "hello" ? 0 : message.streamId;

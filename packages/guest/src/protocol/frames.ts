@@ -14,7 +14,7 @@ export interface Frame {
 /**
  * Serializes a frame.
  *
- * @throws {@link GuestError} `GUEST_REQUEST_INVALID`, `GUEST_REQUEST_TOO_LARGE`.
+ * @throws GuestError `GUEST_REQUEST_INVALID`, `GUEST_REQUEST_TOO_LARGE`.
  */
 export function encodeFrame(sender: Sender, { type, streamId, payload }: Frame): Uint8Array {
   const rule = frameRules[sender].get(type);
@@ -73,7 +73,7 @@ export class FrameDecoder {
    *
    * @returns The frames that are whole now, in order, so that frames before a bad one are seen. Iterate to the end: the rest of the
    *   chunk is lost otherwise.
-   * @throws {@link GuestError} `GUEST_PROTOCOL`.
+   * @throws GuestError `GUEST_PROTOCOL`.
    */
   *push(chunk: Uint8Array): Generator<Frame, void, undefined> {
     let at = 0;

@@ -64,7 +64,7 @@ export type GuestMessage =
 /**
  * Serializes a message of the guest as one frame; for tests and simulations.
  *
- * @throws {@link GuestError} `GUEST_REQUEST_INVALID`, `GUEST_REQUEST_TOO_LARGE`.
+ * @throws GuestError `GUEST_REQUEST_INVALID`, `GUEST_REQUEST_TOO_LARGE`.
  */
 export function encodeGuestMessage(message: GuestMessage): Uint8Array {
   const streamId = message.type === "ready" ? 0 : message.streamId;
@@ -74,7 +74,7 @@ export function encodeGuestMessage(message: GuestMessage): Uint8Array {
 /**
  * Parses a frame of the guest, which is hostile.
  *
- * @throws {@link GuestError} `GUEST_PROTOCOL`.
+ * @throws GuestError `GUEST_PROTOCOL`.
  */
 export function decodeGuestMessage(frame: Frame): GuestMessage {
   const { type, streamId, payload } = frame;

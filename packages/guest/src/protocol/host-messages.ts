@@ -1,7 +1,7 @@
 /** Places where something happens, numbered by their order: the box's own file system, and that of the system that boots. */
 export const agentTargets = ["box", "guest"] as const;
 
-/** See {@link agentTargets}. */
+/** The box's own file system, or that of the system that boots. */
 export type AgentTarget = (typeof agentTargets)[number];
 
 /** What the host may ask of the agent. `streamId` is chosen by the host: unused in this session, 1 to 2^32 - 1. */
@@ -55,7 +55,9 @@ export interface HelloMessage {
 /** Seeds and names the guest and mounts its disks. A second one in the life of a guest changes nothing. */
 export interface MountMessage {
   readonly type: "mount";
+  /** The stream that answers. */
   readonly streamId: number;
+  /** Where the system that boots is. */
   readonly guestRootfs: "initramfs" | "disk";
   /** Serial of the box's disk. */
   readonly boxSerial: string;
@@ -69,13 +71,16 @@ export interface MountMessage {
   readonly timeNs: bigint;
   /** 64 random bytes. */
   readonly seed: Uint8Array;
+  /** The host name that the guest gets. */
   readonly hostname: string;
 }
 
 /** Runs a command. Answered by `started` or `fail`. */
 export interface ExecMessage {
   readonly type: "exec";
+  /** The stream that answers. */
   readonly streamId: number;
+  /** Where it happens. */
   readonly target: AgentTarget;
   /** Gives it a terminal. */
   readonly terminal?: { readonly rows: number; readonly columns: number };
@@ -87,6 +92,7 @@ export interface ExecMessage {
   readonly groups: readonly string[];
   /** Absolute; empty for the root folder. */
   readonly workingDirectory: string;
+  /** The program and its arguments. */
   readonly command: readonly string[];
   /** `NAME=VALUE`. */
   readonly environment: readonly string[];
@@ -95,7 +101,9 @@ export interface ExecMessage {
 /** Takes a tree of files as records, see `TreeRecordDecoder`, into an existing folder. */
 export interface PutMessage {
   readonly type: "put";
+  /** The stream that answers. */
   readonly streamId: number;
+  /** Where it happens. */
   readonly target: AgentTarget;
   /** Absolute path of the folder. */
   readonly path: string;
@@ -106,8 +114,11 @@ export interface PutMessage {
 /** Sends a file, or a folder with what is in it, as records. */
 export interface GetMessage {
   readonly type: "get";
+  /** The stream that answers. */
   readonly streamId: number;
+  /** Where it happens. */
   readonly target: AgentTarget;
+  /** Absolute path of the file or folder. */
   readonly path: string;
   /** Sends the first record alone, without content. */
   readonly onlyLooks: boolean;

@@ -38,7 +38,7 @@ const mostEntries = 64;
 /**
  * Parses what `ready` carries.
  *
- * @throws {@link GuestError} `GUEST_PROTOCOL`.
+ * @throws GuestError `GUEST_PROTOCOL`.
  */
 export function parseReadyReport(text: string): ReadyReport {
   const fields = fieldsOf(parse(text));
@@ -59,7 +59,7 @@ export function parseReadyReport(text: string): ReadyReport {
 /**
  * Parses what `mounted` carries.
  *
- * @throws {@link GuestError} `GUEST_PROTOCOL`.
+ * @throws GuestError `GUEST_PROTOCOL`.
  */
 export function parseMountReport(text: string): MountReport {
   const fields = fieldsOf(parse(text));

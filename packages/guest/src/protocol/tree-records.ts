@@ -7,10 +7,13 @@ const kinds = ["file", "directory", "symlink"] as const;
 
 /** A file on its way into or out of the guest: its header. The content of a file follows, `sizeBytes` long. */
 export interface TreeRecord {
+  /** What it is. */
   readonly kind: (typeof kinds)[number];
   /** Permission bits, at most 0o7777. */
   readonly mode: number;
+  /** Its owner. */
   readonly uid: number;
+  /** Its group. */
   readonly gid: number;
   /** Nanoseconds since 1970. */
   readonly mtimeNs: bigint;
@@ -34,7 +37,7 @@ const longestName = 4095;
 /**
  * Serializes a record's header, path and link; the content of a file is sent behind it as it is.
  *
- * @throws {@link GuestError} `GUEST_REQUEST_INVALID`.
+ * @throws GuestError `GUEST_REQUEST_INVALID`.
  */
 export function encodeTreeRecord(record: TreeRecord): Uint8Array {
   const { path, linkTarget } = record;
@@ -67,7 +70,7 @@ export class TreeRecordDecoder {
   /**
    * Takes the next bytes, cut anywhere.
    *
-   * @throws {@link GuestError} `GUEST_PROTOCOL`.
+   * @throws GuestError `GUEST_PROTOCOL`.
    */
   *push(chunk: Uint8Array): Generator<TreeEvent, void, undefined> {
     let rest = chunk;

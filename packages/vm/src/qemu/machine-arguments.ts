@@ -25,9 +25,13 @@ export interface MachineDescriptors {
 
 /** What a command line of QEMU is made of. */
 export interface MachineArgumentsOptions {
+  /** What is started. */
   readonly spec: Pick<MachineSpec, "name" | "id" | "disks" | "memoryMiB" | "cpus">;
+  /** What it boots. */
   readonly boot: Pick<BootFiles, "kernel" | "initrd">;
+  /** What runs its instructions. */
   readonly accelerator: Accelerator;
+  /** The sockets that QEMU is given. */
   readonly descriptors: MachineDescriptors;
   /** Whether QEMU gives up what it does not need, such as starting programs; Linux only. */
   readonly isSandboxed: boolean;

@@ -15,6 +15,7 @@ import { untilAborted } from "./until-aborted.ts";
 export interface SupervisorProgram {
   /** Absolute path. */
   readonly path: string;
+  /** Its first arguments. */
   readonly args: readonly string[];
 }
 
