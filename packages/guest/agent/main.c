@@ -4,6 +4,7 @@
 #include <sys/reboot.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
 
@@ -197,6 +198,15 @@ static void reap(void) {
   kill_ms = now_ms() + DRAIN_MS;
 }
 
+// A process that ends would cost the host what it has not read yet, as soon as the host sends something more: tells the host
+// that nothing comes any more, and waits until it hangs up. A machine has no such port.
+static void say_goodbye(void) {
+  struct pollfd fd = {.fd = port, .events = POLLIN};
+  char bytes[512];
+  shutdown(port, SHUT_WR);
+  while (poll(&fd, 1, 1000) > 0 && read(port, bytes, sizeof bytes) > 0) continue;
+}
+
 // Goes on with stopping; how long poll may wait, -1 for ever.
 static int next_deadline(void) {
   int64_t now = now_ms(), wait = -1;
@@ -205,6 +215,7 @@ static int next_deadline(void) {
   if (stop_ms < 0) return (int)wait;
   if (now >= kill_ms || (all_gone && !streams_live())) {
     for (int i = 0; i < 20 && connected && flush_queue(port) == 0 && queued() > 0; i++) usleep(10000);
+    if (testing && connected) say_goodbye();
     power_off();
   }
   if (now >= stop_ms && stop_ms > 0) {
