@@ -97,3 +97,15 @@ export class OrasError extends BoxError<OrasErrorCode> {
     super({ ...options, kind: orasErrorKinds[options.code] });
   }
 }
+
+/** The same failure of something that may be tried again. */
+export function asRetryable({ code, message, details, hint, cause }: OrasError): OrasError {
+  return new OrasError({
+    code,
+    message,
+    details,
+    retryable: true,
+    ...(hint === undefined ? {} : { hint }),
+    ...(cause === undefined ? {} : { cause }),
+  });
+}

@@ -69,6 +69,20 @@ describe("box verify", () => {
   });
 });
 
+test("a damaged layer is not pushed, and the store is blamed, not the registry", async () => {
+  const { box, image, home: folder } = await home();
+  await using registry = await serveRegistry();
+  await box(["pull", image]);
+  const path = await largestBlob(join(folder, "images"));
+  const bytes = await readFile(path);
+  bytes[100] = (bytes[100] ?? 0) ^ 1;
+  await writeFile(path, bytes);
+  const pushed = await box(["push", image, `${registry.host}/app:v1`]);
+  expect(pushed.exitCode).toBe(5);
+  expect(pushed.stderr).toContain("error[OCI_DIGEST_MISMATCH]");
+  expect(pushed.stderr).toContain(`in image layout ${join(folder, "images")} has`);
+});
+
 /** Changes the manifest of the layout's image: new bytes, a new digest, and indexes that name it. */
 async function rewriteLayout(
   folder: string,

@@ -148,6 +148,7 @@ async function requireSignature(
 function withManifest(source: ReadonlyStorage, node: ManifestNode): ReadonlyStorage {
   return {
     ownsNoChunks: source.ownsNoChunks ?? false,
+    ...(source.place === undefined ? {} : { place: source.place }),
     exists: (descriptor, options) => source.exists(descriptor, options),
     fetch: (descriptor, options) =>
       descriptor.digest === node.descriptor.digest

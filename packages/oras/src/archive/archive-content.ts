@@ -29,6 +29,11 @@ export class ArchiveContent implements ReadonlyStorage {
     this.what = what;
   }
 
+  /** {@inheritDoc Fetcher.place} */
+  get place(): string {
+    return `archive ${this.what}`;
+  }
+
   /** Lets a range stand for its digest. */
   addRange(digest: Digest, range: ArchiveRange): void {
     this.#ranges.set(digest, range);
@@ -48,7 +53,7 @@ export class ArchiveContent implements ReadonlyStorage {
   ): Promise<AsyncIterable<Uint8Array>> {
     const { offset = 0, verify = true, signal } = options;
     const chunks = await this.#open(descriptor, offset, signal);
-    return offset === 0 && verify ? verifyContent(chunks, descriptor) : chunks;
+    return offset === 0 && verify ? verifyContent(chunks, descriptor, this.place) : chunks;
   }
 
   /** {@inheritDoc ReadonlyStorage.exists} */

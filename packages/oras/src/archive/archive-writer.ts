@@ -120,7 +120,7 @@ export class ArchiveWriter implements CopyDestination {
     if (isIndexType(mediaType) && this.#format !== "oci-archive") {
       throw notForDocker(digest, "it is an index, and docker archives hold images of one platform");
     }
-    const chunks = verifyContent(await source.open(0), descriptor);
+    const chunks = verifyContent(await source.open(0), descriptor, source.place);
     const bytes = await readAll(chunks, this.#maxManifestBytes, `manifest ${digest}`);
     // Old archives have no manifests: manifest.json says it all.
     const isLegacy = this.#format === "docker-archive-legacy";
@@ -155,7 +155,7 @@ export class ArchiveWriter implements CopyDestination {
   ): Promise<void> {
     const start = this.#position;
     throwIfAborted(signal);
-    const chunks = verifyContent(await source.open(0), descriptor);
+    const chunks = verifyContent(await source.open(0), descriptor, source.place);
     try {
       await this.#append(memberHeader(path, descriptor.size));
       for await (const chunk of chunks) {

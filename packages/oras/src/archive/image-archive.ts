@@ -111,6 +111,11 @@ export class ImageArchive implements ReadonlyTarget, GraphTarget, AsyncDisposabl
     }
   }
 
+  /** {@inheritDoc Fetcher.place} */
+  get place(): string {
+    return this.#content.place;
+  }
+
   /** {@inheritDoc Fetcher.fetch} */
   fetch(descriptor: Descriptor, options: FetchOptions = {}): Promise<AsyncIterable<Uint8Array>> {
     return this.#content.fetch(descriptor, options);
@@ -184,7 +189,7 @@ export class ImageArchive implements ReadonlyTarget, GraphTarget, AsyncDisposabl
   }
 
   get #place(): EntryPlace {
-    return { what: `archive ${this.#content.what}`, path: this.#content.what };
+    return { what: this.place, path: this.#content.what };
   }
 }
 

@@ -197,10 +197,11 @@ class GraphCopy {
   async #copyBlob(descriptor: Descriptor): Promise<void> {
     const { signal, lease } = this.#options;
     await lease?.add([descriptor], { signal });
-    const { origin } = this.#source;
+    const { origin, place } = this.#source;
     await this.#push(descriptor, {
       ownsNoChunks: this.#source.ownsNoChunks ?? false,
       ...(origin === undefined ? {} : { origin }),
+      ...(place === undefined ? {} : { place }),
       // The destination verifies what it stores; hashing twice would only cost time.
       open: async (offset) => {
         const chunks = await this.#source.fetch(descriptor, { offset, signal, verify: false });

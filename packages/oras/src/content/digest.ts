@@ -54,9 +54,15 @@ export class Digester {
   readonly #algorithm: DigestAlgorithm;
   readonly #hash: Hash;
 
-  constructor(algorithm: DigestAlgorithm = "sha256") {
+  /** @param hash - Of what was added already. */
+  constructor(algorithm: DigestAlgorithm = "sha256", hash: Hash = createHash(algorithm)) {
     this.#algorithm = algorithm;
-    this.#hash = createHash(algorithm);
+    this.#hash = hash;
+  }
+
+  /** One that goes on from here by itself. */
+  fork(): Digester {
+    return new Digester(this.#algorithm, this.#hash.copy());
   }
 
   /** Adds bytes. */

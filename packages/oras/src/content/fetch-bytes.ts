@@ -45,6 +45,6 @@ export async function fetchBytesOnce(
   }
   const chunks = await source.fetch(descriptor, { signal, verify: false });
   const bytes = await readAll(chunks, maxBytes, what);
-  verifyBytes(bytes, descriptor);
+  verifyBytes(bytes, descriptor, source.place);
   return bytes;
 }

@@ -39,8 +39,9 @@ export class MemoryTarget implements Target, GraphTarget {
   /** {@inheritDoc Pusher.push} */
   async push(descriptor: Descriptor, source: BlobSource): Promise<void> {
     if (this.#blobs.has(descriptor.digest)) return;
+    const { digest, size } = descriptor;
     const read = async (): Promise<Uint8Array> =>
-      readAll(verifyContent(await source.open(0), descriptor), descriptor.size, descriptor.digest);
+      readAll(verifyContent(await source.open(0), descriptor, source.place), size, digest);
     // Wrong content may be an accident on the way: it is fetched once more, as layouts do.
     const bytes = await read().catch((error: unknown) => {
       if (isBoxError(error) && error.code === "OCI_DIGEST_MISMATCH") return read();

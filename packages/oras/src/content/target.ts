@@ -28,12 +28,16 @@ export interface BlobSource {
   open(offset: number): Promise<AsyncIterable<Uint8Array>>;
   /** Whether chunks are made for their reader, who may give their memory back at once; false unless given. */
   readonly ownsNoChunks?: boolean;
+  /** What has it, for messages. */
+  readonly place?: string;
   /** The repository that has it: another one of the same registry may take it from there without being sent anything. */
   readonly origin?: ContentOrigin;
 }
 
 /** Reads content by descriptor. */
 export interface Fetcher {
+  /** What it is called in messages: `image layout /srv/images`. */
+  readonly place?: string;
   /** The repository that content is read from, when it is one. */
   readonly origin?: ContentOrigin;
   /** Whether chunks are made for their reader, who may give their memory back at once; false unless given. */

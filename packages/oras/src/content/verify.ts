@@ -5,34 +5,38 @@ import { type Digest, Digester, digestAlgorithm, digestOf } from "./digest.ts";
 /**
  * Passes content on and checks it: more bytes than described fail at once, a wrong size or digest before the end.
  *
+ * @param place - Where it comes from, for the message.
  * @throws {@link OrasError} `OCI_SIZE_MISMATCH`, `OCI_DIGEST_MISMATCH`, from the iteration.
  */
 export async function* verifyContent(
   chunks: AsyncIterable<Uint8Array>,
   descriptor: Descriptor,
+  place?: string,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const digester = new Digester(digestAlgorithm(descriptor.digest));
   let size = 0;
   for await (const chunk of chunks) {
     size += chunk.byteLength;
-    if (size > descriptor.size) throw wrongSize(descriptor, `more than ${descriptor.size}`);
+    if (size > descriptor.size) throw wrongSize(descriptor, `more than ${descriptor.size}`, place);
     digester.update(chunk);
     yield chunk;
   }
-  if (size !== descriptor.size) throw wrongSize(descriptor, String(size));
+  if (size !== descriptor.size) throw wrongSize(descriptor, String(size), place);
   const found = digester.digest();
-  if (found !== descriptor.digest) throw wrongDigest(descriptor.digest, found);
+  if (found !== descriptor.digest) throw wrongDigest(descriptor.digest, found, place);
 }
 
 /**
  * Checks content in memory.
  *
+ * @param place - Where it comes from, for the message.
  * @throws {@link OrasError} `OCI_SIZE_MISMATCH`, `OCI_DIGEST_MISMATCH`.
  */
-export function verifyBytes(bytes: Uint8Array, descriptor: Descriptor): void {
-  if (bytes.byteLength !== descriptor.size) throw wrongSize(descriptor, String(bytes.byteLength));
-  const found = digestOf(bytes, digestAlgorithm(descriptor.digest));
-  if (found !== descriptor.digest) throw wrongDigest(descriptor.digest, found);
+export function verifyBytes(bytes: Uint8Array, descriptor: Descriptor, place?: string): void {
+  const { digest, size } = descriptor;
+  if (bytes.byteLength !== size) throw wrongSize(descriptor, String(bytes.byteLength), place);
+  const found = digestOf(bytes, digestAlgorithm(digest));
+  if (found !== digest) throw wrongDigest(digest, found, place);
 }
 
 /**
@@ -63,20 +67,25 @@ export async function readAll(
 }
 
 /** The error of content whose digest differs. */
-export function wrongDigest(expected: Digest, found: Digest): OrasError {
+export function wrongDigest(expected: Digest, found: Digest, place?: string): OrasError {
   return new OrasError({
     code: "OCI_DIGEST_MISMATCH",
-    message: `content of ${expected} has the digest ${found}`,
-    details: { digest: expected, found },
+    message: `content of ${expected}${inPlace(place)} has the digest ${found}`,
+    details: { digest: expected, found, ...(place === undefined ? {} : { place }) },
     hint: "the content was damaged on its way or at its source; fetch it again or from elsewhere",
   });
 }
 
 /** The error of content whose size differs. */
-export function wrongSize(descriptor: Descriptor, found: string): OrasError {
+export function wrongSize(descriptor: Descriptor, found: string, place?: string): OrasError {
+  const { digest, size: expectedBytes } = descriptor;
   return new OrasError({
     code: "OCI_SIZE_MISMATCH",
-    message: `content of ${descriptor.digest} has ${found} bytes, expected ${descriptor.size}`,
-    details: { digest: descriptor.digest, expectedBytes: descriptor.size },
+    message: `content of ${digest}${inPlace(place)} has ${found} bytes, expected ${expectedBytes}`,
+    details: { digest, expectedBytes, ...(place === undefined ? {} : { place }) },
   });
+}
+
+function inPlace(place: string | undefined): string {
+  return place === undefined ? "" : ` in ${place}`;
 }

@@ -107,7 +107,7 @@ async function append(
         throwIfAborted(options.signal);
         position += chunk.byteLength;
         if (position > descriptor.size) {
-          return wrongSize(descriptor, `more than ${descriptor.size}`);
+          return wrongSize(descriptor, `more than ${descriptor.size}`, source.place);
         }
         await writer.add(chunk);
         if (source.ownsNoChunks) releaseChunk(chunk);
@@ -116,9 +116,12 @@ async function append(
       await writer.finish();
     }
   }
-  if (position !== descriptor.size) return wrongSize(descriptor, String(position));
+  if (position !== descriptor.size) {
+    return wrongSize(descriptor, String(position), source.place);
+  }
   const found = digester.digest();
-  return found === descriptor.digest ? undefined : wrongDigest(descriptor.digest, found);
+  if (found === descriptor.digest) return undefined;
+  return wrongDigest(descriptor.digest, found, source.place);
 }
 
 async function rehash(

@@ -104,6 +104,11 @@ export class OciLayout implements Target, GraphTarget {
     return layout;
   }
 
+  /** {@inheritDoc Fetcher.place} */
+  get place(): string {
+    return this.#place.what;
+  }
+
   /** The same layout with other options. */
   with(options: OciLayoutOptions): OciLayout {
     return new OciLayout(this.directory, { ...this.#options, ...options });
@@ -136,7 +141,8 @@ export class OciLayout implements Target, GraphTarget {
     if (file === undefined) throw incomplete(this.directory, descriptor.digest);
     const offset = options.offset ?? 0;
     const chunks = readChunks(file, descriptor, offset, options.signal);
-    return offset === 0 && options.verify !== false ? verifyContent(chunks, descriptor) : chunks;
+    const isVerified = offset === 0 && options.verify !== false;
+    return isVerified ? verifyContent(chunks, descriptor, this.place) : chunks;
   }
 
   /**

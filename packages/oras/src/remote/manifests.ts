@@ -4,7 +4,7 @@ import { parseManifest } from "../content/manifest.ts";
 import { bareMediaType, hasSuccessors, mediaTypes } from "../content/media-types.ts";
 import type { FetchedManifest } from "../content/target.ts";
 import { readAll, wrongDigest } from "../content/verify.ts";
-import { OrasError } from "../errors.ts";
+import { asRetryable, OrasError } from "../errors.ts";
 import type { RegistryClient, RegistryRequest } from "../transport/client.ts";
 import { decodeBody, isEncoded } from "../transport/decode-body.ts";
 import type { RegistryResponse } from "../transport/response.ts";
@@ -117,16 +117,5 @@ function refuseHtml(response: RegistryResponse, bytes: Uint8Array, reference: st
     message: `cannot use manifest ${reference}: ${response.url.host} sent a web page: ${excerpt}`,
     details: { host: response.url.host },
     hint: "check the host: a proxy or a login page may answer in place of the registry",
-  });
-}
-
-function asRetryable(error: OrasError): OrasError {
-  const { code, message, details, hint } = error;
-  return new OrasError({
-    code,
-    message,
-    details,
-    retryable: true,
-    ...(hint === undefined ? {} : { hint }),
   });
 }

@@ -66,6 +66,12 @@ export class MirroredRepository implements ReadonlyTarget, ReferenceFetcher, Gra
     if (last !== undefined) this.origin = last.origin;
   }
 
+  /** {@inheritDoc Fetcher.place} */
+  get place(): string {
+    const { host = "", name = "" } = this.origin ?? {};
+    return `${host}/${name} or one of its mirrors`;
+  }
+
   /** The registry that was asked last. */
   get host(): string {
     return this.#host;
@@ -99,7 +105,7 @@ export class MirroredRepository implements ReadonlyTarget, ReferenceFetcher, Gra
   ): Promise<AsyncIterable<Uint8Array>> {
     const isVerified = (options.offset ?? 0) === 0 && options.verify !== false;
     const chunks = this.#read(descriptor, options);
-    return isVerified ? verifyContent(chunks, descriptor) : chunks;
+    return isVerified ? verifyContent(chunks, descriptor, this.place) : chunks;
   }
 
   /**

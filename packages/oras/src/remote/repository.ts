@@ -91,6 +91,11 @@ export class RemoteRepository implements Target, ReferenceFetcher, GraphTarget {
     );
   }
 
+  /** {@inheritDoc Fetcher.place} */
+  get place(): string {
+    return this.#fullName;
+  }
+
   /** The manifest behind a tag or digest, with one GET. */
   async fetchReference(
     reference: string,
@@ -135,7 +140,7 @@ export class RemoteRepository implements Target, ReferenceFetcher, GraphTarget {
       },
     });
     const isVerified = offset === 0 && options.verify !== false;
-    return isVerified ? verifyContent(chunks, descriptor) : chunks;
+    return isVerified ? verifyContent(chunks, descriptor, this.place) : chunks;
   }
 
   /** {@inheritDoc ReadonlyStorage.exists} */
@@ -155,7 +160,7 @@ export class RemoteRepository implements Target, ReferenceFetcher, GraphTarget {
   /** {@inheritDoc Pusher.push} */
   async push(descriptor: Descriptor, source: BlobSource, options: PushOptions = {}): Promise<void> {
     if (hasSuccessors(descriptor.mediaType)) {
-      const chunks = verifyContent(await source.open(0), descriptor);
+      const chunks = verifyContent(await source.open(0), descriptor, source.place);
       const { maxManifestBytes } = this.#client.limits;
       const bytes = await readAll(chunks, maxManifestBytes, `manifest ${descriptor.digest}`);
       await this.#manifests.put(descriptor, bytes, descriptor.digest, options);

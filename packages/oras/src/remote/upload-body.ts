@@ -1,21 +1,12 @@
 import { releaseChunk } from "../content/release-chunk.ts";
-import type { BlobSource } from "../content/target.ts";
 
 const stepBytes = 256 * 1024;
 
 /**
- * Reads a source for a request's body. Chunks that are made for their reader are copied into two buffers that take turns, and
- * their memory is given back at once: what is on its way is never more than one of them.
+ * Copies chunks that are made for their reader into two buffers that take turns, and gives their memory back at once: of a
+ * request's body, never more than one of them is on its way.
  */
-export async function openBody(
-  { open, ownsNoChunks }: BlobSource,
-  offset: number,
-): Promise<AsyncIterable<Uint8Array>> {
-  const chunks = await open(offset);
-  return ownsNoChunks ? inTurns(chunks) : chunks;
-}
-
-async function* inTurns(
+export async function* inTurns(
   chunks: AsyncIterable<Uint8Array>,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const buffers = [new Uint8Array(stepBytes), new Uint8Array(stepBytes)] as const;

@@ -1,12 +1,13 @@
 import type { Descriptor } from "../content/descriptor.ts";
 import { digestAlgorithm } from "../content/digest.ts";
 import type { BlobSource } from "../content/target.ts";
-import { OrasError } from "../errors.ts";
+import { asRetryable, OrasError } from "../errors.ts";
 import type { RegistryClient, RegistryRequest } from "../transport/client.ts";
 import type { RetryCounter } from "../transport/pacing.ts";
 import type { RegistryResponse } from "../transport/response.ts";
 import { checkStored } from "./check-stored.ts";
-import { openBody } from "./upload-body.ts";
+import { SentContent } from "./sent-content.ts";
+import { inTurns } from "./upload-body.ts";
 
 /** A blob to upload. */
 export interface UploadRequest {
@@ -32,12 +33,20 @@ interface Session {
   readonly minChunkBytes: number;
 }
 
+interface Upload extends UploadRequest {
+  readonly content: SentContent;
+}
+
 /**
  * Uploads a blob: mounted when another repository has it, else in one request, or in chunks when it is large. After a
- * failure the registry is asked how much it has; where it does not know, the upload starts over.
+ * failure the registry is asked how much it has; where it does not know, the upload starts over. Wrong content may be an
+ * accident on its way: it is read and sent once more.
  */
-export async function uploadBlob(client: RegistryClient, upload: UploadRequest): Promise<void> {
+export async function uploadBlob(client: RegistryClient, asked: UploadRequest): Promise<void> {
+  const content = new SentContent(asked.source, asked.descriptor);
+  const upload = { ...asked, content };
   const counter = client.retryCounter();
+  let isSecondTry = false;
   const progress = { mostBytes: 0 };
   let { mountFrom } = upload;
   for (;;) {
@@ -51,9 +60,18 @@ export async function uploadBlob(client: RegistryClient, upload: UploadRequest):
       return;
     } catch (error) {
       if (!(error instanceof OrasError)) throw error;
-      await client.waitForRetry(counter, error, upload.request.signal);
+      const isFirstMismatch: boolean =
+        !isSecondTry && (error === content.mismatch || isRefusedAsWrong(error));
+      isSecondTry ||= isFirstMismatch;
+      const failure = isFirstMismatch ? asRetryable(error) : error;
+      await client.waitForRetry(counter, failure, upload.request.signal);
     }
   }
+}
+
+/** What was sent was right, and has not arrived like that. */
+function isRefusedAsWrong({ details }: OrasError): boolean {
+  return details["status"] === 400 && String(details["reported"]).startsWith("DIGEST_INVALID");
 }
 
 /** A registry that refuses to mount, or to give a token for both repositories, may still take the blob itself. */
@@ -105,18 +123,14 @@ async function startSession(
   return { location: locationOf(response), minChunkBytes };
 }
 
-async function putWhole(
-  client: RegistryClient,
-  upload: UploadRequest,
-  session: Session,
-): Promise<void> {
-  const { request, descriptor, source } = upload;
+async function putWhole(client: RegistryClient, upload: Upload, session: Session): Promise<void> {
+  const { request, descriptor } = upload;
   const response = await client.request({
     ...request,
     method: "PUT",
     target: withDigest(session.location, descriptor),
     headers: contentHeaders(descriptor.size),
-    body: () => openBody(source, 0),
+    body: () => openBody(upload, 0, descriptor.size),
     expect: [201],
     isRepeatable: false,
   });
@@ -126,7 +140,7 @@ async function putWhole(
 
 async function putChunks(
   client: RegistryClient,
-  upload: UploadRequest,
+  upload: Upload,
   session: Session,
   counter: RetryCounter,
   /** How many bytes the registry had, in any session, when failures were last forgotten: these again are no progress. */
@@ -161,7 +175,7 @@ async function putChunks(
       const status = await askStatus(client, upload, location, counter);
       if (status === undefined || (isOutOfStep && status.offset === offset)) throw error;
       // Another offset each time would lead in circles for ever: it is a try like others.
-      if (isOutOfStep) await client.waitForRetry(counter, outOfStep(error), request.signal);
+      if (isOutOfStep) await client.waitForRetry(counter, asRetryable(error), request.signal);
       ({ location, offset } = status);
     }
   }
@@ -179,7 +193,7 @@ async function putChunks(
 
 async function patch(
   client: RegistryClient,
-  upload: UploadRequest,
+  upload: Upload,
   location: URL,
   start: number,
   end: number,
@@ -189,7 +203,7 @@ async function patch(
     method: "PATCH",
     target: location,
     headers: { ...contentHeaders(end - start), "content-range": `${start}-${end - 1}` },
-    body: async () => firstBytes(await openBody(upload.source, start), end - start),
+    body: () => openBody(upload, start, end),
     expect: [202],
     isRepeatable: false,
   });
@@ -247,24 +261,13 @@ function notAdvanced({ url }: RegistryResponse, offset: number): OrasError {
   });
 }
 
-/** What a registry refuses as out of step may be sent again from where it says that it is. */
-function outOfStep({ code, message, details }: OrasError): OrasError {
-  return new OrasError({ code, message, details, retryable: true });
-}
-
-async function* firstBytes(
-  chunks: AsyncIterable<Uint8Array>,
-  count: number,
-): AsyncGenerator<Uint8Array, void, undefined> {
-  let left = count;
-  for await (const chunk of chunks) {
-    if (chunk.byteLength >= left) {
-      yield chunk.subarray(0, left);
-      return;
-    }
-    left -= chunk.byteLength;
-    yield chunk;
-  }
+async function openBody(
+  { content, source }: Upload,
+  start: number,
+  end: number,
+): Promise<AsyncIterable<Uint8Array>> {
+  const chunks = await content.open(start, end);
+  return source.ownsNoChunks ? inTurns(chunks) : chunks;
 }
 
 function contentHeaders(length: number): Record<string, string> {

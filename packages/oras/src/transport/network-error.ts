@@ -1,4 +1,4 @@
-import { isBoxError } from "@box/errors";
+import { type BoxError, isBoxError } from "@box/errors";
 import { OrasError, type OrasErrorCode } from "../errors.ts";
 import { aborted } from "./pacing.ts";
 
@@ -44,8 +44,9 @@ export function toNetworkError(
   error: unknown,
   facts: RequestFacts,
   signal?: AbortSignal,
-): OrasError {
-  if (error instanceof OrasError) return error;
+): BoxError {
+  // A file that is sent may fail too.
+  if (isBoxError(error)) return error;
   if (signal?.aborted) return aborted(signal);
   const cause = rootCause(error);
   const name = codeOf(cause);

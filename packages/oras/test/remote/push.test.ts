@@ -3,6 +3,7 @@ import {
   bytesSource,
   copy,
   describe as describeContent,
+  digestOf,
   discover,
   extendedCopy,
   MemoryTarget,
@@ -260,7 +261,7 @@ describe("pushing", () => {
       });
       response.end();
     });
-    const sha512 = { ...blob, digest: `sha512:${"0".repeat(128)}` } as const;
+    const sha512 = { ...blob, digest: digestOf(content, "sha512") };
     const repository = new RemoteRepository(testClient(), server.host, "app");
     await repository.push(sha512, bytesSource(content), { chunkBytes: 100_000 });
     expect(server.seen[0]?.path).toContain("digest-algorithm=sha512");
