@@ -15,7 +15,8 @@ interface Sample {
 }
 
 const program = join(import.meta.dirname, "../dist/main.js");
-if (!existsSync(program)) throw new Error("build the program first: pnpm turbo run build --filter=@box/cli");
+if (!existsSync(program))
+  throw new Error("build the program first: pnpm turbo run build --filter=@box/cli");
 const { values } = parseArgs({
   options: {
     rounds: { type: "string", default: "21" },
@@ -47,7 +48,9 @@ async function createWarm(rounds: number): Promise<void> {
   report("node --eval 0", node);
   report("box create, warm", created);
   const beyond = median(created, "wall") - median(node, "wall");
-  print(`beyond Node's start: ${beyond.toFixed(1)} ms (target 50): ${beyond <= 50 ? "met" : "MISSED"}`);
+  print(
+    `beyond Node's start: ${beyond.toFixed(1)} ms (target 50): ${beyond <= 50 ? "met" : "MISSED"}`,
+  );
 }
 
 async function list(boxes: number, rounds: number): Promise<void> {

@@ -2,7 +2,7 @@ import type { OpenFile } from "@box/io";
 import { createFileDurably, ensureDirectory, openFile } from "@box/io/node";
 import type { TaskContext } from "@box/pipeline";
 import type { BoxDetails, DiskBase } from "../boxes/box.ts";
-import { lockBox } from "../boxes/box-lock.ts";
+import { lockNewBox } from "../boxes/box-lock.ts";
 import type { ImportBoxOptions } from "../boxes/box-options.ts";
 import { describeBox } from "../boxes/describe-box.ts";
 import { checkLabels } from "../boxes/labels.ts";
@@ -62,7 +62,7 @@ export async function importBox(
   checkLabels(manifest.box.labels);
   if (findBox(state.database, name) !== undefined) await clearAbandonedBoxes(home, state, name);
   const box = { id, name };
-  await using _lock = await lockBox(home, box, { command: `importing ${name}`, timeoutMs: 0 });
+  await using _lock = await lockNewBox(home, box, `importing ${name}`);
   const work = {
     kind: "import" as const,
     begin: (database: StateDatabase) => {

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { IoError } from "@box/io";
 import { acquireLock, type Lock, type LockHolder } from "@box/io/node";
 import { RuntimeError } from "../errors.ts";
@@ -12,6 +13,9 @@ export interface LockBoxOptions {
   /** Stops waiting. */
   readonly signal?: AbortSignal | undefined;
 }
+
+/** Whoever clears up holds a lock no longer than it takes to remove its file. */
+const waitForCleanerMs = 10_000;
 
 /**
  * Takes the lock of a box: one process at a time changes it.
@@ -32,6 +36,26 @@ export async function lockBox(
   } catch (error) {
     if (error instanceof IoError && error.code === "IO_LOCK_HELD") throw inUse(box.name, error);
     throw error;
+  }
+}
+
+/**
+ * Takes the lock of a box that nobody else knows of yet.
+ *
+ * Whoever clears up may have taken the file for one that a dead process left, after it was made here and before it was
+ * locked. The lock of a file without a name protects nothing: then it is taken once more.
+ *
+ * @throws RuntimeError `BOX_IN_USE`, or IoError.
+ */
+export async function lockNewBox(
+  home: HomeLayout,
+  box: { readonly id: string; readonly name: string },
+  command: string,
+): Promise<Lock> {
+  for (;;) {
+    const lock = await lockBox(home, box, { command, timeoutMs: waitForCleanerMs });
+    if (existsSync(boxLockPath(home, box.id))) return lock;
+    await lock.release();
   }
 }
 

@@ -25,7 +25,7 @@ import {
   requireBox,
 } from "../state/boxes-table.ts";
 import type { BoxDetails, BoxRecord, BoxSummary } from "./box.ts";
-import { lockBox } from "./box-lock.ts";
+import { lockNewBox } from "./box-lock.ts";
 import type {
   ChangeBoxOptions,
   ChangedBox,
@@ -79,7 +79,7 @@ export class Boxes extends BoxMachines {
     const box = await newBoxFrom(this.#services, options);
     const { home } = this.#services;
     await this.#clearAbandoned(box.name);
-    await using _lock = await lockBox(home, box, { command: `creating ${box.name}`, timeoutMs: 0 });
+    await using _lock = await lockNewBox(home, box, `creating ${box.name}`);
     const policy: InitPolicy = { recreateDisk: false, pull: options.pull ?? "missing" };
     const prepared = await this.#runInit("create", box, policy, options, {
       begin: (database) => {

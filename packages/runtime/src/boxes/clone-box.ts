@@ -4,7 +4,7 @@ import { boxLayout } from "../home/layout.ts";
 import { cloneRow, deleteBox, findBox, moveBox, requireBox } from "../state/boxes-table.ts";
 import { cloneDisks } from "../state/disks-table.ts";
 import type { BoxDetails } from "./box.ts";
-import { lockBox } from "./box-lock.ts";
+import { lockNewBox } from "./box-lock.ts";
 import type { CloneBoxOptions } from "./box-options.ts";
 import { lockFor, requireIdle } from "./box-work.ts";
 import { describeBox } from "./describe-box.ts";
@@ -48,7 +48,7 @@ export async function cloneBox(
   await checkDisksUnused(home, source);
   if (findBox(state.database, name) !== undefined) await clearAbandonedBoxes(home, state, name);
   const copy = { id, name };
-  await using _lock = await lockBox(home, copy, { command: `cloning into ${name}`, timeoutMs: 0 });
+  await using _lock = await lockNewBox(home, copy, `cloning into ${name}`);
   const work = {
     kind: "clone" as const,
     begin: (database: typeof state.database) => {

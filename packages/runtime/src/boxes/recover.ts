@@ -8,6 +8,7 @@ import { deleteDeadLeases } from "../state/leases-table.ts";
 import type { StateStore } from "../state/state-store.ts";
 import type { BoxRecord } from "./box.ts";
 import { lockBox } from "./box-lock.ts";
+import { removeDeadLocks } from "./dead-locks.ts";
 import { removeBoxFiles, removeBoxLock } from "./remove-files.ts";
 
 /**
@@ -22,6 +23,7 @@ export async function recoverHome(
   interruptDeadOperations(state, clock.now());
   deleteDeadLeases(state);
   await clearAbandonedBoxes(home, state);
+  await removeDeadLocks(home, state);
   for (const folder of [home.root, home.bases, home.tmp]) await removeDeadTemporaries(folder);
 }
 

@@ -71,3 +71,8 @@ export function boxLayout(home: HomeLayout, id: string): BoxLayout {
 export function boxLockPath(home: HomeLayout, id: string): string {
   return join(home.locks, `box-${id}.lock`);
 }
+
+/** Held by whoever starts the state or removes the locks of boxes that are gone. */
+export function stateLockPath(home: HomeLayout): string {
+  return join(home.locks, "state.lock");
+}

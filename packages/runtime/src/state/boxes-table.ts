@@ -132,6 +132,13 @@ export function listIdleBoxes(
     });
 }
 
+/** Ids of all boxes, whatever their state. */
+export function listBoxIds(database: StateDatabase): ReadonlySet<string> {
+  return new Set(
+    database.all("SELECT id FROM boxes").map((row) => new Columns("boxes", row).text("id")),
+  );
+}
+
 /** Boxes that are being created or removed, or were left so. */
 export function listUnfinishedBoxes(database: StateDatabase): readonly BoxRecord[] {
   return database

@@ -1,7 +1,6 @@
-import { join } from "node:path";
 import type { Clock } from "@box/pipeline";
 import type { BoxEvent } from "../events.ts";
-import type { HomeLayout } from "../home/layout.ts";
+import { type HomeLayout, stateLockPath } from "../home/layout.ts";
 import { StateDatabase, type TransactionOptions } from "./database.ts";
 import { refuseLostState } from "./lost-state.ts";
 import { insertEvents } from "./operations-table.ts";
@@ -29,7 +28,7 @@ export class StateStore implements Disposable {
   /** Opens the state of a home. @throws RuntimeError `STATE_*`. */
   static async open(home: HomeLayout, clock: Clock): Promise<StateStore> {
     await refuseLostState(home);
-    const lock = join(home.locks, "state.lock");
+    const lock = stateLockPath(home);
     return new StateStore(await StateDatabase.open(home.state, lock), clock);
   }
 
