@@ -12,9 +12,10 @@ const firstOption = rest.findIndex((argument) => argument.startsWith("-"));
 const words = firstOption < 0 ? rest : rest.slice(0, firstOption);
 const options = firstOption < 0 ? [] : rest.slice(firstOption);
 
-const all = globSync("packages/*/bench/*.bench.ts", { cwd: root }).sort();
+const all = globSync("{apps,packages}/*/bench/*.bench.ts", { cwd: root }).sort();
 const benches = all.filter((path) => {
-  const isOfPackage = path.startsWith(`packages/${name}/`) || path.startsWith(`packages/${name}-`);
+  const folder = path.split("/")[1] ?? "";
+  const isOfPackage = folder === name || folder.startsWith(`${name}-`);
   return isOfPackage && (words.length === 0 || words.some((word) => basename(path).includes(word)));
 });
 
