@@ -51,6 +51,7 @@ export {
   digestOf,
   isDigest,
   parseDigest,
+  pinnedDigest,
 } from "./content/digest.ts";
 export { type DiscoverOptions, discover, extendedCopy, type Referrer } from "./content/discover.ts";
 export { type FetchBytesOptions, fetchBytes } from "./content/fetch-bytes.ts";
@@ -114,7 +115,7 @@ export {
 } from "./files/artifact-files.ts";
 export { type ParseJsonOptions, parseJson } from "./json/parse-json.ts";
 export type { StoredBlob } from "./layout/blob-files.ts";
-export { type NamedEntry, pinnedDigest } from "./layout/choose-entry.ts";
+export type { NamedEntry } from "./layout/choose-entry.ts";
 export { nameAnnotations, namesOf } from "./layout/index-file.ts";
 export {
   defaultLayoutLimits,

@@ -3,47 +3,48 @@ import { OrasError } from "../errors.ts";
 import { parseJson } from "../json/parse-json.ts";
 import type { Credentials } from "./credentials.ts";
 
-const entrySchema = z.lazy(() =>
-  z.looseObject({
-    auth: z.string().exactOptional(),
-    username: z.string().exactOptional(),
-    password: z.string().exactOptional(),
-    identitytoken: z.string().exactOptional(),
-    registrytoken: z.string().exactOptional(),
-  }),
-);
+const entrySchema = z.lazy(() => {
+  const text = z.string().nullish();
+  return z.looseObject({
+    auth: text,
+    username: text,
+    password: text,
+    identitytoken: text,
+    registrytoken: text,
+  });
+});
 
+// Programs in Go write null for what holds nothing, and read it like that.
 const configSchema = z.lazy(() =>
   z.looseObject({
-    // Programs in Go write null for a map that holds nothing.
-    auths: z.record(z.string(), entrySchema).nullish(),
-    credsStore: z.string().exactOptional(),
-    credHelpers: z.record(z.string(), z.string()).exactOptional(),
+    auths: z.record(z.string(), entrySchema.nullable()).nullish(),
+    credsStore: z.string().nullish(),
+    credHelpers: z.record(z.string(), z.string().nullable()).nullish(),
   }),
 );
 
 /** A parsed `config.json` of Docker or `auth.json` of Podman; unknown fields are kept. */
 export type DockerConfig = Readonly<Record<string, unknown>> & {
   /** Credentials by host, or by a prefix of a repository. */
-  readonly auths?: Readonly<Record<string, DockerConfigEntry>> | null;
+  readonly auths?: Readonly<Record<string, DockerConfigEntry | null>> | null;
   /** The helper for all hosts. */
-  readonly credsStore?: string;
+  readonly credsStore?: string | null;
   /** Helpers by host. */
-  readonly credHelpers?: Readonly<Record<string, string>>;
+  readonly credHelpers?: Readonly<Record<string, string | null>> | null;
 };
 
 /** One entry of `auths`. */
 export interface DockerConfigEntry {
   /** `user:password` in base64. */
-  readonly auth?: string;
+  readonly auth?: string | null;
   /** User, when it is apart. */
-  readonly username?: string;
+  readonly username?: string | null;
   /** Password, when it is apart. */
-  readonly password?: string;
+  readonly password?: string | null;
   /** A token that buys access tokens. */
-  readonly identitytoken?: string;
+  readonly identitytoken?: string | null;
   /** A token for the registry itself. */
-  readonly registrytoken?: string;
+  readonly registrytoken?: string | null;
 }
 
 const maxConfigBytes = 1024 * 1024;
@@ -80,11 +81,13 @@ export function configKeyOf(host: string): string {
 
 /** The helper that a configuration names for a host. */
 export function helperFor(config: DockerConfig, host: string): string | undefined {
+  // A host may be called like what all objects have.
+  const helpers = new Map(Object.entries(config.credHelpers ?? {}));
   for (const key of [host, configKeyOf(host)]) {
-    const helper = config.credHelpers?.[key];
-    if (helper !== undefined && helper !== "") return helper;
+    const helper = helpers.get(key) ?? "";
+    if (helper !== "") return helper;
   }
-  return config.credsStore === "" ? undefined : config.credsStore;
+  return config.credsStore || undefined;
 }
 
 /**
@@ -102,6 +105,7 @@ export function findCredentials(
   const path = `${host}/${repository}`;
   let best: { length: number; entry: DockerConfigEntry } | undefined;
   for (const [key, entry] of entries) {
+    if (entry === null) continue;
     const prefix = normalizeKey(key);
     const fits = prefix === host || path === prefix || path.startsWith(`${prefix}/`);
     const isBetter =
@@ -128,7 +132,7 @@ function decodeEntry(entry: DockerConfigEntry, host: string): Credentials | unde
   if (entry.registrytoken) return { type: "registry-token", token: entry.registrytoken };
   if (entry.identitytoken) return { type: "identity-token", token: entry.identitytoken };
   if (entry.auth) return decodeAuth(entry.auth, host);
-  if (!entry.username || entry.password === undefined) return undefined;
+  if (!entry.username || typeof entry.password !== "string") return undefined;
   return { type: "password", username: entry.username, password: entry.password };
 }
 

@@ -1,6 +1,6 @@
 import * as z from "zod";
 import { type Digest, digestOf, isDigest } from "./digest.ts";
-import { mediaTypes } from "./media-types.ts";
+import { bareMediaType, hasSuccessors, mediaTypes } from "./media-types.ts";
 
 /** What an image runs on, as an index or an image config names it. */
 export interface Platform {
@@ -54,7 +54,7 @@ export const descriptorSchema: z.ZodType<Descriptor> = z.lazy(() =>
   z.preprocess(
     withoutNulls,
     z.looseObject({
-      mediaType: z.string().min(1).max(255),
+      mediaType: z.string().min(1).max(255).transform(knownType),
       digest: digestSchema,
       size: z.int().nonnegative(),
       urls: z.array(z.string().max(4096)).max(100).exactOptional(),
@@ -65,6 +65,12 @@ export const descriptorSchema: z.ZodType<Descriptor> = z.lazy(() =>
     }),
   ),
 );
+
+/** The type of a manifest without parameters, by which nobody knows it; any other one as it is. */
+function knownType(mediaType: string): string {
+  const bare = bareMediaType(mediaType);
+  return hasSuccessors(bare) ? bare : mediaType;
+}
 
 const platformSchema: z.ZodType<Platform> = z.lazy(() => {
   const text = z.string().max(255);

@@ -34,6 +34,15 @@ export function parseDigest(text: string): Digest {
   });
 }
 
+/**
+ * The digest that a reference pins: the reference itself, or what stands behind its last at sign. Whatever is found by it
+ * must have that digest.
+ */
+export function pinnedDigest(reference: string): Digest | undefined {
+  const digest = reference.slice(reference.lastIndexOf("@") + 1);
+  return isDigest(digest) ? digest : undefined;
+}
+
 /** The part of a digest before the colon. */
 export function digestAlgorithm(digest: Digest): DigestAlgorithm {
   return digest.slice(0, digest.indexOf(":")) as DigestAlgorithm;

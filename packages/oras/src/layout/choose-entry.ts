@@ -1,5 +1,5 @@
 import type { Descriptor } from "../content/descriptor.ts";
-import { type Digest, isDigest } from "../content/digest.ts";
+import { pinnedDigest } from "../content/digest.ts";
 import { OrasError } from "../errors.ts";
 
 /** An entry that has names. */
@@ -16,15 +16,6 @@ export interface EntryPlace {
   readonly what: string;
   /** Its path. */
   readonly path: string;
-}
-
-/**
- * The digest that a reference pins: the reference itself, or what stands behind its last at sign. Whatever is found by it
- * must have that digest.
- */
-export function pinnedDigest(reference: string): Digest | undefined {
-  const digest = reference.slice(reference.lastIndexOf("@") + 1);
-  return isDigest(digest) ? digest : undefined;
 }
 
 /**

@@ -28,14 +28,16 @@ export async function handleReferrers(
   digestText: string,
 ): Promise<void> {
   requireMethod(call.request, ["GET"]);
-  const all = await call.storage.referrers(repository, requireDigest(digestText));
+  const found = await call.storage.referrers(repository, requireDigest(digestText));
+  // By digest, so that a list goes on where it was although the last one has been deleted meanwhile.
+  const all = found.toSorted((a, b) => compare(a.digest, b.digest));
   const artifactType = call.query.get("artifactType");
   const fitting = all.filter((one) => artifactType === null || one.artifactType === artifactType);
   const last = call.query.get("last");
-  const start = last === null ? 0 : fitting.findIndex(({ digest }) => digest === last) + 1;
-  const manifests = referrersPage(fitting.slice(start, start + maxReferrers));
+  const rest = fitting.filter(({ digest }) => last === null || compare(digest, last) > 0);
+  const manifests = referrersPage(rest.slice(0, maxReferrers));
   const end = manifests.at(-1);
-  const isMore = end !== undefined && start + manifests.length < fitting.length;
+  const isMore = end !== undefined && manifests.length < rest.length;
   const filter = artifactType === null ? {} : { artifactType };
   const headers: Record<string, string> = {
     ...(artifactType === null ? {} : { "oci-filters-applied": "artifactType" }),

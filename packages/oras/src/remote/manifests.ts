@@ -67,7 +67,9 @@ export function describeHead(
   const length = response.header("content-length") ?? "";
   const mediaType = bareMediaType(response.header("content-type") ?? "");
   const isRight = isDigest(reference) ? digest === reference : isDigest(digest);
-  if (!isRight || !/^\d{1,15}$/.test(length) || !hasSuccessors(mediaType)) return undefined;
+  // Some servers tell how long their reply to the HEAD is, which is nothing.
+  const isSize = /^\d{1,15}$/.test(length) && Number(length) > 0;
+  if (!isRight || !isSize || !hasSuccessors(mediaType)) return undefined;
   return { mediaType, digest: digest as Digest, size: Number(length) };
 }
 

@@ -22,7 +22,8 @@ const ipv4: Readonly<Record<Exclude<NetworkZone, "public">, readonly string[]>> 
 };
 
 const ipv6: typeof ipv4 = {
-  loopback: ["::1/128", "::/128"],
+  // Teredo's addresses stand for any of IPv4, in a way that no list can tell.
+  loopback: ["::1/128", "::/128", "2001::/32"],
   "link-local": ["fe80::/10"],
   private: ["fc00::/7", "fec0::/10", "ff00::/8", "64:ff9b:1::/48"],
 };
@@ -60,9 +61,10 @@ function blockList(zone: keyof typeof ipv4): BlockList {
   const list = new BlockList();
   for (const rule of ipv4[zone]) {
     const [net = "", bits] = rule.split("/");
-    // Mapped addresses are matched by the rule itself; compatible ones, NAT64's and 6to4's are not.
+    // Mapped addresses are matched by the rule itself; compatible and translated ones, NAT64's and 6to4's are not.
     list.addSubnet(net, Number(bits), "ipv4");
     list.addSubnet(`::${net}`, 96 + Number(bits), "ipv6");
+    list.addSubnet(`::ffff:0:${net}`, 96 + Number(bits), "ipv6");
     list.addSubnet(`64:ff9b::${net}`, 96 + Number(bits), "ipv6");
     list.addSubnet(`2002:${inHex(net)}::`, 16 + Number(bits), "ipv6");
   }

@@ -30,7 +30,10 @@ export interface RetryLimits {
   readonly capMs: number;
   /** The longest wait that a registry may ask for. */
   readonly maxRetryAfterMs: number;
-  /** The longest time spent waiting between tries without progress, besides what the registry asks for. */
+  /**
+   * After so much time spent waiting between tries without progress there is no further one. What a registry asks for because
+   * it limits rates does not count.
+   */
   readonly budgetMs: number;
 }
 
@@ -84,8 +87,8 @@ export class RetryCounter {
     if (retryAfterMs !== undefined && retryAfterMs > this.#limits.maxRetryAfterMs) throw failure;
     const jitterMs = this.#pacing.random() * this.#backoffMs();
     const waitMs = Math.max(retryAfterMs ?? 0, jitterMs);
-    this.#waitedMs += jitterMs;
-    if (this.#waitedMs > this.#limits.budgetMs) throw failure;
+    if (this.#waitedMs + jitterMs > this.#limits.budgetMs) throw failure;
+    this.#waitedMs += failure.code === "ORAS_RATE_LIMITED" ? jitterMs : waitMs;
     onRetry?.();
     await sleepOrAbort(this.#pacing, waitMs, signal);
   }
@@ -103,8 +106,8 @@ export class RetryCounter {
 export function parseRetryAfter(header: string | undefined, nowMs: number): number | undefined {
   if (header === undefined) return undefined;
   const text = header.trim();
-  const ms = /^\d{1,12}$/.test(text) ? Number(text) * 1000 : Date.parse(text) - nowMs;
-  return Number.isFinite(ms) && ms > 0 ? ms : undefined;
+  const ms = /^\d+$/.test(text) ? Number(text) * 1000 : Date.parse(text) - nowMs;
+  return ms > 0 ? Math.min(ms, Number.MAX_SAFE_INTEGER) : undefined;
 }
 
 /** Throws `ORAS_ABORTED` when the signal has aborted. */

@@ -65,6 +65,26 @@ describe("credentials from files", () => {
     expect(await find("d")).toBeUndefined();
   });
 
+  test.each(["constructor", "toString", "hasOwnProperty"])(
+    "of a host that is called %s are nothing that all objects have",
+    async (host) => {
+      const path = await configWith({ auths: { h: { auth } }, credHelpers: {} });
+      expect(await dockerCredentials([path])(host)).toBeUndefined();
+    },
+  );
+
+  test("may be null where programs in Go have nothing to write", async () => {
+    const entry = { identitytoken: null, registrytoken: null, username: null, password: null };
+    const nothing = { credsStore: null, credHelpers: null };
+    const path = await configWith({ ...nothing, auths: { h: { auth, ...entry }, i: null } });
+    expect(await dockerCredentials([path])("h")).toEqual(ann);
+    expect(await dockerCredentials([path])("i")).toBeUndefined();
+    const plain = { username: "ann", password: null, auth: null };
+    const other = await configWith({ credHelpers: { h: null }, auths: { h: plain } });
+    expect(await dockerCredentials([other])("h")).toBeUndefined();
+    expect(await eraseCredentials(other, "h")).toBe(true);
+  });
+
   test("are looked for in file after file; a missing file is skipped", async () => {
     const empty = await configWith({});
     const full = await configWith({ auths: { h: { auth } } });

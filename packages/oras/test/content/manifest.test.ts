@@ -37,6 +37,18 @@ describe("manifests", () => {
     expect(mediaType).toBe(mediaTypes.ociManifest);
   });
 
+  test("know entries by their types without parameters", () => {
+    const entry = (mediaType: string) => ({ ...blob, mediaType });
+    const types = [`${mediaTypes.ociManifest}; charset=utf-8`, `${mediaTypes.dockerList};v=1`];
+    const manifests = [...types, "text/plain; charset=utf-8"].map(entry);
+    const document = parseManifest(encodeJson({ schemaVersion: 2, manifests }));
+    expect(successorsOf(document).map(({ mediaType }) => mediaType)).toEqual([
+      mediaTypes.ociManifest,
+      mediaTypes.dockerList,
+      "text/plain; charset=utf-8",
+    ]);
+  });
+
   test("may have null where programs in Go have nothing to write", () => {
     const nothing = { annotations: null, subject: null, mediaType: null };
     const sparse = { ...config, urls: null, annotations: null, platform: null };

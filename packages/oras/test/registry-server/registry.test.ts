@@ -2,6 +2,7 @@ import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import {
   copy,
+  type Descriptor,
   describe as describeContent,
   digestOf,
   MemoryTarget,
@@ -282,6 +283,26 @@ describe.each(Object.entries(storages))("the registry in %s", (_name, createStor
     const found = await collect(repository.referrers({ ...image.root, digest: subject }));
     expect(new Set(found.map((one) => one.digest)).size).toBe(101);
     expect(found).toHaveLength(101);
+  });
+
+  test("goes on with referrers where it was when the last one of a page is deleted", async () => {
+    const { origin, storage } = await registry();
+    const subject = digestOf(bytes);
+    for (let count = 0; count < 150; count++) {
+      const manifest = encodeJson({ count });
+      const listed = describeContent(mediaTypes.ociManifest, manifest);
+      await storage.putManifest("r", { ...listed, bytes: manifest, subject, listed });
+    }
+    const first = await fetch(`${origin}/v2/r/referrers/${subject}`);
+    const { manifests } = (await first.json()) as { manifests: Descriptor[] };
+    await storage.deleteManifest("r", (manifests.at(-1) as Descriptor).digest);
+    const next = /^<(.*)>/.exec(first.headers.get("link") ?? "")?.[1];
+    const second = await fetch(`${origin}${next}`);
+    const rest = (await second.json()) as { manifests: Descriptor[] };
+    expect(manifests).toHaveLength(100);
+    expect(rest.manifests).toHaveLength(50);
+    const all = [...manifests, ...rest.manifests].map(({ digest }) => digest);
+    expect(new Set(all).size).toBe(150);
   });
 
   test("stops a blob at the limit and forgets it, and takes one writer at a time", async () => {

@@ -257,12 +257,26 @@ describe("a registry that asks for patience", () => {
     },
   );
 
-  test("is given up at once when it wants too much", async () => {
+  test.each(["86400", "1000000000000", "9".repeat(99)])(
+    "is given up at once when it wants %s seconds",
+    async (wish) => {
+      const pacing = fakePacing();
+      const server = await serving(status(429, { "retry-after": wish }));
+      const error = await expectCode(pull(server, pacing), "ORAS_RATE_LIMITED");
+      expect(error.details).toMatchObject({ retryAfter: wish, status: 429 });
+      expect(server.seen).toHaveLength(1);
+    },
+  );
+
+  test.each([
+    [429, "119", [119, 119, 119, 119, 119]],
+    [503, "119", [119]],
+    [500, "20", [20, 20, 20]],
+  ])("with %i and %j each time is waited for so long", async (code, wish, seconds) => {
     const pacing = fakePacing();
-    const server = await serving(status(429, { "retry-after": "86400" }));
-    const error = await expectCode(pull(server, pacing), "ORAS_RATE_LIMITED");
-    expect(error.details).toMatchObject({ retryAfter: "86400", status: 429 });
-    expect(server.seen).toHaveLength(1);
+    const server = await serving(status(code, { "retry-after": wish }));
+    await expectCode(pull(server, pacing), code === 429 ? "ORAS_RATE_LIMITED" : "ORAS_HTTP_STATUS");
+    expect(pacing.waitsMs).toEqual(seconds.map((one) => one * 1000));
   });
 
   test("is asked less and less often, six times in all", async () => {

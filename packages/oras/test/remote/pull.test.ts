@@ -170,6 +170,21 @@ describe("a manifest", () => {
     expect(server.seen.map(({ method }) => method)).toEqual(["HEAD", "GET", "HEAD", "GET"]);
   });
 
+  test("is fetched when HEAD says that it is empty", async () => {
+    const { root, manifestBytes } = await sampleImage();
+    const server = await scriptedServer((request, response) => {
+      const isHead = request.method === "HEAD";
+      response.writeHead(200, {
+        "content-type": root.mediaType,
+        "docker-content-digest": root.digest,
+        "content-length": isHead ? "0" : String(manifestBytes.byteLength),
+      });
+      response.end(isHead ? undefined : manifestBytes);
+    });
+    const repository = new RemoteRepository(testClient(), server.host, "app");
+    expect(await repository.resolve("v1")).toEqual(root);
+  });
+
   test("keeps the digest that was asked for, also with sha512", async () => {
     const bytes = encodeJson({ schemaVersion: 2, manifests: [] });
     const { digestOf } = await import("@box/oras");
