@@ -66,7 +66,10 @@ export {
 export { BoxMachines } from "./machines/box-machines.ts";
 export type {
   BoxExecRequest,
+  BoxLogsOptions,
   EndedBox,
+  KillBoxOptions,
+  KilledBox,
   RestartBoxOptions,
   StartBoxOptions,
   StartedBox,

@@ -116,6 +116,101 @@ describe("wait", () => {
   });
 });
 
+describe("kill", () => {
+  test("ends the program and with it the box, which no policy starts again", async () => {
+    const run = { command: ["sleep"], restart: { type: "always" } } as const;
+    const { boxes } = await openWithEngine({ run });
+    await boxes.start("web");
+    expect(await boxes.kill("web")).toMatchObject({
+      reached: "program",
+      box: { state: "stopped", stopRequested: true, exit: { reason: "exited", exitCode: 137 } },
+    });
+    await expect(boxes.kill("web")).rejects.toMatchObject({ code: "BOX_NOT_RUNNING" });
+  });
+
+  test("passes another signal on, and the box goes on", async () => {
+    const { boxes } = await openWithEngine({ run: { command: ["trap"], keepsInput: true } });
+    await boxes.start("web");
+    const attached = await boxes.attach("web");
+    expect(await boxes.kill("web", { signalName: "SIGINT" })).toMatchObject({
+      reached: "program",
+      box: { state: "running", stopRequested: false },
+    });
+    expect(await attached.wait()).toEqual({ exitCode: 7 });
+    expect((await boxes.wait("web")).exit).toMatchObject({ reason: "exited", exitCode: 7 });
+  });
+
+  test("kills the machine where nobody takes the signal, and no other signal does", async () => {
+    const { boxes } = await openWithEngine();
+    await boxes.start("web");
+    await expect(boxes.kill("web", { signalName: "SIGTERM" })).rejects.toMatchObject({
+      code: "VM_NO_PROGRAM",
+      kind: "conflict",
+    });
+    expect((await boxes.inspect("web")).state).toBe("running");
+    expect(await boxes.kill("web")).toMatchObject({
+      reached: "machine",
+      box: { state: "stopped", exit: { reason: "killed" } },
+    });
+  });
+
+  test("kills a machine whose guest hangs, and removes a box that is to go away", async () => {
+    const run = { command: ["sleep"] };
+    const { boxes, engine } = await openWithEngine({ run, autoRemove: true });
+    const { machine } = await boxes.start("web");
+    engine.makeDeaf(machine);
+    expect(await boxes.kill("web")).toMatchObject({ reached: "machine" });
+    expect(await boxes.list()).toEqual([]);
+  });
+});
+
+describe("logs", () => {
+  test("are what the program wrote, over several starts, and what is added until it stops", async () => {
+    const { boxes } = await openWithEngine({ run: { command: ["cat"], keepsInput: true } });
+    const logs = async (options = {}) => textOf(await boxes.logs("web", options));
+    expect(await logs()).toBe("");
+    await boxes.start("web");
+    const following = logs({ follows: true });
+    const attached = await boxes.attach("web");
+    await attached.stdin.write(Buffer.from("one\ntwo\n"));
+    await expect.poll(logs).toBe("one\ntwo\n");
+    expect(await logs({ tailLines: 1 })).toBe("two\n");
+    expect(await logs({ source: "console" })).toBe("");
+    await boxes.stop("web");
+    expect(await following).toBe("one\ntwo\n");
+    await boxes.start("web");
+    const again = await boxes.attach("web");
+    await again.stdin.write(Buffer.from("three\n"));
+    await expect.poll(logs).toBe("one\ntwo\nthree\n");
+    await expect(boxes.logs("none")).rejects.toMatchObject({ code: "BOX_NOT_FOUND" });
+  });
+});
+
+test("a program has the variables, folder, user and terminal that the box was made with", async () => {
+  const run = {
+    command: ["env"],
+    environment: [["A", "b"]],
+    user: "nobody",
+    workingDirectory: "/tmp",
+    terminal: true,
+  } as const;
+  const { boxes } = await openWithEngine({ run });
+  await boxes.start("web");
+  await boxes.wait("web");
+  expect(await textOf(await boxes.logs("web"))).toBe("PATH=/bin\nA=b\n");
+  expect((await boxes.inspect("web")).run).toMatchObject(run);
+});
+
+test("files go into a box that runs", async () => {
+  const { boxes } = await openWithEngine();
+  const request = { type: "get", path: "/tmp", onlyLooks: true } as const;
+  await expect(boxes.open("web", request)).rejects.toMatchObject({ code: "BOX_NOT_RUNNING" });
+  await boxes.start("web");
+  const stream = await boxes.open("web", request);
+  expect((await textOf(stream.stdout)).endsWith("tmp")).toBe(true);
+  expect(await stream.wait()).toEqual({ exitCode: 0 });
+});
+
 test("a box lives until it is stopped, unless it is to end with its starter", async () => {
   const { boxes, specs } = await openWithEngine();
   await boxes.start("web");

@@ -21,7 +21,12 @@ export type VmErrorCode =
   | "VM_EXEC_NO_DIRECTORY" // not-found: the working folder is not there
   | "VM_EXEC_NO_USER" // not-found: there is no such user or group in the box
   | "VM_EXEC_LIMIT" // limit: too many commands run at once
-  | "VM_STREAM_CLOSED"; // conflict: the command takes no more input
+  | "VM_STREAM_CLOSED" // conflict: the command takes no more input
+  | "VM_NO_PROGRAM" // conflict: the machine has no program that runs
+  | "VM_FILE_NOT_FOUND" // not-found: there is no such file or folder in the box
+  | "VM_FILE_FAILED" // io: a file of the box cannot be read or written
+  | "VM_FILE_UNSUPPORTED" // unsupported: it is neither a file nor a folder nor a link
+  | "VM_PORT_REFUSED"; // network: nobody listens on the port in the guest
 
 /** The kind of each code. */
 export const vmErrorKinds: Readonly<Record<VmErrorCode, ErrorKind>> = {
@@ -45,6 +50,11 @@ export const vmErrorKinds: Readonly<Record<VmErrorCode, ErrorKind>> = {
   VM_EXEC_NO_USER: "not-found",
   VM_EXEC_LIMIT: "limit",
   VM_STREAM_CLOSED: "conflict",
+  VM_NO_PROGRAM: "conflict",
+  VM_FILE_NOT_FOUND: "not-found",
+  VM_FILE_FAILED: "io",
+  VM_FILE_UNSUPPORTED: "unsupported",
+  VM_PORT_REFUSED: "network",
 };
 
 /** What a person can do, by code; an error may have a better hint of its own. */
@@ -69,6 +79,13 @@ export const vmErrorHints: Readonly<Record<VmErrorCode, string>> = {
   VM_EXEC_NO_USER: "give a user of the box's /etc/passwd, or a number",
   VM_EXEC_LIMIT: "wait until another command has ended",
   VM_STREAM_CLOSED: "stop writing when the command has ended",
+  VM_NO_PROGRAM: "run a command in it, or start one that runs for a program",
+  VM_FILE_NOT_FOUND:
+    "give the path of what is in the box; the folder that files go into must be there",
+  VM_FILE_FAILED:
+    "look at what the message says: the box's disk may be full, or something else in the way",
+  VM_FILE_UNSUPPORTED: "name a file, a folder or a link",
+  VM_PORT_REFUSED: "start the program that is to listen, on the port that the message names",
 };
 
 /** A failure of a virtual machine or of what runs in it. */

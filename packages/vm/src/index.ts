@@ -16,10 +16,12 @@ export type {
   MachineEvent,
   MachineExit,
   MachineExitReason,
+  ProgramRequest,
   StopMachineOptions,
   StopReport,
   StopStep,
 } from "./machine.ts";
+export { type MachineLogName, type ReadMachineLogOptions, readMachineLog } from "./machine-log.ts";
 export {
   isMachineAlive,
   isOfEarlierBoot,
@@ -32,3 +34,4 @@ export {
   type MachineDisk,
   type MachineSpec,
 } from "./machine-spec.ts";
+export type { GuestStream, StreamRequest } from "./streams.ts";

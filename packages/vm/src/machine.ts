@@ -1,5 +1,6 @@
 import type { ExecProcess, ExecRequest } from "./exec.ts";
 import type { MachineRecord } from "./machine-record.ts";
+import type { GuestStream, StreamRequest } from "./streams.ts";
 
 /** Why a machine is no more. */
 export type MachineExitReason =
@@ -32,6 +33,12 @@ export interface GuestInfo {
   readonly isInitialized: boolean;
 }
 
+/** The program that a machine runs for. */
+export interface ProgramRequest extends ExecRequest {
+  /** Whether its input stays open for who attaches to it; it is at its end from the beginning unless said so. */
+  readonly keepsInput?: boolean;
+}
+
 /** What makes a guest that was reached ready for commands. */
 export interface GuestInit {
   /** Its host name. */
@@ -40,7 +47,7 @@ export interface GuestInit {
    * The program of the machine, which it runs for: when it ends, the machine ends with its exit code. Without one the
    * machine runs until it is stopped.
    */
-  readonly program?: ExecRequest;
+  readonly program?: ProgramRequest;
 }
 
 /** By which step a machine ended. */
@@ -122,6 +129,27 @@ export interface Machine extends AsyncDisposable {
    * @throws VmError `VM_GUEST_NOT_READY`, `VM_EXEC_*`, `VM_MACHINE_DIED`. Nothing was run then.
    */
   exec(request: ExecRequest, options?: { readonly signal?: AbortSignal }): Promise<ExecProcess>;
+  /**
+   * Opens a stream to files or to a port of the guest.
+   *
+   * @param options - `signal` breaks it off, whenever it aborts.
+   * @throws VmError `VM_GUEST_NOT_READY`, `VM_FILE_*`, `VM_PORT_REFUSED`, `VM_MACHINE_DIED`. Nothing was opened then.
+   */
+  open(request: StreamRequest, options?: { readonly signal?: AbortSignal }): Promise<GuestStream>;
+  /**
+   * The streams of the machine's program, from now on; all who attach get the same output, and it waits for the slowest of
+   * them. The end of an input does not end the program's. Disposing leaves the program alone.
+   *
+   * @param options - `signal` leaves it.
+   * @throws VmError `VM_NO_PROGRAM`, `VM_MACHINE_DIED`.
+   */
+  attach(options?: { readonly signal?: AbortSignal }): Promise<ExecProcess>;
+  /**
+   * Sends a signal, such as `SIGHUP`, to the process group of the machine's program.
+   *
+   * @throws VmError `VM_NO_PROGRAM`, `VM_GUEST_TIMEOUT` when the guest does not answer, `VM_MACHINE_DIED`.
+   */
+  signal(name: string, options?: MachineCallOptions): Promise<void>;
   /**
    * Ends the machine: the guest is asked first, then its process, then it is killed. Resolves when the process is gone and the
    * disks are free. A machine that has ended is no failure.

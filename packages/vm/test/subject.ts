@@ -55,6 +55,7 @@ export function inProcessSubject(engine: InProcessEngine = new InProcessEngine()
       terminalSize: ["size"],
       exit: (code) => ["exit", String(code)],
       flood: (bytes) => ["flood", String(bytes)],
+      echoServer: ["print", "listening"],
       notExecutable: ["/etc/passwd"],
     },
     folder: "/tmp",

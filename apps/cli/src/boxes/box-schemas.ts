@@ -53,6 +53,11 @@ function summaryShape() {
       memoryMiB: z.int(),
       cpus: z.int(),
       command: z.array(z.string()).optional(),
+      environment: z.array(z.tuple([z.string(), z.string()])).optional(),
+      workingDirectory: z.string().optional(),
+      user: z.string().optional(),
+      terminal: z.boolean().optional(),
+      keepsInput: z.boolean().optional(),
       restart: z.strictObject({
         type: z.enum(["no", "on-failure", "always"]),
         maxRetries: z.int().optional(),

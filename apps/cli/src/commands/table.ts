@@ -4,6 +4,7 @@ import { boxCommands } from "./box-commands.ts";
 import { diskCommands } from "./disk-commands.ts";
 import { imageCommands } from "./image-commands.ts";
 import { machineCommands } from "./machine-commands.ts";
+import { machineStreamCommands } from "./machine-stream-commands.ts";
 import { metaCommands } from "./meta-commands.ts";
 import { registryCommands } from "./registry-commands.ts";
 import { rootfsCommands } from "./rootfs-commands.ts";
@@ -13,6 +14,7 @@ import { storageCommands } from "./storage-commands.ts";
 export const commands: readonly CommandSpec[] = [
   ...boxCommands,
   ...machineCommands,
+  ...machineStreamCommands,
   ...boxChangeCommands,
   ...storageCommands,
   ...imageCommands,

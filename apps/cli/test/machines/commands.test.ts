@@ -1,3 +1,5 @@
+import { mkdir, readdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { createTestHome } from "../support/boxed-home.ts";
 import { runBoxHere } from "../support/run-box.ts";
@@ -42,6 +44,24 @@ describe("on a host without QEMU", () => {
     expect(run.exitCode).toBe(125);
     expect(run.stderr).toContain("BOX_NOT_RUNNING");
     expect((await box("wait", "web")).exitCode).toBe(4);
+  });
+
+  test("a box that does not run has logs, and nothing that can be killed", async () => {
+    const { box, home } = await boxWithoutQemu();
+    expect(await box("logs", "web", "-f")).toMatchObject({ exitCode: 0, stdout: "" });
+    const [id = ""] = await readdir(join(home, "boxes"));
+    await mkdir(join(home, "boxes", id, "logs"), { recursive: true });
+    await writeFile(join(home, "boxes", id, "logs/output.log"), "one\ntwo\n");
+    await writeFile(join(home, "boxes", id, "logs/console.log"), "kernel\n");
+    const printed = async (...flags: string[]) =>
+      Buffer.from((await box("logs", "web", ...flags)).bytes ?? "").toString();
+    expect(await printed()).toBe("one\ntwo\n");
+    expect(await printed("--tail", "1")).toBe("two\n");
+    expect(await printed("--tail", "all", "--console")).toBe("kernel\n");
+    expect((await box("logs", "web", "--tail", "-1")).exitCode).toBe(2);
+    expect((await box("logs", "none")).exitCode).toBe(3);
+    expect((await box("kill", "web")).exitCode).toBe(4);
+    expect((await box("kill", "web", "-s", "NONE")).exitCode).toBe(2);
   });
 
   test("doctor says what is missing", async () => {

@@ -71,6 +71,24 @@ describe.skipIf(!isReady)(isReady ? title : `${title} (skipped: no QEMU or kerne
     expect(await box(["wait", "web"])).toMatchObject({ exitCode: 0, stdout: "stopped\n" });
   });
 
+  test("runs for a program whose output is kept, and is killed", { timeout }, async () => {
+    const { box, image } = await realHome();
+    const flags = ["-d", "--name", "web", "-e", "A=b", "-w", "/etc"];
+    expect(await box(["run", ...flags, image, "--", "/bin/hello"])).toMatchObject({ exitCode: 0 });
+    expect((await box(["logs", "-f", "web"])).stdout).toMatch(hello);
+    expect((await box(["wait", "web"])).stdout).toBe("0\n");
+    expect((await box(["logs", "--tail", "1", "web"])).stdout).toMatch(hello);
+    await box(["create", image, "--name", "idle"]);
+    expect((await box(["start", "idle"])).exitCode).toBe(0);
+    expect((await box(["kill", "-s", "HUP", "idle"])).exitCode).toBe(4);
+    const killed = await box(["kill", "idle", "--format", "json"]);
+    expect(JSON.parse(killed.stdout)).toEqual({
+      name: "idle",
+      reached: "machine",
+      state: "stopped",
+    });
+  });
+
   test("that box run has started ends when box is killed", { timeout }, async () => {
     const { box, image, home, env: own } = await realHome();
     const words = ["--home", home, "run", "-i", "--name", "web", image];

@@ -6,6 +6,7 @@ import type { CommandContext } from "../../src/command/define-command.ts";
 import { ExitCodeError } from "../../src/errors.ts";
 import { execRequest } from "../../src/machines/exec-input.ts";
 import { parseGrace } from "../../src/machines/parse-grace.ts";
+import { parseSignal } from "../../src/machines/parse-signal.ts";
 import { runInBox, withRunExitCodes } from "../../src/machines/run-in-box.ts";
 import { createTestHome } from "../support/boxed-home.ts";
 
@@ -118,6 +119,16 @@ test("variables without a value have that of this shell, and those that it has n
     user: "www",
     workingDirectory: "/srv",
   });
+});
+
+test("signals are written with their names, short names and numbers", () => {
+  expect(["HUP", "sighup", "1", "KILL"].map(parseSignal)).toEqual([
+    "SIGHUP",
+    "SIGHUP",
+    "SIGHUP",
+    "SIGKILL",
+  ]);
+  for (const text of ["", "0", "64", "NONE"]) expect(() => parseSignal(text)).toThrow("no signal");
 });
 
 test("a grace of nothing asks nobody", () => {

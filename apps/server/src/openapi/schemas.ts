@@ -48,6 +48,11 @@ const runSettings = z.strictObject({
   memoryMiB: z.int(),
   cpus: z.int(),
   command: z.array(z.string()).optional(),
+  environment: z.array(z.tuple([z.string(), z.string()])).optional(),
+  workingDirectory: z.string().optional(),
+  user: z.string().optional(),
+  terminal: z.boolean().optional(),
+  keepsInput: z.boolean().optional(),
   restart,
 });
 

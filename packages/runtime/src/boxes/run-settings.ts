@@ -1,3 +1,4 @@
+import type { EnvironmentEntry } from "@box/vm";
 import { RuntimeError } from "../errors.ts";
 
 /** What becomes of a box whose machine has ended by itself; honoured by the server. */
@@ -17,6 +18,16 @@ export interface RunSettings {
   readonly cpus: number;
   /** The program that it runs for, with its arguments; without one it runs until it is stopped. */
   readonly command?: readonly string[] | undefined;
+  /** Variables for its program, added to those of its image. */
+  readonly environment?: readonly EnvironmentEntry[] | undefined;
+  /** Where its program runs; as the image says unless given. */
+  readonly workingDirectory?: string | undefined;
+  /** As whom its program runs: `USER[:GROUP]`; as the image says unless given. */
+  readonly user?: string | undefined;
+  /** Whether its program has a terminal, for who attaches to it. */
+  readonly terminal?: boolean | undefined;
+  /** Whether the input of its program stays open for who attaches to it. */
+  readonly keepsInput?: boolean | undefined;
   /** What becomes of it when its machine has ended by itself. */
   readonly restart: RestartPolicy;
 }
@@ -46,7 +57,39 @@ export function checkRunSettings(given: Partial<RunSettings>): RunSettings {
     const { maxRetries } = restart;
     requireThat(isWithin(maxRetries, 1, maxRetriesLimit), "restart.maxRetries", "1 to 1000000");
   }
-  return { memoryMiB, cpus, ...(command === undefined ? {} : { command }), restart };
+  return {
+    memoryMiB,
+    cpus,
+    ...(command === undefined ? {} : { command }),
+    restart,
+    ...surroundings(given),
+  };
+}
+
+/** What is said about how the program runs. */
+function surroundings(given: Partial<RunSettings>): Partial<RunSettings> {
+  const { environment, workingDirectory, user, terminal, keepsInput } = given;
+  const isFolder = workingDirectory === undefined || isText(workingDirectory, "/");
+  requireThat(isFolder, "workingDirectory", "an absolute path, without NUL");
+  requireThat(user === undefined || isText(user, ""), "user", "USER[:GROUP], without NUL");
+  if (environment !== undefined) {
+    const texts = environment.map(([name, value]) => `${name}=${value}`);
+    const isFine = environment.every(([name]) => name !== "" && !name.includes("="));
+    requireThat(isFine && !texts.join("").includes("\0"), "environment", "names and values");
+    const bytes = texts.reduce((sum, text) => sum + Buffer.byteLength(text) + 1, 0);
+    requireThat(bytes <= maxCommandBytes, "environment", `at most ${maxCommandBytes} bytes`);
+  }
+  return {
+    ...(environment === undefined ? {} : { environment }),
+    ...(workingDirectory === undefined ? {} : { workingDirectory }),
+    ...(user === undefined ? {} : { user }),
+    ...(terminal === true ? { terminal } : {}),
+    ...(keepsInput === true ? { keepsInput } : {}),
+  };
+}
+
+function isText(text: string, start: string): boolean {
+  return text !== "" && text.startsWith(start) && !text.includes("\0");
 }
 
 /** A policy as people write it: `no`, `always`, `on-failure` or `on-failure:N`. @throws RuntimeError `BOX_SETTING_INVALID`. */

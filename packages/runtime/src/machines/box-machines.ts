@@ -1,7 +1,10 @@
-import type { ExecProcess } from "@box/vm";
+import type { ExecProcess, GuestStream, StreamRequest } from "@box/vm";
 import type {
   BoxExecRequest,
+  BoxLogsOptions,
   EndedBox,
+  KillBoxOptions,
+  KilledBox,
   RestartBoxOptions,
   StartBoxOptions,
   StartedBox,
@@ -64,6 +67,56 @@ export class BoxMachines {
   ): Promise<ExecProcess> {
     const { execInBox } = await import("./exec-in-box.ts");
     return execInBox(this.#services, nameOrId, request, options);
+  }
+
+  /**
+   * Opens a stream to files or to a port of a box that runs.
+   *
+   * @param options - `signal` breaks it off.
+   * @throws RuntimeError `BOX_NOT_FOUND`, `BOX_NOT_RUNNING`; VmError `VM_FILE_*`, `VM_PORT_REFUSED`, `VM_*`.
+   */
+  async open(
+    nameOrId: string,
+    request: StreamRequest,
+    options: { readonly signal?: AbortSignal } = {},
+  ): Promise<GuestStream> {
+    const { openInBox } = await import("./exec-in-box.ts");
+    return openInBox(this.#services, nameOrId, request, options);
+  }
+
+  /**
+   * The streams of a box's own program, from now on. Disposing leaves the program alone.
+   *
+   * @param options - `signal` leaves it.
+   * @throws RuntimeError `BOX_NOT_FOUND`, `BOX_NOT_RUNNING`; VmError `VM_NO_PROGRAM`, `VM_*`.
+   */
+  async attach(
+    nameOrId: string,
+    options: { readonly signal?: AbortSignal } = {},
+  ): Promise<ExecProcess> {
+    const { attachToBox } = await import("./exec-in-box.ts");
+    return attachToBox(this.#services, nameOrId, options);
+  }
+
+  /**
+   * Signals the program of a box. `SIGKILL` ends the box in any case: where the signal reaches no program, its machine is killed.
+   *
+   * @throws RuntimeError `BOX_NOT_FOUND`, `BOX_NOT_RUNNING`; VmError `VM_NO_PROGRAM`, `VM_GUEST_TIMEOUT`.
+   */
+  async kill(nameOrId: string, options: KillBoxOptions = {}): Promise<KilledBox> {
+    const { killBox } = await import("./kill-box.ts");
+    return killBox(this.#services, nameOrId, options);
+  }
+
+  /**
+   * What the program of a box wrote, or its console, oldest first: at most the last two MiB are kept. The bytes are the box's
+   * own: hostile for a terminal.
+   *
+   * @throws RuntimeError `BOX_NOT_FOUND`; IoError; the signal's reason.
+   */
+  async logs(nameOrId: string, options: BoxLogsOptions = {}): Promise<AsyncIterable<Uint8Array>> {
+    const { logsOfBox } = await import("./logs-of-box.ts");
+    return logsOfBox(this.#services, nameOrId, options);
   }
 
   /**

@@ -1,4 +1,4 @@
-import type { ExecProcess, Machine } from "@box/vm";
+import type { ExecProcess, GuestStream, Machine, StreamRequest } from "@box/vm";
 import type { BoxRecord } from "../boxes/box.ts";
 import type { BoxServices } from "../boxes/recorded-work.ts";
 import { requireBox } from "../state/boxes-table.ts";
@@ -18,11 +18,41 @@ export async function execInBox(
   request: BoxExecRequest,
   options: { readonly signal?: AbortSignal },
 ): Promise<ExecProcess> {
+  const { box, machine } = await connect(services, nameOrId, options);
+  return machine.exec(completeRequest(box, request), options);
+}
+
+/** Opens a stream to files or to a port of a box that runs. @throws As {@link execInBox}. */
+export async function openInBox(
+  services: BoxServices,
+  nameOrId: string,
+  request: StreamRequest,
+  options: { readonly signal?: AbortSignal },
+): Promise<GuestStream> {
+  const { machine } = await connect(services, nameOrId, options);
+  return machine.open(request, options);
+}
+
+/** The streams of the program of a box that runs. @throws As {@link execInBox}. */
+export async function attachToBox(
+  services: BoxServices,
+  nameOrId: string,
+  options: { readonly signal?: AbortSignal },
+): Promise<ExecProcess> {
+  const { machine } = await connect(services, nameOrId, options);
+  return machine.attach(options);
+}
+
+async function connect(
+  services: BoxServices,
+  nameOrId: string,
+  options: { readonly signal?: AbortSignal },
+): Promise<{ readonly box: BoxRecord; readonly machine: Machine }> {
   requireEngine(services.engine);
   const box = requireBox(services.state.database, nameOrId);
   const machine = await reachMachine(services, box);
   await machine.connect(options);
-  return machine.exec(completeRequest(box, request), options);
+  return { box, machine };
 }
 
 /** A handle on the machine of a box that runs. @throws RuntimeError `BOX_NOT_RUNNING`; VmError `VM_MACHINE_GONE`. */

@@ -1,4 +1,4 @@
-import type { EnvironmentEntry, ExecRequest } from "@box/vm";
+import type { EnvironmentEntry, ExecRequest, ProgramRequest, TerminalSize } from "@box/vm";
 import type { BoxRecord, ImageConfig } from "../boxes/box.ts";
 
 /** A command with what the image says about running programs where the request says nothing. */
@@ -23,6 +23,25 @@ export function completeRequest(
     workingDirectory: request.workingDirectory ?? (workingDirectory || "/"),
     user: request.user ?? (user || "root"),
   };
+}
+
+/** The size of a terminal until who attaches to it tells another. */
+const usualTerminal: TerminalSize = { rows: 24, columns: 80 };
+
+/** The program that a box runs for, when it has one. */
+export function programOf(
+  box: Pick<BoxRecord, "imageConfig" | "guestRootfs" | "run">,
+): ProgramRequest | undefined {
+  const { command, environment, workingDirectory, user, terminal, keepsInput = false } = box.run;
+  if (command === undefined) return undefined;
+  const request = {
+    command,
+    ...(environment === undefined ? {} : { environment }),
+    ...(workingDirectory === undefined ? {} : { workingDirectory }),
+    ...(user === undefined ? {} : { user }),
+    ...(terminal === true ? { terminal: usualTerminal } : {}),
+  };
+  return { ...completeRequest(box, request), keepsInput };
 }
 
 /** Later entries take the place of earlier ones of the same name. */

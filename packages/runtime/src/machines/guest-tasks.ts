@@ -5,7 +5,7 @@ import type { BoxOwnEvent } from "../events.ts";
 import { boxKey } from "../init/keys.ts";
 import { requireBox } from "../state/boxes-table.ts";
 import { getMachine } from "../state/machines-table.ts";
-import { completeRequest } from "./exec-request.ts";
+import { programOf } from "./exec-request.ts";
 import { connectedKey, machineKey } from "./machine-keys.ts";
 import { notRunning } from "./require-engine.ts";
 
@@ -55,8 +55,7 @@ export function guestInit(
     graceMs: changeGraceMs,
     run: async ({ box, connected: machine }, { signal, emit }) => {
       const now = requireBox(services.state.database, box.id);
-      const { command } = now.run;
-      const program = command === undefined ? undefined : completeRequest(now, { command });
+      const program = programOf(now);
       await machine.initialize(
         { hostname: box.name, ...(program === undefined ? {} : { program }) },
         { signal },

@@ -1,5 +1,12 @@
 import type { PlanMetrics } from "@box/pipeline";
-import type { ExecRequest, MachineExit, MachineRecord, MachineSpec, StopStep } from "@box/vm";
+import type {
+  ExecRequest,
+  MachineExit,
+  MachineLogName,
+  MachineRecord,
+  MachineSpec,
+  StopStep,
+} from "@box/vm";
 import type { BoxDetails, BoxSummary } from "../boxes/box.ts";
 import type { LockOptions } from "../boxes/box-options.ts";
 import type { OperationOptions } from "../operations/run-operation.ts";
@@ -57,6 +64,32 @@ export interface EndedBox {
   readonly name: string;
   /** How its machine ended. */
   readonly exit: MachineExit;
+}
+
+/** What `boxes.kill` takes. */
+export interface KillBoxOptions extends OperationOptions, LockOptions {
+  /** Such as `SIGHUP`; `SIGKILL` unless given. */
+  readonly signalName?: string;
+}
+
+/** What a signal did. */
+export interface KilledBox {
+  /** The box as it is now; it may have gone away. */
+  readonly box: BoxSummary;
+  /** What got the signal: the box's program, or its machine, which was killed. */
+  readonly reached: "program" | "machine";
+}
+
+/** What `boxes.logs` takes. */
+export interface BoxLogsOptions {
+  /** What the box's program wrote, which is what it is unless given, or what its kernel and its agent said. */
+  readonly source?: MachineLogName;
+  /** Only the last so many lines. */
+  readonly tailLines?: number;
+  /** Goes on with what is added until the box has stopped. */
+  readonly follows?: boolean;
+  /** Stops it. */
+  readonly signal?: AbortSignal;
 }
 
 /**

@@ -27,9 +27,3 @@ export const keepLine = "keep";
 
 /** The name of the engine in records. */
 export const engineName = "qemu";
-
-/** Where the console of a machine is logged, below its log folder. */
-export const consoleLogName = "console.log";
-
-/** Where the output of its program is logged. */
-export const outputLogName = "output.log";

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import type { Engine, EngineCallOptions, EngineReport, MachineStatus } from "../engine.ts";
 import { VmError } from "../errors.ts";
 import type { Machine } from "../machine.ts";
+import { consoleLogName } from "../machine-log.ts";
 import type { MachineRecord } from "../machine-record.ts";
 import { checkMachineSpec, type MachineSpec } from "../machine-spec.ts";
 import {
@@ -18,7 +19,7 @@ import {
   qemuProgram,
   readQemuVersion,
 } from "./find-qemu.ts";
-import { consoleLogName, engineName, type Launch } from "./launch.ts";
+import { engineName, type Launch } from "./launch.ts";
 import { linkVersion } from "./link/messages.ts";
 import { type Accelerator, type BootFiles, machineArguments } from "./machine-arguments.ts";
 import { machineStatus, readMachineRecord } from "./machine-folder.ts";

@@ -13,6 +13,8 @@ import type {
   StopReport,
 } from "../machine.ts";
 import { isMachineAlive, type MachineRecord } from "../machine-record.ts";
+import { signalNumber } from "../signal-number.ts";
+import type { GuestStream, StreamRequest } from "../streams.ts";
 import { LinkClient } from "./link/link-client.ts";
 import type { Call, Results } from "./link/messages.ts";
 import { RemoteProcess } from "./link/remote-process.ts";
@@ -29,6 +31,7 @@ export interface OpenMachineOptions {
 
 const bootTimeoutMs = 90_000;
 const defaultTimeoutMs = 60_000;
+const signalTimeoutMs = 5000;
 const defaultGraceMs = 10_000;
 const pollMs = 20;
 /** How long a machine whose supervisor is gone may take to end after it was killed. */
@@ -79,29 +82,28 @@ export class QemuMachine implements Machine {
 
   async exec(
     request: ExecRequest,
-    { signal }: { readonly signal?: AbortSignal } = {},
+    options: { readonly signal?: AbortSignal } = {},
   ): Promise<ExecProcess> {
-    signal?.throwIfAborted();
-    const link = this.#link;
-    if (link === undefined) throw this.#died();
-    const process = new RemoteProcess(link);
-    this.#processes.add(process);
-    void process.over.then(() => this.#processes.delete(process));
-    const call = { call: "exec", request, stream: process.stream } as const;
-    const asked = this.#ask("starting a command", call, {}, defaultTimeoutMs);
-    try {
-      await untilAborted(asked, signal);
-    } catch (error) {
-      // It may have been started meanwhile.
-      asked.then(
-        () => process.kill("SIGKILL"),
-        () => {},
-      );
-      process.fail(error);
-      throw error;
-    }
-    process.endWith(signal);
-    return process;
+    const call = (stream: number) => ({ call: "exec", request, stream }) as const;
+    return this.#openStream("starting a command", call, options.signal);
+  }
+
+  async open(
+    request: StreamRequest,
+    options: { readonly signal?: AbortSignal } = {},
+  ): Promise<GuestStream> {
+    const call = (stream: number) => ({ call: "open", request, stream }) as const;
+    return this.#openStream("opening a stream", call, options.signal);
+  }
+
+  async attach(options: { readonly signal?: AbortSignal } = {}): Promise<ExecProcess> {
+    const call = (stream: number) => ({ call: "attach", stream }) as const;
+    return this.#openStream("attaching to the program", call, options.signal);
+  }
+
+  async signal(name: string, options: MachineCallOptions = {}): Promise<void> {
+    const call = { call: "signal", signal: signalNumber(name) } as const;
+    await this.#ask("taking a signal", call, options, signalTimeoutMs);
   }
 
   async stop(options: StopMachineOptions = {}): Promise<StopReport> {
@@ -133,6 +135,33 @@ export class QemuMachine implements Machine {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  async #openStream(
+    what: string,
+    callFor: (stream: number) => Call,
+    signal: AbortSignal | undefined,
+  ): Promise<RemoteProcess> {
+    signal?.throwIfAborted();
+    const link = this.#link;
+    if (link === undefined) throw this.#died();
+    const process = new RemoteProcess(link);
+    this.#processes.add(process);
+    void process.over.then(() => this.#processes.delete(process));
+    const asked = this.#ask(what, callFor(process.stream), {}, defaultTimeoutMs);
+    try {
+      await untilAborted(asked, signal);
+    } catch (error) {
+      // It may have been started meanwhile.
+      asked.then(
+        () => link.notify({ notice: "cancel", stream: process.stream }),
+        () => {},
+      );
+      process.fail(error);
+      throw error;
+    }
+    process.endWith(signal);
+    return process;
   }
 
   /** Asks the supervisor, for no longer than a time. */

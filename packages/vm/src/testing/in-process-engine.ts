@@ -6,6 +6,7 @@ import { errnoOf, identityOfProcess, toIoError } from "@box/io/node";
 import type { Engine, EngineCallOptions, EngineReport, MachineStatus } from "../engine.ts";
 import { VmError } from "../errors.ts";
 import type { Machine, MachineExit } from "../machine.ts";
+import { outputLogName } from "../machine-log.ts";
 import {
   isMachineAlive,
   isOfEarlierBoot,
@@ -71,7 +72,7 @@ export class InProcessEngine implements Engine {
       writeJson(join(spec.directory, recordFile), record);
       await this.#step("spawned", signal);
       signal?.throwIfAborted();
-      guests.set(record.id, new SimulatedGuest(record.directory));
+      guestOf(record);
       this.spawned.push(record);
       return this.#machine(record, options);
     } catch (error) {
@@ -117,15 +118,15 @@ export class InProcessEngine implements Engine {
   }
 
   /** Lets the guest of a machine answer nobody any more, as one that hangs. */
-  makeDeaf({ id, directory }: MachineRecord): void {
-    guestOf(id, directory).isDeaf = true;
+  makeDeaf(record: MachineRecord): void {
+    guestOf(record).isDeaf = true;
   }
 
   #machine(record: MachineRecord, { onEvent }: EngineCallOptions): Machine {
     const { now = Date.now } = this.#options;
     return new InProcessMachine({
       record,
-      guest: guestOf(record.id, record.directory),
+      guest: guestOf(record),
       step: (step, signal) => this.#step(step, signal),
       readExit: () => exitOf(record),
       writeExit: (exit) => {
@@ -149,7 +150,7 @@ export class InProcessEngine implements Engine {
       sockets: {},
       startedMs: (this.#options.now ?? Date.now)(),
       lifetime: spec.lifetime,
-      details: {},
+      details: { output: join(spec.logDirectory, outputLogName) },
     };
   }
 
@@ -167,8 +168,8 @@ export class InProcessEngine implements Engine {
   }
 }
 
-function guestOf(id: string, directory: string): SimulatedGuest {
-  const guest = guests.get(id) ?? new SimulatedGuest(directory);
+function guestOf({ id, directory, details }: MachineRecord): SimulatedGuest {
+  const guest = guests.get(id) ?? new SimulatedGuest(directory, String(details["output"]));
   guests.set(id, guest);
   return guest;
 }

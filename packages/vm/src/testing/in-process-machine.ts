@@ -12,6 +12,8 @@ import type {
   StopReport,
 } from "../machine.ts";
 import { isMachineAlive, type MachineRecord } from "../machine-record.ts";
+import { signalNumber } from "../signal-number.ts";
+import type { GuestStream, StreamRequest } from "../streams.ts";
 import type { EngineStep } from "./engine-step.ts";
 import { pause } from "./pause.ts";
 import type { SimulatedGuest } from "./simulated-guest.ts";
@@ -71,6 +73,27 @@ export class InProcessMachine implements Machine {
     await this.#options.step("exec", signal);
     await this.#answer("exec", signal === undefined ? {} : { signal });
     return this.#options.guest.exec(request, signal);
+  }
+
+  async open(
+    request: StreamRequest,
+    { signal }: { readonly signal?: AbortSignal } = {},
+  ): Promise<GuestStream> {
+    signal?.throwIfAborted();
+    await this.#answer("open", signal === undefined ? {} : { signal });
+    return this.#options.guest.open(request, signal);
+  }
+
+  async attach({ signal }: { readonly signal?: AbortSignal } = {}): Promise<ExecProcess> {
+    signal?.throwIfAborted();
+    await this.#answer("attach", signal === undefined ? {} : { signal });
+    return this.#options.guest.requireProgram().attach(signal);
+  }
+
+  async signal(name: string, options: MachineCallOptions = {}): Promise<void> {
+    signalNumber(name);
+    await this.#answer("signal", options);
+    await this.#options.guest.requireProgram().kill(name);
   }
 
   async stop(options: StopMachineOptions = {}): Promise<StopReport> {

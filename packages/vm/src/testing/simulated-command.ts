@@ -1,6 +1,5 @@
-import { constants } from "node:os";
-import { VmError } from "../errors.ts";
 import type { ExecExit, ExecInput, ExecProcess, ExecRequest, TerminalSize } from "../exec.ts";
+import { signalNumber } from "../signal-number.ts";
 import { BytePipe } from "./byte-pipe.ts";
 import type { GuestProgram } from "./guest-programs.ts";
 
@@ -104,15 +103,7 @@ export class SimulatedCommand implements ExecProcess {
   }
 
   #endBy(signal: string): void {
-    const number = constants.signals[signal as NodeJS.Signals];
-    if (number === undefined) {
-      throw new VmError({
-        code: "VM_SPEC_INVALID",
-        message: `there is no signal ${JSON.stringify(signal)}`,
-        details: { signal },
-        hint: "name one such as SIGTERM",
-      });
-    }
+    const number = signalNumber(signal);
     this.#finish({ exitCode: 128 + number, signal });
     this.#ended.abort(signal);
   }

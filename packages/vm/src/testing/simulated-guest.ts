@@ -3,10 +3,14 @@ import { join } from "node:path";
 import { VmError } from "../errors.ts";
 import type { ExecExit, ExecRequest } from "../exec.ts";
 import type { GuestInfo, GuestInit } from "../machine.ts";
-import { guestPrograms } from "./guest-programs.ts";
+import type { StreamRequest } from "../streams.ts";
+import { type GuestProgram, guestPrograms } from "./guest-programs.ts";
 import { SimulatedCommand } from "./simulated-command.ts";
+import { SimulatedFiles } from "./simulated-files.ts";
+import { SimulatedProgram } from "./simulated-program.ts";
 
 const maxCommands = 64;
+const echoPort = 7;
 const knownUsers: readonly string[] = ["root", "nobody"];
 
 /** What runs in a machine of the in-process engine: programs of this process that play those of a box. */
@@ -14,10 +18,15 @@ export class SimulatedGuest {
   /** Whether it answers nobody, as one that hangs. */
   isDeaf = false;
   readonly #marker: string;
+  readonly #log: string;
   readonly #commands = new Set<SimulatedCommand>();
+  readonly #files = new SimulatedFiles();
+  #program: SimulatedProgram | undefined;
 
-  constructor(directory: string) {
+  /** @param log - Where the output of its program goes. */
+  constructor(directory: string, log: string) {
     this.#marker = join(directory, "initialized");
+    this.#log = log;
   }
 
   /** What it tells who reaches it. */
@@ -29,19 +38,29 @@ export class SimulatedGuest {
   initialize({ program }: GuestInit): Promise<ExecExit> | undefined {
     if (this.info.isInitialized) return undefined;
     const command = program === undefined ? undefined : this.#start(program, undefined);
+    if (command !== undefined) {
+      this.#program = new SimulatedProgram(command, this.#log, program?.keepsInput ?? false);
+    }
     writeFileSync(this.#marker, "");
     return command?.wait();
   }
 
   /** Runs a command. */
   exec(request: ExecRequest, signal: AbortSignal | undefined): SimulatedCommand {
-    if (!this.info.isInitialized) {
-      throw new VmError({
-        code: "VM_GUEST_NOT_READY",
-        message: "the guest is not ready for commands",
-      });
-    }
+    this.#requireReady();
     return this.#start(request, signal);
+  }
+
+  /** Opens a stream: to files in memory, or to port 7, which sends back what it gets. */
+  open(request: StreamRequest, signal: AbortSignal | undefined): SimulatedCommand {
+    this.#requireReady();
+    return new SimulatedCommand({ command: [request.type] }, this.#opened(request), signal);
+  }
+
+  /** Its program, while it runs. */
+  requireProgram(): SimulatedProgram {
+    if (this.#program?.isRunning === true) return this.#program;
+    throw new VmError({ code: "VM_NO_PROGRAM", message: "the machine has no program that runs" });
   }
 
   /** Ends every command: the machine has ended. */
@@ -49,6 +68,26 @@ export class SimulatedGuest {
     for (const command of this.#commands) {
       command.fail(new VmError({ code: "VM_MACHINE_DIED", message: "the machine has ended" }));
     }
+  }
+
+  #opened(request: StreamRequest): GuestProgram {
+    if (request.type === "put") return this.#files.put(request);
+    if (request.type === "get") return this.#files.get(request);
+    const { port } = request;
+    if (port === echoPort && guestPrograms["cat"] !== undefined) return guestPrograms["cat"];
+    throw new VmError({
+      code: "VM_PORT_REFUSED",
+      message: `nobody listens on port ${port}`,
+      details: { port },
+    });
+  }
+
+  #requireReady(): void {
+    if (this.info.isInitialized) return;
+    throw new VmError({
+      code: "VM_GUEST_NOT_READY",
+      message: "the guest is not ready for commands",
+    });
   }
 
   #start(request: ExecRequest, signal: AbortSignal | undefined): SimulatedCommand {

@@ -12,7 +12,7 @@ import {
   initialCreditBytes,
   linuxSignalName,
 } from "@box/guest/protocol";
-import type { EnvironmentEntry, ExecProcess } from "@box/vm";
+import type { EnvironmentEntry, ExecProcess, ExecRequest } from "@box/vm";
 import { SimulatedGuest } from "../../src/testing/simulated-guest.ts";
 
 type Exec = Extract<HostMessage, { readonly type: "exec" }>;
@@ -23,6 +23,8 @@ const failures: Readonly<Record<string, AgentFailure>> = {
   VM_EXEC_NO_DIRECTORY: "no-such-cwd",
   VM_EXEC_NO_USER: "no-such-user",
   VM_EXEC_LIMIT: "too-many",
+  VM_FILE_NOT_FOUND: "not-found",
+  VM_PORT_REFUSED: "refused",
 };
 
 /** What happens to the machine that an agent is in. */
@@ -37,13 +39,15 @@ export interface FakeMachine {
 export class FakeAgent {
   readonly #port: Socket;
   readonly #machine: FakeMachine;
-  readonly #guest = new SimulatedGuest(mkdtempSync(join(tmpdir(), "box-fake-")));
+  readonly #guest: SimulatedGuest;
   readonly #streams = new Map<number, FakeStream>();
   #isHanging = false;
 
   constructor(port: Socket, machine: FakeMachine) {
     this.#port = port;
     this.#machine = machine;
+    const folder = mkdtempSync(join(tmpdir(), "box-fake-"));
+    this.#guest = new SimulatedGuest(folder, join(folder, "output"));
     const decoder = new FrameDecoder("host");
     port.on("data", (chunk: Uint8Array) => {
       if (this.#isHanging) return;
@@ -75,12 +79,17 @@ export class FakeAgent {
       case "mount":
         if (message.hostname === "full") this.#machine.fill();
         if (message.hostname === "panic") this.#machine.panic();
-        else if (message.hostname === "unmountable") this.#fail(message.streamId, "mount");
+        else if (message.hostname === "unmountable") this.fail(message.streamId, "mount");
         else if (message.hostname === "liar") this.#port.write("what is this?");
         else this.#mount(message);
         break;
       case "exec":
-        this.#exec(message);
+        this.#start(message.streamId, () => this.#guest.exec(execOf(message), undefined));
+        break;
+      case "put":
+      case "get":
+      case "connect":
+        this.#start(message.streamId, () => this.#guest.open(message, undefined));
         break;
       case "ping":
         this.send({ type: "pong", streamId: message.streamId, bytes: message.bytes });
@@ -99,34 +108,36 @@ export class FakeAgent {
     this.send({ type: "mounted", streamId, report: { wasMounted: false, warnings } });
   }
 
-  #exec(request: Exec): void {
-    const { streamId } = request;
+  #start(streamId: number, start: () => ExecProcess): void {
     try {
-      const command = this.#guest.exec(
-        {
-          command: request.command,
-          environment: request.environment.map((entry): EnvironmentEntry => {
-            const [name = "", ...rest] = entry.split("=");
-            return [name, rest.join("=")];
-          }),
-          ...(request.workingDirectory === ""
-            ? {}
-            : { workingDirectory: request.workingDirectory }),
-          ...(request.user === "" ? {} : { user: request.user }),
-          ...(request.terminal === undefined ? {} : { terminal: request.terminal }),
-        },
-        undefined,
-      );
+      const command = start();
       this.send({ type: "started", streamId, pid: 2 });
       this.#streams.set(streamId, new FakeStream(this, streamId, command));
     } catch (error) {
-      this.#fail(streamId, failures[(error as { readonly code: string }).code] ?? "errno");
+      this.fail(streamId, failureOf(error));
     }
   }
 
-  #fail(streamId: number, failure: AgentFailure): void {
+  fail(streamId: number, failure: AgentFailure): void {
     this.send({ type: "fail", streamId, failure, errno: 0, message: `${failure}\u001b[31m` });
   }
+}
+
+function failureOf(error: unknown): AgentFailure {
+  return failures[(error as { readonly code: string }).code] ?? "errno";
+}
+
+function execOf(request: Exec): ExecRequest {
+  return {
+    command: request.command,
+    environment: request.environment.map((entry): EnvironmentEntry => {
+      const [name = "", ...rest] = entry.split("=");
+      return [name, rest.join("=")];
+    }),
+    ...(request.workingDirectory === "" ? {} : { workingDirectory: request.workingDirectory }),
+    ...(request.user === "" ? {} : { user: request.user }),
+    ...(request.terminal === undefined ? {} : { terminal: request.terminal }),
+  };
 }
 
 /** A command, with the credit of its streams. */
@@ -148,7 +159,13 @@ class FakeStream {
       agent.send({ type: "exit", streamId: id, exitCode, signal: number });
     });
     const outputs = [this.#pump("out", command.stdout), this.#pump("err", command.stderr)];
-    void Promise.all([exited, ...outputs]).then(() => agent.over(id));
+    Promise.all([exited, ...outputs]).then(
+      () => agent.over(id),
+      (error: unknown) => {
+        agent.over(id);
+        agent.fail(id, failureOf(error));
+      },
+    );
   }
 
   async tell(message: HostMessage): Promise<void> {
@@ -161,6 +178,9 @@ class FakeStream {
         break;
       case "signal":
         await this.#command.kill(linuxSignalName(message.signal));
+        break;
+      case "cancel":
+        await this.#command.kill("SIGKILL");
         break;
       case "resize":
         await this.#command.resize(message);

@@ -85,5 +85,6 @@ const commands: ContractSubject["commands"] = {
   terminalSize: [contract, "size"],
   exit: (code) => [contract, "exit", String(code)],
   flood: (bytes) => [contract, "flood", String(bytes)],
+  echoServer: [contract, "echo"],
   notExecutable: ["/etc/passwd"],
 };

@@ -12,7 +12,7 @@ import type { RunInput, RunOutput } from "./schemas.ts";
 /** Makes a box, starts it, and runs the command in it, or leaves it running for it. */
 export async function run(input: RunInput, context: CommandContext): Promise<RunOutput> {
   return withRunExitCodes(async () => {
-    const options = createOptions(input);
+    const options = createOptions(input, context);
     await using runtime = await openRuntime(context);
     const followed = await followedBy(context);
     const { box } = await runtime.boxes.create({ ...options, ...followed });
@@ -38,7 +38,17 @@ export function exitCode({ exitCode: code }: RunOutput): number {
   return code ?? 0;
 }
 
-function createOptions(input: RunInput): CreateBoxOptions {
+/** How a box runs that is left running for a command. */
+function programSettings(
+  command: readonly string[],
+  input: RunInput,
+  env: CommandContext["env"],
+): NonNullable<CreateBoxOptions["run"]> {
+  const { interactive = false, tty = false } = input;
+  return { ...execRequest(command, input, env), terminal: tty, keepsInput: interactive };
+}
+
+function createOptions(input: RunInput, { env }: CommandContext): CreateBoxOptions {
   const { ref, name, rm = false, memory, cpus, guestRootfs, diskSize, pull, detach } = input;
   parseImageReference(ref);
   const { command = [] } = input;
@@ -52,7 +62,7 @@ function createOptions(input: RunInput): CreateBoxOptions {
     run: {
       ...(memory === undefined ? {} : { memoryMiB: Number(memory) }),
       ...(cpus === undefined ? {} : { cpus: Number(cpus) }),
-      ...(detach === true && command.length > 0 ? { command } : {}),
+      ...(detach === true && command.length > 0 ? programSettings(command, input, env) : {}),
     },
   };
 }

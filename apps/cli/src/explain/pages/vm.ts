@@ -84,4 +84,26 @@ export const vmPages: CodePages = {
     meaning: "The command takes no more input: it has ended, or its input was closed.",
     advice: "Stop writing when the command has ended.",
   },
+  VM_NO_PROGRAM: {
+    meaning:
+      "The box runs until it is stopped, without a program of its own, or its program has ended already.",
+    advice: "Run a command in it with box exec, or make a box that runs for a program: box run -d.",
+  },
+  VM_FILE_NOT_FOUND: {
+    meaning: "There is no such file or folder in the box.",
+    advice: "Give a path that is in the box. A folder that files are to go into must be there.",
+  },
+  VM_FILE_FAILED: {
+    meaning:
+      "A file in the machine could not be read or written; the message has the system's reason.",
+    advice: "The box's disk may be full or read-only, or something else may be in the way.",
+  },
+  VM_FILE_UNSUPPORTED: {
+    meaning: "What was named is neither a file nor a folder nor a link, but a device, say.",
+    advice: "Name a file, a folder or a link. Others below a folder are left out.",
+  },
+  VM_PORT_REFUSED: {
+    meaning: "Nobody in the machine listens on the port.",
+    advice: "Start the program, and see that it listens on that port of the box's loopback.",
+  },
 };

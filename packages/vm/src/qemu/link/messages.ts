@@ -1,8 +1,9 @@
 import type { ExecExit, ExecRequest, TerminalSize } from "../../exec.ts";
 import type { GuestInfo, GuestInit, MachineEvent, StopReport } from "../../machine.ts";
+import type { StreamRequest } from "../../streams.ts";
 
 /** Both sides of a link speak the same version, or do not speak. */
-export const linkVersion = 1;
+export const linkVersion = 2;
 
 /** The outputs of a command. */
 export type OutputName = "stdout" | "stderr";
@@ -12,6 +13,9 @@ export type Call =
   | { readonly call: "connect" }
   | { readonly call: "initialize"; readonly init: GuestInit }
   | { readonly call: "exec"; readonly request: ExecRequest; readonly stream: number }
+  | { readonly call: "open"; readonly request: StreamRequest; readonly stream: number }
+  | { readonly call: "attach"; readonly stream: number }
+  | { readonly call: "signal"; readonly signal: number }
   | { readonly call: "stop"; readonly graceMs: number };
 
 /** What the replies to calls hold. */
@@ -19,12 +23,17 @@ export interface Results {
   readonly connect: GuestInfo;
   readonly initialize: null;
   readonly exec: null;
+  readonly open: null;
+  readonly attach: null;
+  readonly signal: null;
   readonly stop: StopReport;
 }
 
 /** What a handle says about a command that runs. */
 export type Notice =
   | { readonly notice: "eof"; readonly stream: number }
+  /** Breaks it off: a command by `SIGKILL`. Who is attached to a program leaves it. */
+  | { readonly notice: "cancel"; readonly stream: number }
   | { readonly notice: "signal"; readonly stream: number; readonly signal: number }
   | { readonly notice: "resize"; readonly stream: number; readonly size: TerminalSize }
   | {

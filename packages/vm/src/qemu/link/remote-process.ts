@@ -1,12 +1,13 @@
-import { initialCreditBytes, linuxSignals, maxDataBytes } from "@box/guest/protocol";
+import { initialCreditBytes, maxDataBytes } from "@box/guest/protocol";
 import { VmError } from "../../errors.ts";
 import type { ExecExit, ExecInput, ExecProcess, TerminalSize } from "../../exec.ts";
+import { signalNumber } from "../../signal-number.ts";
 import { untilAborted } from "../until-aborted.ts";
 import type { CommandListener, LinkClient } from "./link-client.ts";
 import type { OutputName } from "./messages.ts";
 import { RemoteOutput } from "./remote-output.ts";
 
-/** A command that runs in a machine, as a handle sees it. */
+/** A command that runs in a machine, or another stream of it, as a handle sees it. */
 export class RemoteProcess implements ExecProcess, CommandListener {
   readonly stdin: ExecInput;
   readonly stdout: RemoteOutput = new RemoteOutput((bytes) => this.#taken("stdout", bytes));
@@ -38,10 +39,10 @@ export class RemoteProcess implements ExecProcess, CommandListener {
     this.stdin = { write: (bytes) => this.#write(bytes), end: () => this.#endInput() };
   }
 
-  /** Ends it with `SIGKILL` when the signal aborts. */
+  /** Breaks it off when the signal aborts: a command by `SIGKILL`. */
   endWith(signal: AbortSignal | undefined): void {
     const abort = () => {
-      this.#signal("SIGKILL");
+      this.cancel();
       this.fail(signal?.reason);
     };
     if (signal?.aborted === true) {
@@ -99,7 +100,8 @@ export class RemoteProcess implements ExecProcess, CommandListener {
   }
 
   async kill(signal = "SIGTERM"): Promise<void> {
-    this.#signal(signal);
+    const number = signalNumber(signal);
+    if (!this.#isDone) this.#link.notify({ notice: "signal", stream: this.stream, signal: number });
   }
 
   async resize(size: TerminalSize): Promise<void> {
@@ -108,21 +110,13 @@ export class RemoteProcess implements ExecProcess, CommandListener {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#signal("SIGKILL");
+    this.cancel();
     for (const output of [this.stdout, this.stderr]) output.discard();
   }
 
-  #signal(name: string): void {
-    const signal = Object.hasOwn(linuxSignals, name) ? linuxSignals[name] : undefined;
-    if (signal === undefined) {
-      throw new VmError({
-        code: "VM_SPEC_INVALID",
-        message: `there is no signal ${JSON.stringify(name)}`,
-        details: { signal: name },
-        hint: "name one such as SIGTERM",
-      });
-    }
-    if (!this.#isDone) this.#link.notify({ notice: "signal", stream: this.stream, signal });
+  /** Breaks it off: a command by `SIGKILL`. Who is attached to a program leaves it. */
+  cancel(): void {
+    if (!this.#isDone) this.#link.notify({ notice: "cancel", stream: this.stream });
   }
 
   /** Writes come one after another, however many are waited for at once. */

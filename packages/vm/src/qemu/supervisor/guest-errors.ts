@@ -2,6 +2,7 @@ import { isBoxError } from "@box/errors";
 import type { AgentFailure, GuestMessage } from "@box/guest/protocol";
 import { VmError, type VmErrorCode } from "../../errors.ts";
 import { visibleText } from "./rolling-log.ts";
+import type { Opening } from "./stream-messages.ts";
 
 type Failed = Extract<GuestMessage, { readonly type: "fail" }>;
 
@@ -22,11 +23,30 @@ const codes: Readonly<Record<AgentFailure, VmErrorCode>> = {
   errno: "VM_GUEST_FAILED",
 };
 
-/** What the agent refused, as a failure of the machine. @param what - What was tried, such as `cannot mount the disks`. */
-export function agentFailure(what: string, { failure, errno, message }: Failed): VmError {
+/** What means something else when it is no command that fails. */
+const codesAbout: Readonly<Record<Opening["about"], Partial<typeof codes>>> = {
+  command: {},
+  file: {
+    "not-found": "VM_FILE_NOT_FOUND",
+    errno: "VM_FILE_FAILED",
+    unsupported: "VM_FILE_UNSUPPORTED",
+  },
+  port: { refused: "VM_PORT_REFUSED" },
+};
+
+/**
+ * What the agent refused, as a failure of the machine.
+ *
+ * @param what - What was tried, such as `cannot mount the disks`.
+ */
+export function agentFailure(
+  what: string,
+  { failure, errno, message }: Failed,
+  about: Opening["about"] = "command",
+): VmError {
   const said = visibleText(Buffer.from(message));
   return new VmError({
-    code: codes[failure],
+    code: codesAbout[about][failure] ?? codes[failure],
     message: `${what}: ${said || failure}`,
     details: { failure, errno },
   });

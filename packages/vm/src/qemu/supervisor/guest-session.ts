@@ -12,11 +12,13 @@ import {
 } from "@box/guest/protocol";
 import type { ExecRequest } from "../../exec.ts";
 import { diskSerials, type MachineSpec } from "../../machine-spec.ts";
+import type { StreamRequest } from "../../streams.ts";
 import { agentFailure, protocolFailure, requestFailure } from "./guest-errors.ts";
+import { execOpening, type Opening, streamOpening } from "./stream-messages.ts";
 
 type Message<T extends GuestMessage["type"]> = Extract<GuestMessage, { readonly type: T }>;
 
-/** What hears what a command of the guest does, from the moment it was started. */
+/** What hears what a stream of the guest does, such as a command, from the moment it was started. */
 export interface GuestListener {
   /** The number of its stream, before anything else. */
   begin(streamId: number): void;
@@ -33,7 +35,7 @@ export interface GuestListener {
 interface Stream {
   readonly listener: GuestListener;
   readonly started: PromiseWithResolvers<void>;
-  readonly what: string;
+  readonly opening: Opening;
   readonly open: Set<"out" | "err" | "exit">;
 }
 
@@ -108,27 +110,12 @@ export class GuestSession {
 
   /** Starts a command. @throws VmError `VM_EXEC_*`; nothing was run then. */
   async exec(request: ExecRequest, listener: GuestListener): Promise<void> {
-    if (this.#failure !== undefined) throw this.#failure;
-    const { command, environment = [], workingDirectory = "", user = "", terminal } = request;
-    const what = `cannot run ${JSON.stringify(command[0] ?? "")}`;
-    const streamId = this.#newStreamId();
-    listener.begin(streamId);
-    this.#request(what, {
-      type: "exec",
-      streamId,
-      target: request.target ?? "box",
-      ...(terminal === undefined ? {} : { terminal }),
-      setsHome: request.setsHome ?? false,
-      user,
-      groups: [],
-      workingDirectory,
-      command,
-      environment: environment.map(([name, value]) => `${name}=${value}`),
-    });
-    const started = Promise.withResolvers<void>();
-    const open = new Set(["out", "err", "exit"] as const);
-    this.#streams.set(streamId, { listener, started, what, open });
-    await started.promise;
+    await this.#open((streamId) => execOpening(request, streamId), listener);
+  }
+
+  /** Opens a stream to files or to a port. @throws VmError `VM_FILE_*`, `VM_PORT_REFUSED`. */
+  async open(request: StreamRequest, listener: GuestListener): Promise<void> {
+    await this.#open((streamId) => streamOpening(request, streamId), listener);
   }
 
   /** Sends something to a stream that is not over; to one that is, nothing. */
@@ -156,6 +143,18 @@ export class GuestSession {
       listener.over();
     }
     this.#streams.clear();
+  }
+
+  async #open(make: (streamId: number) => Opening, listener: GuestListener): Promise<void> {
+    if (this.#failure !== undefined) throw this.#failure;
+    const streamId = this.#newStreamId();
+    const opening = make(streamId);
+    listener.begin(streamId);
+    this.#request(opening.what, opening.message);
+    const started = Promise.withResolvers<void>();
+    const open = new Set(["out", "err", "exit"] as const);
+    this.#streams.set(streamId, { listener, started, opening, open });
+    await started.promise;
   }
 
   #newStreamId(): number {
@@ -247,7 +246,8 @@ export class GuestSession {
     const stream = this.#streams.get(message.streamId);
     if (stream === undefined) return;
     this.#streams.delete(message.streamId);
-    const error = agentFailure(stream.what, message);
+    const { what, about } = stream.opening;
+    const error = agentFailure(what, message, about);
     stream.started.reject(error);
     stream.listener.lost(error);
     stream.listener.over();

@@ -1,12 +1,8 @@
 import { closeSync, fstatSync, openSync, readSync, renameSync, writeSync } from "node:fs";
+import { olderLogPath } from "../../machine-log.ts";
 
 /** Most bytes of one of the two files of a log. */
 const fileBytes = 1024 * 1024;
-
-/** Where the older part of a log is. */
-function olderLogPath(path: string): string {
-  return `${path}.1`;
-}
 
 /**
  * A log that a guest writes and that never grows beyond two files: when one is full it takes the place of the older one.

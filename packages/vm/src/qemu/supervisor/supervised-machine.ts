@@ -1,12 +1,11 @@
 import type { Server, Socket } from "node:net";
 import { join } from "node:path";
-import { linuxSignalName } from "@box/guest/protocol";
 import { VmError } from "../../errors.ts";
-import type { ExecExit, ExecRequest } from "../../exec.ts";
+import type { ExecExit } from "../../exec.ts";
 import type { GuestInfo, GuestInit, MachineEvent, StopReport } from "../../machine.ts";
+import { consoleLogName, outputLogName } from "../../machine-log.ts";
 import type { MachineRecord } from "../../machine-record.ts";
 import type { MachineSpec } from "../../machine-spec.ts";
-import { consoleLogName, outputLogName } from "../launch.ts";
 import { machineDied } from "../machine-died.ts";
 import { writeMachineExit } from "../machine-folder.ts";
 import type { QmpClient } from "../qmp/qmp-client.ts";
@@ -14,6 +13,7 @@ import type { QmpEvent } from "../qmp/qmp-messages.ts";
 import { GuestSession } from "./guest-session.ts";
 import { type LinkedMachine, LinkSession } from "./link-session.ts";
 import { MachineLife } from "./machine-life.ts";
+import { Program } from "./program.ts";
 import type { QemuProcess } from "./qemu-process.ts";
 import { RollingLog, tailOf } from "./rolling-log.ts";
 
@@ -44,6 +44,7 @@ export class SupervisedMachine implements LinkedMachine {
   readonly #console: RollingLog;
   readonly #output: RollingLog;
   readonly #recorded = Promise.withResolvers<void>();
+  readonly #program: Program;
   #initializing: Promise<void> | undefined;
   #isMounted = false;
   #isInitialized = false;
@@ -55,6 +56,12 @@ export class SupervisedMachine implements LinkedMachine {
     this.#console = new RollingLog(consolePath);
     this.#output = new RollingLog(join(spec.logDirectory, outputLogName));
     this.guest = new GuestSession(qemu.agent);
+    this.#program = new Program({
+      guest: this.guest,
+      log: this.#output,
+      // Its end is the end of the machine.
+      onExit: (exit) => this.#programEnded(exit),
+    });
     this.#life = new MachineLife({
       qemu,
       qmp,
@@ -117,6 +124,11 @@ export class SupervisedMachine implements LinkedMachine {
     });
   }
 
+  requireProgram(): Program {
+    if (this.#program.isRunning) return this.#program;
+    throw new VmError({ code: "VM_NO_PROGRAM", message: "the machine has no program that runs" });
+  }
+
   async #initialize({ hostname, program }: GuestInit): Promise<void> {
     await this.guest.ready;
     if (!this.#isMounted) {
@@ -127,34 +139,8 @@ export class SupervisedMachine implements LinkedMachine {
         this.#tellAll({ type: "warning", message });
       }
     }
-    if (program !== undefined) await this.#runProgram(program);
+    if (program !== undefined) await this.#program.start(program);
     this.#isInitialized = true;
-  }
-
-  /** Its end is the end of the machine. */
-  async #runProgram(program: ExecRequest): Promise<void> {
-    let streamId = 0;
-    const { guest } = this;
-    const log = (channel: "out" | "err", bytes: Uint8Array) => {
-      this.#output.write(bytes);
-      guest.tell({ type: "credit", streamId, channel, bytes: bytes.byteLength });
-    };
-    await guest.exec(program, {
-      begin: (id) => {
-        streamId = id;
-      },
-      output: log,
-      end: () => {},
-      credit: () => {},
-      closed: () => {},
-      exit: ({ exitCode, signal }) =>
-        this.#programEnded(
-          signal === 0 ? { exitCode } : { exitCode, signal: linuxSignalName(signal) },
-        ),
-      lost: () => {},
-      over: () => {},
-    });
-    guest.tell({ type: "eof", streamId });
   }
 
   #programEnded(exit: ExecExit): void {

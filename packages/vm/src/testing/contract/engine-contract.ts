@@ -1,5 +1,6 @@
 import { execCases, lostCases } from "./exec.ts";
 import { lifeCases } from "./life.ts";
+import { programCases, streamCases } from "./streams.ts";
 import type { ContractCase } from "./subject.ts";
 
 /**
@@ -9,5 +10,6 @@ import type { ContractCase } from "./subject.ts";
 export const engineContract: readonly ContractCase[] = [
   ...lifeCases,
   ...lostCases,
-  ...execCases.map((each) => ({ ...each, sharesMachine: true })),
+  ...programCases,
+  ...[...execCases, ...streamCases].map((each) => ({ ...each, sharesMachine: true })),
 ];

@@ -22,6 +22,8 @@ export interface ContractCommands {
   exit(code: number): readonly string[];
   /** Writes this many bytes `x`. */
   flood(bytes: number): readonly string[];
+  /** Listens on port 7 of the loopback, says so with any output, and sends back to each who connects what it gets. */
+  readonly echoServer: readonly string[];
   /** A file that is there and cannot be run. */
   readonly notExecutable: readonly string[];
 }

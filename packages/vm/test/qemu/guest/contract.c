@@ -1,9 +1,11 @@
 /* The programs of the box that the contract's machines run: what it does is its first argument. */
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 extern char **environ;
@@ -40,6 +42,21 @@ static void show_size(void) {
   ioctl(1, TIOCGWINSZ, &size);
   printf("%d %d\n", size.ws_row, size.ws_col);
   fflush(stdout);
+}
+
+static int echo_server(void) {
+  static char block[4096];
+  struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(7), .sin_addr = {htonl(INADDR_LOOPBACK)}};
+  int server = socket(AF_INET, SOCK_STREAM, 0), one = 1;
+  setsockopt(server, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+  if (bind(server, (struct sockaddr *)&address, sizeof address) != 0 || listen(server, 16) != 0) return 1;
+  puts("listening");
+  fflush(stdout);
+  for (;;) {
+    int client = accept(server, NULL, NULL);
+    for (ssize_t length; (length = read(client, block, sizeof block)) > 0;) write_all(client, block, (size_t)length);
+    close(client);
+  }
 }
 
 int main(int count, char **words) {
@@ -87,6 +104,7 @@ int main(int count, char **words) {
     show_size();
     return 0;
   }
+  if (strcmp(what, "echo") == 0) return echo_server();
   if (strcmp(what, "save") == 0) {
     /* Writes its last argument to a file and to the disk. */
     FILE *file = fopen(more, "w");

@@ -1,0 +1,49 @@
+import { type CommandSpec, defineCommand } from "../command/define-command.ts";
+
+/** Commands about the program of a box, and about what goes into a box and comes out of it. */
+export const machineStreamCommands: readonly CommandSpec[] = [
+  defineCommand({
+    path: ["logs"],
+    summary: "print what the program of a box has written",
+    description:
+      "That of boxes whose program is their own, as box run -d makes them; at most the last 2 MiB are kept.\nWhat commands of box exec write is not kept.",
+    args: [{ name: "name", summary: "the box", complete: "boxes" }],
+    flags: [
+      { name: "follow", short: "f", summary: "go on with what is added, until the box stops" },
+      { name: "tail", value: "N", summary: "only the last N lines, or all (default: all)" },
+      { name: "console", summary: "what its kernel and its agent said, in place of the program" },
+    ],
+    examples: [
+      { command: "box logs web", summary: "Everything that is kept" },
+      { command: "box logs -f --tail 10 web", summary: "Ten lines, and what is added" },
+      { command: "box logs --console web", summary: "Why it does not boot" },
+    ],
+    failures: ["not-found", "io"],
+    mutates: false,
+    schemas: () => import("./logs/schemas.ts"),
+    action: () => import("./logs/action.ts"),
+  }),
+  defineCommand({
+    path: ["kill"],
+    summary: "send a signal to the program of a box",
+    description:
+      "SIGKILL ends the box whatever state it is in: where it reaches no program, the machine itself is killed,\nand what its guest has not written to its disks is lost. Other signals need a program.",
+    args: [{ name: "name", summary: "the box", complete: "boxes" }],
+    flags: [
+      {
+        name: "signal",
+        short: "s",
+        value: "SIGNAL",
+        summary: "such as HUP, SIGHUP or 1 (default: KILL)",
+      },
+    ],
+    examples: [
+      { command: "box kill web", summary: "At once" },
+      { command: "box kill -s HUP web", summary: "Read your configuration again" },
+    ],
+    failures: ["not-found", "conflict", "in-use", "io", "timeout"],
+    mutates: true,
+    schemas: () => import("./kill/schemas.ts"),
+    action: () => import("./kill/action.ts"),
+  }),
+];
