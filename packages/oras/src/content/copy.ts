@@ -37,9 +37,9 @@ export interface CopyOptions extends FetchManifestOptions, StoreOptions {
   readonly concurrency?: number;
   /** How deep manifests may be nested; 8 unless given. */
   readonly maxDepth?: number;
-  /** Told about each piece of content. */
+  /** Told about each piece of content; about manifests with type, digest and size only. */
   readonly onEvent?: (event: CopyEvent) => void;
-  /** Chooses what is copied below a manifest; everything unless given. */
+  /** Chooses what is copied below a manifest, which is told by type, digest and size; everything unless given. */
   readonly selectSuccessors?: (
     parent: Descriptor,
     successors: readonly Descriptor[],
@@ -148,19 +148,28 @@ class GraphCopy {
   async #copyManifest(descriptor: Descriptor, depth: number, known?: Uint8Array): Promise<void> {
     const { maxDepth = 8 } = this.#options;
     if (depth > maxDepth) throw tooDeep(descriptor, maxDepth);
-    const { chosen, held } = await this.#open(descriptor, known);
-    await this.#options.lease?.add([descriptor, ...chosen], this.#options);
-    const copyOne = (child: Descriptor): Promise<void> => this.copy(child, depth + 1);
-    const isManifest = ({ mediaType }: Descriptor): boolean => hasSuccessors(mediaType);
-    const blobs = chosen.filter((child) => !isManifest(child));
-    await forEachLimited(blobs, this.#concurrency, copyOne);
-    await this.#inLanes(chosen.filter(isManifest), copyOne);
+    const { manifests, held } = await this.#copyBlobsBelow(descriptor, depth, known);
+    await this.#inLanes(manifests, (child) => this.copy(child, depth + 1));
     this.#heldBytes -= held?.byteLength ?? 0;
     const bytes = held ?? (await fetchManifestBytes(this.#source, descriptor, this.#options));
     await this.#push(descriptor, bytesSource(bytes));
   }
 
-  /** What is copied below a manifest, and its bytes while they may be kept; nothing else of it stays in memory. */
+  /** Copies the blobs of a manifest. @returns What stays of it in memory: the manifests below, and maybe its bytes. */
+  async #copyBlobsBelow(
+    descriptor: Descriptor,
+    depth: number,
+    known: Uint8Array | undefined,
+  ): Promise<{ manifests: readonly Descriptor[]; held: Uint8Array | undefined }> {
+    const { chosen, held } = await this.#open(descriptor, known);
+    await this.#options.lease?.add([descriptor, ...chosen], this.#options);
+    const isManifest = ({ mediaType }: Descriptor): boolean => hasSuccessors(mediaType);
+    const blobs = chosen.filter((child) => !isManifest(child));
+    await forEachLimited(blobs, this.#concurrency, (child) => this.copy(child, depth + 1));
+    return { manifests: chosen.filter(isManifest).map(bareDescriptor), held };
+  }
+
+  /** What is copied below a manifest, and its bytes while they may be kept. */
   async #open(
     descriptor: Descriptor,
     known: Uint8Array | undefined,
@@ -233,6 +242,11 @@ class GraphCopy {
       yield chunk;
     }
   }
+}
+
+/** What is needed to copy it, without what else a document says about it, which may be long. */
+function bareDescriptor({ mediaType, digest, size }: Descriptor): Descriptor {
+  return { mediaType, digest, size };
 }
 
 /** Runs work on all items, a few at once; after a failure nothing new starts, and the first failure is thrown. */

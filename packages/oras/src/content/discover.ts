@@ -4,6 +4,9 @@ import type { Descriptor } from "./descriptor.ts";
 import type { Digest } from "./digest.ts";
 import type { CopyDestination, GraphTarget, OperationOptions, ReadonlyTarget } from "./target.ts";
 
+/** Entries of lists repeat their manifests' annotations: so much of them, as JSON, is kept in memory and no more. */
+const maxEntryBytes = 32 * 1024 * 1024;
+
 /** Something attached to content, and what is attached to that. */
 export interface Referrer {
   /** The artifact's manifest. */
@@ -23,14 +26,15 @@ export interface DiscoverOptions extends OperationOptions {
 /**
  * Finds what is attached to content, and to that, and so on; each manifest once.
  *
- * @throws {@link OrasError} `OCI_TOO_LARGE` when more is attached: whoever may attach something could go on for ever.
+ * @throws {@link OrasError} `OCI_TOO_LARGE` when more is attached, or says more about itself than 32 MiB: whoever may attach
+ * something could go on for ever.
  */
 export async function discover(
   target: GraphTarget,
   subject: Descriptor,
   options: DiscoverOptions = {},
 ): Promise<readonly Referrer[]> {
-  const search = { visited: new Set([subject.digest]), listed: 0, subject };
+  const search = { visited: new Set([subject.digest]), listed: 0, entryBytes: 0, subject };
   return discoverBelow(target, subject, options, search, 0);
 }
 
@@ -62,6 +66,8 @@ interface Search {
   readonly visited: Set<Digest>;
   /** Entries of lists so far. */
   listed: number;
+  /** What those that are kept say, in bytes. */
+  entryBytes: number;
 }
 
 async function discoverBelow(
@@ -75,9 +81,13 @@ async function discoverBelow(
   const { maxDepth = 8, maxReferrers = 10_000 } = options;
   if (depth >= maxDepth) return found;
   for await (const descriptor of target.predecessors(subject, options)) {
-    if (++search.listed > maxReferrers) throw tooMany(search.subject, maxReferrers);
+    if (++search.listed > maxReferrers) throw tooMuch(search.subject, maxReferrers, "artifacts");
     if (search.visited.has(descriptor.digest)) continue;
     search.visited.add(descriptor.digest);
+    search.entryBytes += JSON.stringify(descriptor).length;
+    if (search.entryBytes > maxEntryBytes) {
+      throw tooMuch(search.subject, maxEntryBytes, "bytes about artifacts");
+    }
     const referrers = await discoverBelow(target, descriptor, options, search, depth + 1);
     found.push({ descriptor, referrers });
   }
@@ -96,10 +106,10 @@ async function copyAttached(
   }
 }
 
-function tooMany({ digest }: Descriptor, limit: number): OrasError {
+function tooMuch({ digest }: Descriptor, limit: number, what: string): OrasError {
   return new OrasError({
     code: "OCI_TOO_LARGE",
-    message: `cannot discover what is attached to ${digest}: it is more than ${limit} artifacts`,
+    message: `cannot discover what is attached to ${digest}: it is more than ${limit} ${what}`,
     details: { digest, limit },
   });
 }

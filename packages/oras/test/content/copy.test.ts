@@ -77,6 +77,18 @@ describe("copy", () => {
     expect(await destination.resolve("outer")).toEqual(outer);
   });
 
+  test("keeps nothing of what an index says about the manifests below it", async () => {
+    const { target, root } = await sampleImage();
+    const index = await addIndex(target, [{ ...root, annotations: { note: "n".repeat(1000) } }]);
+    const destination = new MemoryTarget();
+    const told: Descriptor[] = [];
+    await copyGraph(target, index, destination, {
+      onEvent: ({ descriptor }) => told.push(descriptor),
+    });
+    expect(told.filter(({ digest }) => digest === root.digest)).toEqual([root]);
+    expect(await destination.resolve(root.digest)).toEqual(root);
+  });
+
   test("stops at the deepest nesting allowed", async () => {
     const { target, root } = await sampleImage();
     let top: Descriptor = root;

@@ -37,6 +37,20 @@ test.each([
   expect(target.asked).toBeLessThanOrEqual(10_001);
 });
 
+test("a search ends where a few artifacts say too much about themselves", async () => {
+  let given = 0;
+  const annotations = { note: "n".repeat(4_000_000) };
+  const target: GraphTarget = {
+    async *predecessors() {
+      for (; given < 100; given++) {
+        yield { ...describeContent(mediaTypes.ociManifest, Buffer.from(`${given}`)), annotations };
+      }
+    },
+  };
+  await expectCode(discover(target, root, { maxDepth: 1 }), "OCI_TOO_LARGE");
+  expect(given).toBe(8);
+});
+
 test("a search finds as many as its limit allows", async () => {
   const options = { maxDepth: 1, maxReferrers: 5 };
   expect(await discover(endless(5, true), root, options)).toHaveLength(5);
