@@ -14,11 +14,22 @@ import { FakeImages } from "./fake-images.ts";
 import { openTestRuntime, temporaryFolder } from "./test-home.ts";
 
 const data = new TextEncoder().encode("the user's data");
+const run = {
+  memoryMiB: 512,
+  cpus: 2,
+  command: ["/hello", "you"],
+  restart: { type: "on-failure" as const, maxRetries: 3 },
+};
 
 /** A box with data and a snapshot, exported. */
 async function exported(options: { readonly withBases?: boolean } = {}) {
   const { runtime, home } = await openTestRuntime();
-  const { box } = await runtime.boxes.create({ image: "app", name: "web", labels: { a: "b" } });
+  const { box } = await runtime.boxes.create({
+    image: "app",
+    name: "web",
+    labels: { a: "b" },
+    run,
+  });
   await using image = await openDisk(box, "rw");
   await image.write(5, data);
   await image.flush();
@@ -126,6 +137,7 @@ describe("import", () => {
       name: "web",
       state: "created",
       labels: { a: "b" },
+      run,
       image: box.image,
       imageConfig: box.imageConfig,
       guestRootfs: box.guestRootfs,
@@ -218,6 +230,16 @@ describe("import", () => {
       "labels that are none",
       (m: { box: { labels: object } }) => (m.box.labels = { "": "" }),
       "BOX_LABEL_INVALID",
+    ],
+    [
+      "more memory than any machine has",
+      (m: { box: { run: { memoryMiB: number } } }) => (m.box.run.memoryMiB = 2 ** 40),
+      "BOX_SETTING_INVALID",
+    ],
+    [
+      "a policy that is none",
+      (m: { box: { run: { restart: object } } }) => (m.box.run.restart = { type: "sometimes" }),
+      "BOX_ARCHIVE_CORRUPT",
     ],
     ["no bases", (m: { bases: unknown[] }) => (m.bases = []), "BOX_ARCHIVE_CORRUPT"],
     [

@@ -64,7 +64,7 @@ async function describe(
   withBases: boolean,
   signal: AbortSignal,
 ): Promise<ArchiveManifest> {
-  const { name, image, imageConfig, guestRootfs, diskSizeBytes, labels, autoRemove } = box;
+  const { name, image, imageConfig, guestRootfs, diskSizeBytes, labels, autoRemove, run } = box;
   const bases = new Map<string, ArchivedBase>();
   const archived: ArchiveManifest["disks"][number][] = [];
   for (const disk of disks) {
@@ -80,7 +80,7 @@ async function describe(
   return {
     formatVersion: archiveVersion,
     box: {
-      ...{ name, image, guestRootfs, labels, autoRemove },
+      ...{ name, image, guestRootfs, labels, autoRemove, run },
       ...(imageConfig === undefined ? {} : { imageConfig }),
       ...(diskSizeBytes === undefined ? {} : { diskSizeBytes }),
     },

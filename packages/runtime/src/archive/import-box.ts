@@ -10,6 +10,7 @@ import { checkBoxName, nameTaken } from "../boxes/name.ts";
 import { type BoxServices, runChange } from "../boxes/recorded-work.ts";
 import { clearAbandonedBoxes } from "../boxes/recover.ts";
 import { removeBoxFiles, removeBoxLock } from "../boxes/remove-files.ts";
+import { checkRunSettings } from "../boxes/run-settings.ts";
 import { pathOfDisk, requireSoundDisks } from "../disks/sound-disk.ts";
 import type { BoxOwnEvent } from "../events.ts";
 import { boxLayout } from "../home/layout.ts";
@@ -22,6 +23,7 @@ import {
   insertBox,
   learnImages,
   moveBox,
+  type NewBox,
   requireBox,
 } from "../state/boxes-table.ts";
 import type { StateDatabase } from "../state/database.ts";
@@ -60,6 +62,7 @@ export async function importBox(
   const name = options.name ?? manifest.box.name;
   checkBoxName(name);
   checkLabels(manifest.box.labels);
+  const run = checkRunSettings(manifest.box.run ?? {});
   if (findBox(state.database, name) !== undefined) await clearAbandonedBoxes(home, state, name);
   const box = { id, name };
   await using _lock = await lockNewBox(home, box, `importing ${name}`);
@@ -67,7 +70,7 @@ export async function importBox(
     kind: "import" as const,
     begin: (database: StateDatabase) => {
       if (findBox(database, name) !== undefined) throw nameTaken(name);
-      insertRecord(database, manifest, { ...box, nowMs: clock.now() });
+      insertRecord(database, manifest, { ...box, run, nowMs: clock.now() });
     },
     run: (context: TaskContext<BoxOwnEvent>) =>
       makeDisks(services, box, { file, path, archive }, context),
@@ -93,7 +96,7 @@ interface Source {
 function insertRecord(
   database: StateDatabase,
   { box }: ArchiveManifest,
-  own: { readonly id: string; readonly name: string; readonly nowMs: number },
+  own: Pick<NewBox, "id" | "name" | "run" | "nowMs">,
 ): void {
   const { image, imageConfig, guestRootfs, diskSizeBytes, labels, autoRemove } = box;
   insertBox(database, {

@@ -1,5 +1,6 @@
 import * as z from "zod";
 import type { BoxRecord } from "../boxes/box.ts";
+import type { RunSettings } from "../boxes/run-settings.ts";
 
 /** The version of archives that this version of box writes and reads. */
 export const archiveVersion = 1;
@@ -36,6 +37,18 @@ const box = z.strictObject({
   diskSizeBytes: size.optional(),
   labels: z.record(z.string(), z.string()),
   autoRemove: z.boolean(),
+  run: z
+    .strictObject({
+      memoryMiB: z.int(),
+      cpus: z.int(),
+      command: z.array(z.string()).optional(),
+      restart: z.discriminatedUnion("type", [
+        z.strictObject({ type: z.literal("no") }),
+        z.strictObject({ type: z.literal("on-failure"), maxRetries: z.int().optional() }),
+        z.strictObject({ type: z.literal("always") }),
+      ]),
+    })
+    .optional(),
 });
 
 const base = z.strictObject({
@@ -101,7 +114,10 @@ export interface ArchiveManifest {
   readonly box: Pick<
     BoxRecord,
     "name" | "image" | "imageConfig" | "guestRootfs" | "diskSizeBytes" | "labels" | "autoRemove"
-  >;
+  > & {
+    /** How it runs; the ranges of the numbers are not checked here. */
+    readonly run?: RunSettings | undefined;
+  };
   /** Its disks. */
   readonly disks: readonly ArchivedDisk[];
   /** Their bases, each content once. */
