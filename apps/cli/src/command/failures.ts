@@ -16,6 +16,7 @@ export const homeFailures: readonly ErrorKind[] = [
 /** Groups and commands that work without a home. */
 const homeless: readonly string[] = [
   "doctor",
+  "setup",
   "rootfs inspect",
   "rootfs ls",
   "rootfs cat",

@@ -36,6 +36,23 @@ export const metaCommands: readonly CommandSpec[] = [
     action: () => import("./serve/action.ts"),
   }),
   defineCommand({
+    path: ["setup"],
+    summary: "bring what starting boxes needs: QEMU, a kernel, and what compiles the agent",
+    description:
+      "As root on Debian and Ubuntu it installs packages with apt-get; elsewhere it prints what to run.\nThe kernel is unpacked into box's cache and not installed: the host goes on booting its own.",
+    args: [],
+    flags: [{ name: "dry-run", summary: "only say what would be done" }],
+    examples: [
+      { command: "box setup --dry-run", summary: "What is missing" },
+      { command: "box setup", summary: "Bring it" },
+    ],
+    failures: ["unsupported"],
+    exitCodes: { 9: "boxes still cannot be started here" },
+    mutates: true,
+    schemas: () => import("./setup/schemas.ts"),
+    action: () => import("./setup/action.ts"),
+  }),
+  defineCommand({
     path: ["explain"],
     summary: "say what an error code means and what to do about it",
     args: [{ name: "code", summary: "such as QCOW2_BAD_MAGIC", complete: "codes", optional: true }],

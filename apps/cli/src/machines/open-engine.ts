@@ -43,7 +43,7 @@ export async function bootFilesFor(
 type Env = CommandContext["env"];
 
 /** What can be made again at any time, for all homes of a user. */
-function cacheFolderOf({ XDG_CACHE_HOME, HOME }: Env): string {
+export function cacheFolderOf({ XDG_CACHE_HOME, HOME }: Env): string {
   // The XDG base directory specification says to ignore relative paths.
   if (XDG_CACHE_HOME?.startsWith("/")) return join(XDG_CACHE_HOME, "box");
   return join(HOME || homedir(), ".cache", "box");

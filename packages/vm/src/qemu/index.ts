@@ -1,6 +1,7 @@
 export type { AcceleratorChoice } from "./accelerator/choose-accelerator.ts";
 export {
   type FoundQemu,
+  findProgram,
   findQemu,
   isNewEnough,
   oldestQemu,

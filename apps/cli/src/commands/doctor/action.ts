@@ -35,7 +35,10 @@ export function text({ canStart, findings }: DoctorOutput): string {
     `${isGood ? "ok  " : "--  "}${name}: ${visible(found)}`,
     ...(hint === undefined ? [] : [`    ${hint}`]),
   ]);
-  return [...lines, canStart ? "boxes can be started" : "boxes cannot be started"].join("\n");
+  return [
+    ...lines,
+    canStart ? "boxes can be started" : "boxes cannot be started; box setup brings what is missing",
+  ].join("\n");
 }
 
 /** As for a command that cannot be carried out here. */
