@@ -15,7 +15,7 @@ const options: ProgramSettings = program({
       "/cli/src/host/process-host.ts",
     ],
     parse: ["/cli/src/command/parse.ts"],
-    schemas: ["/zod/index.js", "/cli/src/command/interpret-schemas.ts"],
+    schemas: ["/zod/index.js"],
     disks: ["/qcow2/src/index.ts", "/qcow2/src/node/index.ts"],
     images: ["/oras/src/index.ts", "/oci-images/src/index.ts"],
     boxes: [

@@ -4,10 +4,12 @@ import { openEngine } from "../machines/open-engine.ts";
 import { registryOptions } from "../registries/registry-options.ts";
 import { showWarnings } from "../registries/show-warnings.ts";
 import { userCredentials } from "./credentials.ts";
+import { interpretSchemas } from "./interpret-schemas.ts";
 
 /** Opens the home of a command. The caller gives it back with `await using`. */
 export async function openRuntime(context: CommandContext): Promise<Runtime> {
   const { Runtime } = await import("@box/runtime");
+  interpretSchemas();
   const { home, globals, limits, env } = context;
   const credentials = userCredentials(env);
   const { insecureHosts } = globals;

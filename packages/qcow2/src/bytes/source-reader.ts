@@ -91,11 +91,7 @@ export class SourceReader {
     throwIfAborted(signal);
     requireSource(source);
     try {
-      const sizeBytes = await source.size();
-      if (Number.isSafeInteger(sizeBytes) && sizeBytes >= 0) {
-        return new SourceReader(source, sizeBytes, signal);
-      }
-      throw new Error(`${String(sizeBytes)} is no number of bytes`);
+      return new SourceReader(source, numberOfBytes(await source.size()), signal);
     } catch (cause) {
       if (kindOf(cause) === "not-found") throw notFoundError(cause);
       throw toSourceError(cause, "read the size of the image file");
@@ -151,7 +147,8 @@ export class SourceReader {
   async readAvailable(offset: number, length: number, into?: Uint8Array): Promise<Uint8Array> {
     const expected = Math.max(0, Math.min(length, this.#sizeBytes - offset));
     const found = await this.#readOnce(offset, length, into);
-    if (found.byteLength >= expected) return found;
+    // A source that fills up what it gives behind its end says nothing about the file by it.
+    if (found.byteLength >= expected) return found.subarray(0, expected);
     return this.#readRest(found, offset, expected, into);
   }
 
@@ -176,8 +173,7 @@ export class SourceReader {
   async #readOnce(offset: number, length: number, into?: Uint8Array): Promise<Uint8Array> {
     throwIfAborted(this.#signal);
     try {
-      const found = plain(await this.source.read(offset, length, into)).subarray(0, length);
-      return into ? inPlace(found, into) : found;
+      return await readOnce(this.source, offset, length, into);
     } catch (cause) {
       throw toSourceError(cause, `read ${length} bytes at byte ${offset} of the image`, offset);
     }
@@ -210,8 +206,25 @@ export class SourceReader {
   }
 }
 
+/** What a source says its size is. @throws Error when that is none. */
+export function numberOfBytes(size: number): number {
+  if (Number.isSafeInteger(size) && size >= 0) return size;
+  throw new Error(`${String(size)} is no number of bytes`);
+}
+
+/** Reads what a source gives at once of a range, never more, where the caller asks for it. @throws Error, and what the source throws. */
+export async function readOnce(
+  source: RandomAccess,
+  offset: number,
+  length: number,
+  into?: Uint8Array,
+): Promise<Uint8Array> {
+  const found = plain(await source.read(offset, length, into)).subarray(0, length);
+  return into ? inPlace(found, into) : found;
+}
+
 /** Bytes where the caller asked for them, also from a source that does not know of `into`. */
-export function inPlace(found: Uint8Array, into: Uint8Array): Uint8Array {
+function inPlace(found: Uint8Array, into: Uint8Array): Uint8Array {
   if (found.buffer === into.buffer && found.byteOffset === into.byteOffset) return found;
   into.set(found);
   return into.subarray(0, found.byteLength);
@@ -219,6 +232,7 @@ export function inPlace(found: Uint8Array, into: Uint8Array): Uint8Array {
 
 /** A Buffer's `slice` shares memory where a Uint8Array's copies; only the latter is used here. */
 function plain(bytes: Uint8Array): Uint8Array {
-  if (bytes.constructor === Uint8Array) return bytes;
+  if (bytes?.constructor === Uint8Array) return bytes;
+  if (!ArrayBuffer.isView(bytes)) throw new Error("it gave something else than a Uint8Array");
   return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

@@ -8,6 +8,7 @@ import { planHeader } from "../create/plan-image.ts";
 import { planLayout } from "../create/plan-layout.ts";
 import { prepareTarget, writePieces } from "../create/target.ts";
 import type { ImagePiece } from "../create/write-metadata.ts";
+import { Qcow2Error } from "../errors.ts";
 import { refcountsPerBlock, writeRefcount } from "../refcount/refcount-block.ts";
 import { copiedFlagHigh } from "../tables/l1-entry.ts";
 import { writeCompressedEntry } from "../tables/l2-entry.ts";
@@ -141,6 +142,7 @@ export class Qcow2Target {
   }
 
   #place(guest: number, plain: Uint8Array, packed: Uint8Array): ImagePiece[] {
+    if (packed.byteLength === 0) throw compressedToNothing();
     if (packed.byteLength >= plain.byteLength) {
       const offset = this.#layout.take(1);
       return [...this.#link(guest, offset), { offset, bytes: plain }];
@@ -259,4 +261,12 @@ function joined(pieces: readonly ImagePiece[], room: Uint8Array): ImagePiece[] {
 function writeCopied(view: DataView, position: number, offset: number): void {
   writeU64(view, position, offset);
   view.setUint32(position, (view.getUint32(position) | copiedFlagHigh) >>> 0);
+}
+
+function compressedToNothing(): Qcow2Error {
+  return new Qcow2Error({
+    code: "QCOW2_INVALID_ARGUMENT",
+    message: "the codec compressed a cluster to no bytes, which cannot be read again",
+    hint: "use another codec",
+  });
 }

@@ -1,5 +1,5 @@
 import type { RandomAccess } from "@box/io";
-import { inPlace, throwIfAborted, toSourceError } from "../bytes/source-reader.ts";
+import { numberOfBytes, readOnce, throwIfAborted, toSourceError } from "../bytes/source-reader.ts";
 import { Qcow2Error } from "../errors.ts";
 import { Qcow2Image } from "../image.ts";
 import { requireSource } from "../require-arguments.ts";
@@ -88,28 +88,39 @@ async function inOrder<Result>(
 export async function sizeOf(source: RandomAccess): Promise<number> {
   requireSource(source);
   try {
-    return await source.size();
+    return numberOfBytes(await source.size());
   } catch (cause) {
     throw cause instanceof Qcow2Error ? cause : toSourceError(cause, "read the size of the source");
   }
 }
 
-/** Fills `into` with bytes that are all inside a disk. */
+/** Fills `into` with bytes that are all inside a disk, in several reads from a source that gives less than it is asked for. */
 export async function readPart(
   source: RandomAccess,
   start: number,
   into: Uint8Array,
 ): Promise<Uint8Array> {
+  for (let done = 0; done < into.byteLength; ) {
+    const found = await readSome(source, start + done, into.subarray(done));
+    if (found === 0) throw shortRead(start, done, into.byteLength);
+    done += found;
+  }
+  return into;
+}
+
+async function readSome(source: RandomAccess, start: number, into: Uint8Array): Promise<number> {
   try {
-    const found = await source.read(start, into.byteLength, into);
-    if (found.byteLength === into.byteLength) return inPlace(found, into);
+    return (await readOnce(source, start, into.byteLength, into)).byteLength;
   } catch (cause) {
     throw cause instanceof Qcow2Error ? cause : toSourceError(cause, "read the source", start);
   }
-  throw new Qcow2Error({
+}
+
+function shortRead(offset: number, done: number, wanted: number): Qcow2Error {
+  return new Qcow2Error({
     code: "QCOW2_SHORT_READ",
-    message: `the source returned fewer than ${into.byteLength} bytes at byte ${start}`,
-    offset: start,
+    message: `the source returned ${done} of ${wanted} bytes at byte ${offset}, although they are inside the disk`,
+    offset,
     structure: "file",
   });
 }

@@ -1,4 +1,5 @@
 import type { RandomAccess } from "@box/io";
+import { readOnce } from "../bytes/source-reader.ts";
 import { cipherSectorBytes, type SectorCipher } from "./sector-cipher.ts";
 
 /** A file whose clusters are decrypted as they are read, by the sectors that they lie in. Cannot be written. */
@@ -20,7 +21,7 @@ export class DecryptedFile implements RandomAccess {
   async read(offset: number, length: number, into?: Uint8Array): Promise<Uint8Array> {
     const start = offset - (offset % cipherSectorBytes);
     const end = Math.ceil((offset + length) / cipherSectorBytes) * cipherSectorBytes;
-    const found = await this.#source.read(start, end - start);
+    const found = await this.#readAll(start, end - start);
     // A copy: the source may hand out its own memory, and a Buffer's `slice` shares it.
     const whole = found.byteLength - (found.byteLength % cipherSectorBytes);
     const sectors = new Uint8Array(found.subarray(0, whole));
@@ -29,5 +30,23 @@ export class DecryptedFile implements RandomAccess {
     if (into === undefined) return bytes;
     into.set(bytes);
     return into.subarray(0, bytes.byteLength);
+  }
+
+  /** A part that is shorter than a sector says nothing: what the source gives is read up to the file's end. */
+  async #readAll(start: number, length: number): Promise<Uint8Array> {
+    let found = await readOnce(this.#source, start, length);
+    while (found.byteLength < length) {
+      const next = await readOnce(
+        this.#source,
+        start + found.byteLength,
+        length - found.byteLength,
+      );
+      if (next.byteLength === 0) break;
+      const both = new Uint8Array(found.byteLength + next.byteLength);
+      both.set(found);
+      both.set(next, found.byteLength);
+      found = both;
+    }
+    return found;
   }
 }

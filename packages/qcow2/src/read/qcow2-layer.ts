@@ -114,8 +114,10 @@ export class Qcow2Layer implements DiskLayer {
       const below = Math.max(0, Math.min(run.length, backing.sizeBytes - run.start));
       if (below > 0) yield* backing.extents(run.start, below, depth + 1);
       if (below < run.length) {
-        const rest = { start: run.start + below, length: run.length - below };
-        yield { ...rest, depth, kind: "unallocated" };
+        // What the cluster of a subcluster has behind the end of the backing file has a place, as without one.
+        const { start, hostOffset, ...rest } = toExtent(run, depth);
+        const place = hostOffset === undefined ? {} : { hostOffset: hostOffset + below };
+        yield { ...rest, ...place, start: start + below, length: run.length - below };
       }
     }
   }

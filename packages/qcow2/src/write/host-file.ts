@@ -105,6 +105,18 @@ export class HostFile {
     if (this.#source.truncate) this.#reader.wasCutTo(sizeBytes);
   }
 
+  /**
+   * Makes the file end with a whole cluster. What the disk reads behind the end of the file are zeros, but in a copy of the
+   * file on a device that is larger it is what the device had there.
+   */
+  async completeTo(clusterSize: number): Promise<void> {
+    const { freshFrom } = this;
+    const end = Math.ceil(freshFrom / clusterSize) * clusterSize;
+    if (end === this.sizeBytes) return;
+    if (this.#source.truncate) await this.truncate(end);
+    else if (end > freshFrom) await this.write(end - 1, new Uint8Array(1), "data cluster");
+  }
+
   /** Runs a check; when it finds an overlap the image is marked and nothing more is written. */
   async guarded<Value>(check: () => Value): Promise<Value> {
     try {

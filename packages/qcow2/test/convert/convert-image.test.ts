@@ -252,8 +252,18 @@ describe("convertImage", () => {
     });
   });
 
+  it("refuses what a codec compresses to nothing", async () => {
+    const codec = { ...nodeCodec, compress: async () => new Uint8Array(0) };
+    const options = { format: "qcow2", compressed: "zlib", codec } as const;
+    const run = convertImage(new MemoryFile(disk), new MemoryFile(), options);
+    await expect(run).rejects.toMatchObject({ code: "QCOW2_INVALID_ARGUMENT" });
+  });
+
   it("takes a source that leaves out bytes for a failure of the storage", async () => {
-    const short = { size: async () => 8192, read: async () => new Uint8Array(5) };
+    const short = {
+      size: async () => 8192,
+      read: async (offset: number) => new Uint8Array(offset < 4096 ? 5 : 0),
+    };
     const converted = convertImage(short, new MemoryFile(), { format: "raw" });
     await expect(converted).rejects.toMatchObject({ code: "QCOW2_SHORT_READ" });
   });

@@ -84,6 +84,10 @@ export const imageMatrix: readonly MatrixImage[] = [
     name: "an overlay with subclusters",
     make: (folder) => makeOverlay(folder, "qcow2", "8M", "extended_l2=on"),
   },
+  {
+    name: "subclusters behind the end of a shorter backing file",
+    make: (folder) => makeOverlay(folder, "raw", "3080k", "extended_l2=on"),
+  },
   { name: "a chain of three", make: makeChain },
 ];
 

@@ -1,0 +1,35 @@
+import { MemoryFile, type RandomAccess } from "@box/io";
+import { createImage, openImage } from "@box/qcow2";
+import { describe, expect, it } from "vitest";
+
+/** A file whose storage cannot be truncated. */
+function untruncatable(file: MemoryFile): RandomAccess {
+  return {
+    size: () => file.size(),
+    read: (...args) => file.read(...args),
+    write: (...args) => file.write(...args),
+    flush: async () => {},
+  };
+}
+
+describe.each([512, 65_536, 2 ** 21])("an image with clusters of %i bytes", (clusterSizeBytes) => {
+  it.each([
+    ["that can be truncated", (file: MemoryFile): RandomAccess => file],
+    ["that cannot", untruncatable],
+  ])("ends with a whole cluster once it is flushed, in a file %s", async (_, storageOf) => {
+    const file = new MemoryFile();
+    await createImage(file, { virtualSizeBytes: 2 ** 23, clusterSizeBytes });
+    await using image = await openImage(storageOf(file), { mode: "rw" });
+    for (const at of [3, 2]) {
+      await image.write(at * clusterSizeBytes, new Uint8Array(100).fill(at));
+      await image.flush();
+      expect((await file.size()) % clusterSizeBytes).toBe(0);
+    }
+    // On a device with old bytes behind it, the disk reads as before.
+    const device = new MemoryFile(new Uint8Array(2 ** 25).fill(171));
+    await device.write(0, file.toBytes());
+    await using copy = await openImage(device);
+    const cluster = new Uint8Array(clusterSizeBytes).fill(3, 0, 100);
+    expect(await copy.read(3 * clusterSizeBytes, clusterSizeBytes)).toEqual(cluster);
+  });
+});
