@@ -10,7 +10,9 @@ export type CliErrorCode =
   | "CLI_NO_SUCH_PATH" // not-found
   | "CLI_TIMEOUT" // timeout
   | "CLI_INTERRUPTED" // aborted
-  | "CLI_OUTPUT_FAILED"; // io
+  | "CLI_OUTPUT_FAILED" // io
+  | "CLI_COPY_REFUSED" // denied
+  | "CLI_COPY_LIMIT"; // limit
 
 /** The kind of each code. */
 export const cliErrorKinds: Readonly<Record<CliErrorCode, ErrorKind>> = {
@@ -23,6 +25,8 @@ export const cliErrorKinds: Readonly<Record<CliErrorCode, ErrorKind>> = {
   CLI_TIMEOUT: "timeout",
   CLI_INTERRUPTED: "aborted",
   CLI_OUTPUT_FAILED: "io",
+  CLI_COPY_REFUSED: "denied",
+  CLI_COPY_LIMIT: "limit",
 };
 
 /** What a {@link CliError} is made from. */

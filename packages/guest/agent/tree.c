@@ -10,7 +10,7 @@
 #define SYS_openat2 437
 #endif
 enum { RECORD = 33, LONGEST = 4095, NO_SYMLINKS = 0x04, BENEATH = 0x08 };
-enum { FILE_RECORD = 1, FOLDER_RECORD, LINK_RECORD };
+enum { FILE_RECORD = 1, FOLDER_RECORD, LINK_RECORD, HARD_LINK_RECORD };
 
 struct record {
   uint8_t kind;
@@ -34,7 +34,7 @@ static uint8_t buffer[65536];
 static _Noreturn void fail(const char *what, const char *path) {
   char text[500];
   int error = errno;
-  snprintf(text, sizeof text, "%s %.400s", what, path);
+  snprintf(text, sizeof text, "%s %.400s: %s", what, path, strerror(error));
   give_up(report, error == ENOENT ? F_NOT_FOUND : F_ERRNO, error, text);
 }
 
@@ -67,11 +67,12 @@ static bool read_record(struct record *r) {
   size_t path = get16(head + 29), link = get16(head + 31);
   *r = (struct record){.kind = head[0], .mode = get32(head + 1), .uid = get32(head + 5), .gid = get32(head + 9),
       .mtime = (int64_t)get64(head + 13), .size = get64(head + 21)};
-  if (path == 0 || path > LONGEST || link > LONGEST || r->kind < FILE_RECORD || r->kind > LINK_RECORD || r->mode > 07777) {
+  if (path == 0 || path > LONGEST || link > LONGEST || r->kind < FILE_RECORD || r->kind > HARD_LINK_RECORD || r->mode > 07777) {
     give_up(report, F_INVALID, EINVAL, "a record is damaged");
   }
   if (!read_all(r->path, path) || (link > 0 && !read_all(r->link, link))) give_up(report, F_INVALID, EIO, "a record is cut");
-  if (strlen(r->path) != path || !is_below(r->path) || (r->kind == LINK_RECORD) != (strlen(r->link) > 0)) {
+  if (strlen(r->path) != path || !is_below(r->path) || (r->kind >= LINK_RECORD) != (*r->link != 0) ||
+      (r->kind == HARD_LINK_RECORD && !is_below(r->link))) {
     give_up(report, F_INVALID, EINVAL, "a record has a name that is none");
   }
   return true;
@@ -138,6 +139,12 @@ static void put(int root, const struct record *r) {
   if (r->kind == FOLDER_RECORD) put_folder(parent, name, r);
   else if (unlinkat(parent, name, 0) != 0 && errno != ENOENT) fail("cannot replace", r->path);
   if (r->kind == FILE_RECORD) put_file(parent, name, r);
+  if (r->kind == HARD_LINK_RECORD) {
+    const char *first;
+    int source = open_parent(root, r->link, &first);
+    if (linkat(source, first, parent, name, 0) != 0) fail("cannot link", r->path);
+    close(source);
+  }
   if (r->kind == LINK_RECORD) {
     if (symlinkat(r->link, parent, name) != 0) fail("cannot make", r->path);
     set_owner(parent, name, r);

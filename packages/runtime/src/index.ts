@@ -48,6 +48,9 @@ export type {
   BoxEventStamp,
   BoxOwnEvent,
 } from "./events.ts";
+export type { FileEvent, FileRecord } from "./files/file-event.ts";
+export { filesToTar } from "./files/files-to-tar.ts";
+export { type TarToFilesOptions, tarToFiles } from "./files/tar-to-files.ts";
 export type { FileSystemType } from "./home/file-system-type.ts";
 export type { BoxLayout, HomeLayout } from "./home/layout.ts";
 export { homeFormat, type OpenHomeOptions } from "./home/open-home.ts";
@@ -70,11 +73,13 @@ export type {
   EndedBox,
   KillBoxOptions,
   KilledBox,
+  ReadFilesOptions,
   RestartBoxOptions,
   StartBoxOptions,
   StartedBox,
   StopBoxOptions,
   StoppedBox,
+  WriteFilesOptions,
 } from "./machines/machine-options.ts";
 export type { OrphanMachine } from "./machines/settle-stale.ts";
 export {

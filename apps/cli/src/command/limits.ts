@@ -14,6 +14,8 @@ export interface GivenLimits {
   readonly retry: Readonly<Record<string, number>>;
   /** Of connections to registries, and where they lead. */
   readonly connections: Readonly<Record<string, number>>;
+  /** Of what comes out of boxes. */
+  readonly copies: Readonly<Record<string, number>>;
 }
 
 interface LimitSpec {
@@ -56,6 +58,8 @@ const specs: readonly LimitSpec[] = [
   { name: "idle-time", unit: "duration", sets: [["connections", "idleTimeoutMs"]] },
   { name: "connections", unit: "count", sets: [["connections", "connectionsPerOrigin"]] },
   { name: "redirects", unit: "count", sets: [["connections", "maxRedirects"]] },
+  { name: "copy-entries", unit: "count", sets: [["copies", "maxEntries"]] },
+  { name: "copy-size", unit: "bytes", sets: [["copies", "maxBytes"]] },
 ];
 
 /** The names that `--limit` knows. */
@@ -73,6 +77,7 @@ export function parseLimits(texts: readonly string[]): GivenLimits {
     registry: {},
     retry: {},
     connections: {},
+    copies: {},
   };
   for (const text of texts) {
     const [, name, value = ""] = /^([a-z-]+)=(.+)$/.exec(text) ?? [];

@@ -125,7 +125,7 @@ async function runCommand(
 /** Most runs have none, and need none of the code. */
 async function checkLimits(texts: readonly string[]): Promise<GivenLimits> {
   if (texts.length === 0) {
-    return { images: {}, layers: {}, registry: {}, retry: {}, connections: {} };
+    return { images: {}, layers: {}, registry: {}, retry: {}, connections: {}, copies: {} };
   }
   const { parseLimits } = await import("./limits.ts");
   return parseLimits(texts);

@@ -46,4 +46,27 @@ export const machineStreamCommands: readonly CommandSpec[] = [
     schemas: () => import("./kill/schemas.ts"),
     action: () => import("./kill/action.ts"),
   }),
+  defineCommand({
+    path: ["cp"],
+    summary: "copy files between this host and a box that runs",
+    description:
+      "One of both is BOX:PATH, and the other a path of this host, or - for a tar archive on stdin or stdout.\nWhat is copied goes into a folder that is there, else in its place; DIR/. is what is in DIR.\nFiles keep their modes and times, and belong to root in a box. What comes out of a box is written below the\nplace that it is copied to and nowhere else: no link is followed, and set-id bits are dropped.",
+    args: [
+      { name: "source", summary: "what is copied: BOX:PATH, a path or -", complete: "files" },
+      { name: "target", summary: "where to: a path, - or BOX:PATH", complete: "files" },
+    ],
+    flags: [
+      { name: "archive", short: "a", summary: "files keep their owners; on this host as root" },
+      { name: "follow-link", short: "L", summary: "follow a link that SOURCE is" },
+    ],
+    examples: [
+      { command: "box cp ./site web:/var/www", summary: "Into a box" },
+      { command: "box cp web:/etc/nginx ./nginx", summary: "Out of one" },
+      { command: "tar c . | box cp - web:/srv", summary: "An archive" },
+    ],
+    failures: ["not-found", "conflict", "corrupt", "io", "denied", "limit", "timeout"],
+    mutates: true,
+    schemas: () => import("./cp/schemas.ts"),
+    action: () => import("./cp/action.ts"),
+  }),
 ];

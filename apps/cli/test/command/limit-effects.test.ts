@@ -13,9 +13,11 @@ import {
   mediaTypes,
   OciLayout,
 } from "@box/oras";
+import type { FileEvent, FileRecord } from "@box/runtime";
 import { drain, type ScriptedServer, scriptedServer } from "@box/test-support";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { limitNames } from "../../src/command/limits.ts";
+import { limitNames, parseLimits } from "../../src/command/limits.ts";
+import { writeHostFiles } from "../../src/files/write-host-files.ts";
 import { createTestHome } from "../support/boxed-home.ts";
 import { type BoxRun, runBoxHere } from "../support/run-box.ts";
 
@@ -346,6 +348,31 @@ const effects: Readonly<Record<string, () => Promise<void>>> = {
       tries: 3,
     });
   },
+  "copy-entries": () => copyOut("copy-entries=1"),
+  "copy-size": () => copyOut("copy-size=5B"),
+};
+
+/** Two files come out of a box. */
+async function copyOut(limit: string): Promise<void> {
+  const { folder } = await createTestHome();
+  const files = async function* (): AsyncGenerator<FileEvent> {
+    for (const name of ["a", "b"]) {
+      yield { type: "record", record: { ...sentFile, path: Buffer.from(name) } };
+      yield { type: "content", bytes: Buffer.from("abc") };
+    }
+  };
+  const write = (texts: readonly string[]) => {
+    const limits = { maxEntries: 2, maxBytes: 6, ...parseLimits(texts).copies };
+    const { signal } = new AbortController();
+    return writeHostFiles(folder, files(), { keepsOwners: false, limits, signal });
+  };
+  await write([]);
+  await expect(write([limit])).rejects.toMatchObject({ code: "CLI_COPY_LIMIT", kind: "limit" });
+}
+
+const sentFile: FileRecord = {
+  ...{ kind: "file", mode: 0o644, uid: 0, gid: 0, mtimeNs: 0n, sizeBytes: 3 },
+  ...{ path: new Uint8Array(0), linkTarget: new Uint8Array(0) },
 };
 
 describe("each limit has its effect:", () => {

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { readdir, readFile } from "node:fs/promises";
+import { readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { hasTool } from "@box/test-support";
 import { isMachineAlive, parseMachineRecord } from "@box/vm";
@@ -56,8 +56,9 @@ describe.skipIf(!isReady)(isReady ? title : `${title} (skipped: no QEMU or kerne
   );
 
   test("is started, runs commands with exit codes, and is stopped", { timeout }, async () => {
-    const { box, image } = await realHome();
-    expect((await box(["create", image, "--name", "web"])).exitCode).toBe(0);
+    const { box, image, folder } = await realHome();
+    const create = ["create", image, "--name", "web", "--disk-size", "64MiB"];
+    expect((await box(create)).exitCode).toBe(0);
     expect(await box(["start", "web", "-q"])).toMatchObject({ exitCode: 0, stdout: "web\n" });
     expect((await box(["exec", "web", "--", "/bin/hello"])).stdout).toMatch(hello);
     const missing = await box(["exec", "web", "--", "/no/such/program"]);
@@ -65,6 +66,12 @@ describe.skipIf(!isReady)(isReady ? title : `${title} (skipped: no QEMU or kerne
     expect(missing.stderr).toContain("VM_EXEC_NOT_FOUND");
     expect((await box(["exec", "web", "--", "/etc/passwd"])).exitCode).toBe(126);
     expect((await box(["start", "web", "--format", "json"])).stdout).toContain('"attached"');
+    await writeFile(join(folder, "program"), "#!", { mode: 0o755 });
+    expect(await box(["cp", "program", "web:/etc/"])).toMatchObject({ exitCode: 0, stderr: "" });
+    expect(await box(["cp", "web:/etc/.", "copied"])).toMatchObject({ exitCode: 0, stdout: "" });
+    expect((await stat(join(folder, "copied/program"))).mode & 0o777).toBe(0o755);
+    expect(await readFile(join(folder, "copied/passwd"), "utf8")).toContain("root");
+    expect((await box(["cp", "web:/etc/program", "-"])).stdout).toContain("ustar");
     const stopped = await box(["stop", "web", "--format", "json"]);
     expect(JSON.parse(stopped.stdout)).toMatchObject({ name: "web", step: "guest" });
     expect((await box(["exec", "web", "--", "/bin/hello"])).exitCode).toBe(125);

@@ -3,7 +3,7 @@ import { PayloadReader } from "./payload-reader.ts";
 import { invalid, PayloadWriter } from "./payload-writer.ts";
 
 /** What a record is about; on the wire the place in the list plus one. */
-const kinds = ["file", "directory", "symlink"] as const;
+const kinds = ["file", "directory", "symlink", "hardlink"] as const;
 
 /** A file on its way into or out of the guest: its header. The content of a file follows, `sizeBytes` long. */
 export interface TreeRecord {
@@ -21,7 +21,10 @@ export interface TreeRecord {
   readonly sizeBytes: number;
   /** Path as bytes, relative, without empty, `.` and `..` parts; folders come before what is in them. */
   readonly path: Uint8Array;
-  /** Where a symbolic link leads; empty for what is none. */
+  /**
+   * Where a symbolic link leads; for a hard link, which only the host sends, the path of a record before it. Empty for what is
+   * none.
+   */
   readonly linkTarget: Uint8Array;
 }
 
@@ -125,14 +128,19 @@ function faultOf(record: TreeRecord): string | undefined {
   if (record.mode > 0o7777) return "without bits in its mode that are no permissions";
   if (!Number.isSafeInteger(sizeBytes) || sizeBytes < 0) return "of a size below 2^53";
   if (kind !== "file" && sizeBytes !== 0) return "without content, being no file";
-  if ((kind === "symlink") !== linkTarget.length > 0) return "with a target exactly for a link";
+  const isLink = kind === "symlink" || kind === "hardlink";
+  if (isLink !== linkTarget.length > 0) return "with a target exactly for a link";
   if (path.length > longestName || linkTarget.length > longestName) return "named in 4095 bytes";
   if (path.includes(0) || linkTarget.includes(0)) return "named without NUL";
-  const parts = new TextDecoder("latin1").decode(path).split("/");
-  if (parts.some((part) => part === "" || part === "." || part === "..")) {
+  if (!isBelow(path) || (kind === "hardlink" && !isBelow(linkTarget))) {
     return "named by a relative path without empty, . and .. parts";
   }
   return undefined;
+}
+
+function isBelow(path: Uint8Array): boolean {
+  const parts = new TextDecoder("latin1").decode(path).split("/");
+  return !parts.some((part) => part === "" || part === "." || part === "..");
 }
 
 function joined(left: Uint8Array, right: Uint8Array): Uint8Array {

@@ -37,11 +37,15 @@ function folderRecord(path: string, mode = 0o755): Uint8Array {
   });
 }
 
-function linkRecord(path: string, target: string): Uint8Array {
+function linkRecord(
+  path: string,
+  target: string,
+  kind: TreeRecord["kind"] = "symlink",
+): Uint8Array {
   const linkTarget = Buffer.from(target);
   return encodeTreeRecord({
     ...base,
-    kind: "symlink",
+    kind,
     path: Buffer.from(path),
     linkTarget,
     sizeBytes: 0,
@@ -138,6 +142,26 @@ describe("PUT", () => {
       failure: "errno",
       errno: 21,
     });
+  });
+
+  test("makes hard links to what is below its folder, and to nothing behind a link", async () => {
+    await using agent = await AgentProcess.ready();
+    const at = (path: string) => join(agent.folder, path);
+    mkdirSync(at("into"));
+    writeFileSync(at("secret"), "secret");
+    symlinkSync("..", at("into/up"));
+    const hard = (path: string, target: string) => linkRecord(path, target, "hardlink");
+    const parts = [folderRecord("d"), fileRecord("d/a", "shared"), hard("b", "d/a")];
+    expect(await put(agent, at("into"), ...parts)).toMatchObject({ exitCode: 0 });
+    expect(lstatSync(at("into/b")).ino).toBe(lstatSync(at("into/d/a")).ino);
+    expect(await put(agent, at("into"), hard("stolen", "up/secret"))).toMatchObject({
+      failure: "errno",
+      errno: 40,
+    });
+    const record = Buffer.from(hard("stolen", "xx/secret"));
+    record.write("../secret", record.length - 9);
+    expect(await put(agent, at("into"), record)).toMatchObject({ failure: "invalid" });
+    expect(existsSync(at("into/stolen"))).toBe(false);
   });
 
   test.each(["../f", "/f", "a//f", "./f", "a/..", "f/", "."])(

@@ -1,15 +1,18 @@
 import type { ExecProcess, GuestStream, StreamRequest } from "@box/vm";
+import type { FileEvent, FileRecord } from "../files/file-event.ts";
 import type {
   BoxExecRequest,
   BoxLogsOptions,
   EndedBox,
   KillBoxOptions,
   KilledBox,
+  ReadFilesOptions,
   RestartBoxOptions,
   StartBoxOptions,
   StartedBox,
   StopBoxOptions,
   StoppedBox,
+  WriteFilesOptions,
 } from "./machine-options.ts";
 import type { StartServices } from "./start-plan.ts";
 
@@ -82,6 +85,51 @@ export class BoxMachines {
   ): Promise<GuestStream> {
     const { openInBox } = await import("./exec-in-box.ts");
     return openInBox(this.#services, nameOrId, request, options);
+  }
+
+  /**
+   * Looks at a file of a box that runs, by its absolute path; undefined when it is not there.
+   *
+   * @throws RuntimeError `BOX_NOT_FOUND`, `BOX_NOT_RUNNING`; VmError `VM_FILE_*`, `VM_*`.
+   */
+  async lookAt(
+    nameOrId: string,
+    path: string,
+    options: ReadFilesOptions = {},
+  ): Promise<FileRecord | undefined> {
+    const { lookInBox } = await import("./box-files.ts");
+    return lookInBox(this.#services, nameOrId, path, options);
+  }
+
+  /**
+   * A file of a box that runs, or a folder with what is in it: the first record has the last part of the path as its name. Names
+   * and links are the guest's own: hostile. Whoever writes them to a host must not follow them.
+   *
+   * @throws RuntimeError `BOX_NOT_FOUND`, `BOX_NOT_RUNNING`; VmError `VM_FILE_*`, `VM_*`, also while it is read.
+   */
+  async readFiles(
+    nameOrId: string,
+    path: string,
+    options: ReadFilesOptions = {},
+  ): Promise<AsyncIterable<FileEvent>> {
+    const { readFilesOfBox } = await import("./box-files.ts");
+    return readFilesOfBox(this.#services, nameOrId, path, options);
+  }
+
+  /**
+   * Writes files into a folder of a box that runs, by its absolute path: in place of files and links that are there; folders that are
+   * there stay. No link below the folder is followed.
+   *
+   * @throws RuntimeError `BOX_NOT_FOUND`, `BOX_NOT_RUNNING`; VmError `VM_FILE_*`, `VM_*`; what `files` throws.
+   */
+  async writeFiles(
+    nameOrId: string,
+    folder: string,
+    files: AsyncIterable<FileEvent>,
+    options: WriteFilesOptions = {},
+  ): Promise<void> {
+    const { writeFilesOfBox } = await import("./box-files.ts");
+    await writeFilesOfBox(this.#services, nameOrId, folder, files, options);
   }
 
   /**

@@ -92,6 +92,22 @@ export interface BoxLogsOptions {
   readonly signal?: AbortSignal;
 }
 
+/** What `boxes.lookAt` and `boxes.readFiles` take. */
+export interface ReadFilesOptions {
+  /** Whether a link that the path itself is, is followed. No unless given. */
+  readonly follows?: boolean;
+  /** Breaks it off. */
+  readonly signal?: AbortSignal;
+}
+
+/** What `boxes.writeFiles` takes. */
+export interface WriteFilesOptions {
+  /** Whether files get the owners that they have; they belong to root unless given. */
+  readonly keepsOwners?: boolean;
+  /** Breaks it off; what was written stays. */
+  readonly signal?: AbortSignal;
+}
+
 /**
  * A command to run in a box. What is not given comes from the image: its environment, to which the given one is added, its
  * working folder and its user.

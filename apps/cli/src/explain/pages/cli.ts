@@ -27,8 +27,10 @@ export const cliPages: CodePages = {
     advice: "Run box explain without a code for the list of all codes.",
   },
   CLI_NO_SUCH_PATH: {
-    meaning: "The file system of the disk has no file or folder with this path.",
-    advice: "List what is there with box rootfs ls FILE; bytes that are no text are written \\xNN.",
+    meaning:
+      "There is no file or folder with this path, on a disk, on this host or in a running machine.",
+    advice:
+      "List what is there; for a disk with box rootfs ls FILE, where bytes that are no text are written \\xNN.",
   },
   CLI_TIMEOUT: {
     meaning: "The command was stopped because --timeout had passed. What was half made is removed.",
@@ -44,5 +46,17 @@ export const cliPages: CodePages = {
       "The result could not be written to stdout, such as to a file on a full disk. The command's own work is done and stays done; only its output is incomplete.",
     advice:
       "Free some space or send the output elsewhere; box ls and box inspect show what was made.",
+  },
+  CLI_COPY_REFUSED: {
+    meaning:
+      "A running machine sent a file that cannot be written below the folder it is copied to: it leads through a link, takes the place of a folder, or was sent twice. Nothing outside of the folder was written.",
+    advice:
+      "Copy into an empty folder. When that is refused as well, what runs in the box is not the agent of box.",
+  },
+  CLI_COPY_LIMIT: {
+    meaning:
+      "A running machine sends more files, or more bytes, than may come out of one. What was written stays.",
+    advice:
+      "Raise the limit with --limit copy-entries=N or --limit copy-size=SIZE if it is to be so much.",
   },
 };
