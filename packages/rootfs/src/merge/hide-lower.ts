@@ -14,10 +14,14 @@ export function hideLowerName(
   else if (tree.type(node) === "directory") hideLowerChildren(tree, own, node);
 }
 
-/** Opaque directory: the same for everything in it, at any depth; the directory stays. */
+/**
+ * Opaque directory: the same for everything in it, at any depth; the directory stays. A layer's markers walk over each
+ * directory once, however many there are.
+ */
 export function hideLowerChildren(tree: FileTree, own: LayerOwnership, directory: NodeId): void {
   const pending = [directory];
   for (let at = pending.pop(); at !== undefined; at = pending.pop()) {
+    if (!own.markCleared(at)) continue;
     for (const { name, node } of tree.children(at)) {
       if (!own.isOwn(at, name, node)) tree.remove(at, name);
       else if (tree.type(node) === "directory") pending.push(node);

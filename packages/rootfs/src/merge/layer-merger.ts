@@ -67,7 +67,10 @@ export class LayerMerger {
     this.#own = new LayerOwnership(tree);
     const makeDirectory = (parent: NodeId, name: Uint8Array): NodeId => {
       this.#checkNodes();
-      return tree.add(parent, name, unlistedDirectory(mtime));
+      const made = tree.add(parent, name, unlistedDirectory(mtime));
+      // The way may turn back from it: it is nowhere above what the layer lists, and the layer's own all the same.
+      this.#own.markDirectory(made);
+      return made;
     };
     this.#resolver = new PathResolver(tree, makeDirectory, limits.maxFollowedBytes);
     this.#links = new HardLinks(tree, this.#resolver, this.#own, limits.maxPendingLinkBytes);

@@ -12,6 +12,7 @@ export class LayerOwnership {
   readonly #tree: FileTree;
   #layers: Int32Array = new Int32Array(1024).fill(nobody);
   readonly #linkedNames: Set<string> = new Set();
+  readonly #cleared: Set<NodeId> = new Set();
   #layer = nobody;
 
   constructor(tree: FileTree) {
@@ -22,6 +23,7 @@ export class LayerOwnership {
   begin(layer: number): void {
     this.#layer = layer;
     this.#linkedNames.clear();
+    this.#cleared.clear();
   }
 
   /** Marks a file that the layer made. */
@@ -48,6 +50,17 @@ export class LayerOwnership {
   isOwn(parent: NodeId, name: Uint8Array, node: NodeId): boolean {
     if (this.#isOwnNode(node)) return true;
     return this.#linkedNames.size > 0 && this.#linkedNames.has(keyOf(parent, name));
+  }
+
+  /**
+   * Notes that a directory holds nothing of lower layers any more, which stays so until the layer ends.
+   *
+   * @returns Whether that is new.
+   */
+  markCleared(directory: NodeId): boolean {
+    if (this.#cleared.has(directory)) return false;
+    this.#cleared.add(directory);
+    return true;
   }
 
   #isOwnNode(node: NodeId): boolean {

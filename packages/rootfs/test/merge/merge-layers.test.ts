@@ -129,6 +129,21 @@ describe("an opaque directory", () => {
   test("can be the root", async () => {
     expect(await merged(lower, [file("kept"), file(".wh..wh..opq")])).toEqual(["kept 0"]);
   });
+
+  test("can be marked again: below, above, and once more in the next layer", async () => {
+    const upper = [file("d/sub/.wh..wh..opq"), file("d/sub/z", "1"), file("d/.wh..wh..opq")];
+    const twice = [...upper, file("d/.wh..wh..opq"), file(".wh.d"), file("d/late", "1")];
+    expect(await merged(lower, twice)).toEqual(["d/", "d/late 1", "d/sub/", "d/sub/z 1"]);
+    expect(await merged(lower, twice, [file("d/.wh..wh..opq")])).toEqual(["d/"]);
+    const again = [file("d/.wh..wh..opq"), file("d", "file"), directory("d"), file("d/.wh.a")];
+    expect(await merged(lower, again)).toEqual(["d/"]);
+  });
+
+  test("keeps a directory that a link's way made and left again", async () => {
+    const links = [symlink("link", "made/../real"), directory("real")];
+    const upper = [file("link/f"), file(".wh..wh..opq")];
+    expect(await merged(links, upper)).toEqual(["made/", "real/", "real/f 0"]);
+  });
 });
 
 describe("types", () => {
