@@ -8,6 +8,8 @@ export interface TarLimits {
   readonly maxPathBytes: number;
   /** Names and values of one entry's extended attributes together, in bytes. Default 64 KiB. */
   readonly maxXattrBytes: number;
+  /** Extended attributes of one entry, those of global headers included. Default 1,000. */
+  readonly maxXattrs: number;
   /** Ranges of data of one sparse file. Default 65,536. */
   readonly maxSparseRanges: number;
 }
@@ -18,5 +20,6 @@ export const defaultTarLimits: TarLimits = {
   maxPaxBytes: 1024 * 1024,
   maxPathBytes: 4096,
   maxXattrBytes: 65_536,
+  maxXattrs: 1000,
   maxSparseRanges: 65_536,
 };

@@ -339,6 +339,15 @@ describe("TarParser refuses", () => {
       concat(pax([`linkpath=${many}`]), rawHeader({ 0: "f", 156: "2" })),
     ],
     ["longer GNU names", { maxPathBytes: 99 }, rawHeader({ 0: "f", 124: "145", 156: "L" })],
+    [
+      "more attributes, global ones included",
+      { maxXattrs: 2 },
+      concat(
+        pax(["SCHILY.xattr.user.a=1", "SCHILY.xattr.user.b=1"], "g"),
+        pax(["SCHILY.xattr.user.c=1"]),
+        file,
+      ),
+    ],
     ["more attributes", { maxXattrBytes: 99 }, concat(pax([`SCHILY.xattr.user.a=${many}`]), file)],
   ])("%s than the limit", (_, limits, archive) => {
     expect(() => readTar(archive, { limits })).toThrow(code("TAR_OVER_LIMIT"));

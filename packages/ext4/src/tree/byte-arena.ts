@@ -11,11 +11,18 @@ const maxChunks = 2 ** (32 - chunkBits);
  */
 export class ByteArena {
   readonly #chunks: Uint8Array[] = [];
+  readonly #maxBytes: number;
   #used: number = chunkBytes;
+
+  /** @param maxBytes - How much it holds at most; never more than 4 GiB. */
+  constructor(maxBytes: number = Number.POSITIVE_INFINITY) {
+    this.#maxBytes = Math.min(maxBytes, maxChunks * chunkBytes);
+  }
 
   /** Copies `bytes`, at most 1 MiB, and returns its address. */
   store(bytes: Uint8Array): number {
-    if (this.#used + bytes.byteLength > chunkBytes) this.#addChunk();
+    // An empty string has an address inside a chunk as well.
+    if (this.#used + Math.max(1, bytes.byteLength) > chunkBytes) this.#addChunk();
     const chunk = this.#chunks.length - 1;
     const address = chunk * chunkBytes + this.#used;
     (this.#chunks[chunk] as Uint8Array).set(bytes, this.#used);
@@ -58,10 +65,11 @@ export class ByteArena {
   }
 
   #addChunk(): void {
-    if (this.#chunks.length === maxChunks) {
+    if ((this.#chunks.length + 1) * chunkBytes > this.#maxBytes) {
       throw new Ext4Error({
         code: "EXT4_TOO_MANY_NODES",
-        message: "cannot add to the file tree: its names take more than 4 GiB",
+        message: `cannot add to the file tree: its names, targets and attributes take more than ${this.#maxBytes} bytes`,
+        details: { maxBytes: this.#maxBytes },
       });
     }
     this.#chunks.push(new Uint8Array(chunkBytes));

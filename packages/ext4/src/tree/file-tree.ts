@@ -28,9 +28,16 @@ export interface FileTreeOptions {
   readonly root?: NodeAttributes;
   /** The most names that one node may have; 65,000 as in ext4. */
   readonly maxLinks?: number;
+  /**
+   * The most bytes of names, symlink targets and sets of attributes that are kept in memory, replaced and removed ones
+   * included; 512 MiB by default, in steps of 1 MiB.
+   */
+  readonly maxTextBytes?: number;
   /** The key of the tree's hash table, random by default. It never shows in any result. */
   readonly hashKey?: HashKey;
 }
+
+const defaultMaxTextBytes: number = 512 * 2 ** 20;
 
 const defaultRoot: NodeAttributes = {
   type: "directory",
@@ -57,7 +64,8 @@ export class FileTree {
 
   constructor(options: FileTreeOptions = {}) {
     const random = (): number => Math.floor(Math.random() * 2 ** 32);
-    this.#store = new TreeStore(options.hashKey ?? { k0: random(), k1: random() });
+    const { maxTextBytes = defaultMaxTextBytes } = options;
+    this.#store = new TreeStore(options.hashKey ?? { k0: random(), k1: random() }, maxTextBytes);
     this.#maxLinks = options.maxLinks ?? 65_000;
     const attributes = options.root ?? defaultRoot;
     if (attributes.type !== "directory") throw new Error("the root must be a directory");
@@ -88,7 +96,7 @@ export class FileTree {
    * Makes a node and gives it a name. What had that name before loses it, a directory with all it holds.
    *
    * @throws {@link Ext4Error} `EXT4_BAD_NAME`, `EXT4_NAME_TOO_LONG`, and the codes of {@link setAttributes}; the
-   * tree is then unchanged.
+   * tree is then unchanged. `EXT4_TOO_MANY_NODES`; the tree is then of no use.
    */
   add(parent: NodeId, name: Uint8Array, attributes: NodeAttributes): NodeId {
     this.#checkDirectory(parent);
@@ -268,12 +276,13 @@ export class FileTree {
   #fill(node: NodeId, attributes: NodeAttributes): void {
     const store = this.#store;
     const { type } = attributes;
+    const xattrSet = store.xattrs.intern(attributes.xattrs);
     store.mode[node] = typeBits[type] | (type === "symlink" ? 0o777 : attributes.mode);
     store.uid[node] = attributes.uid;
     store.gid[node] = attributes.gid;
     store.seconds[node] = attributes.mtime.seconds;
     store.nanoseconds[node] = attributes.mtime.nanoseconds;
-    store.xattrSet[node] = store.xattrs.intern(attributes.xattrs);
+    store.xattrSet[node] = xattrSet;
     if (type === "symlink") {
       const target = attributes.symlinkTarget as Uint8Array;
       store.a[node] = store.arena.store(target);

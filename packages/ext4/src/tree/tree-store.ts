@@ -14,12 +14,12 @@ const maxNodes = 2 ** 31;
  * length, a device's numbers, the first run and the count of runs of a file (`none` = all of it is data).
  */
 export class TreeStore {
-  /** Names and symlink targets. */
-  readonly arena: ByteArena = new ByteArena();
+  /** Names, symlink targets and attributes. */
+  readonly arena: ByteArena;
   /** Directory entries. */
   readonly entries: EntryTable;
   /** Sets of extended attributes. */
-  readonly xattrs: XattrPool = new XattrPool();
+  readonly xattrs: XattrPool;
   /** Type and permissions as in `i_mode`. */
   mode: Uint16Array = new Uint16Array(64);
   /** Owners. */
@@ -49,7 +49,10 @@ export class TreeStore {
   /** How many slots are in use, dead nodes included. */
   slots: number = 0;
 
-  constructor(key: HashKey) {
+  /** @param maxTextBytes - Room for what the arena holds. */
+  constructor(key: HashKey, maxTextBytes: number) {
+    this.arena = new ByteArena(maxTextBytes);
+    this.xattrs = new XattrPool(this.arena, key);
     this.entries = new EntryTable(this.arena, key);
   }
 

@@ -78,9 +78,18 @@ function validateSymlink(target: Uint8Array | undefined): void {
   }
 }
 
+/** What names of attributes can fill of an inode and of its attribute block, and what each takes besides its padded bytes. */
+const maxXattrEntryBytes = 92 + 4060;
+const xattrEntryBytes = 16;
+
 function validateXattrs(xattrs: readonly NodeXattr[]): void {
+  let entryBytes = 0;
   for (const { name, value } of xattrs) {
     const parts = splitXattrName(name);
+    entryBytes += xattrEntryBytes + (((parts?.suffix.byteLength ?? 0) + 3) & ~3);
+    if (entryBytes > maxXattrEntryBytes) {
+      fail("EXT4_XATTR_TOO_LARGE", `is one of ${xattrs.length}, which do not fit one block`, name);
+    }
     if (parts === undefined) {
       fail("EXT4_XATTR_UNSUPPORTED", "is no extended attribute that ext4 can hold", name);
     }

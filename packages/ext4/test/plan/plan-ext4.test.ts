@@ -187,7 +187,7 @@ describe("planExt4 refuses", () => {
 
   test("attributes whose names alone fill a block", () => {
     const tree = new FileTree();
-    const xattrs = Array.from({ length: 20 }, (_, i) => ({
+    const xattrs = Array.from({ length: 16 }, (_, i) => ({
       name: bytes(`user.${String(i).padStart(240, "x")}`),
       value: bytes(""),
     }));

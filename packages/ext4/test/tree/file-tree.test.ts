@@ -56,6 +56,51 @@ describe("FileTree", () => {
     expect(tree.attributes(node).xattrs).toEqual(xattrs.slice(1));
   });
 
+  test("keeps equal sets of attributes apart from those that only begin alike", () => {
+    const tree = new FileTree();
+    const sets = ["a=12;b=", "a=12", "a=1;b=2", "a=1", "ab=1", "b=2;a=1", "a=1;b=2"].map((set) =>
+      set.split(";").map((each) => {
+        const [name, value] = each.split("=");
+        return { name: bytes(`user.${name}`), value: bytes(value ?? "") };
+      }),
+    );
+    const nodes = sets.map((xattrs, i) => tree.add(tree.root, bytes(`${i}`), { ...file, xattrs }));
+    const sorted = sets.map((xattrs) => xattrs.toSorted((x, y) => (x.name < y.name ? -1 : 1)));
+    expect(nodes.map((node) => tree.attributes(node).xattrs)).toEqual(sorted);
+  });
+
+  test("keeps a copy of attributes, of the largest and of empty ones", () => {
+    const tree = new FileTree({ maxTextBytes: 3 * 2 ** 20 });
+    const name = bytes("user.a");
+    const values = Array.from({ length: 30 }, (_, i) => new Uint8Array(i % 2 === 0 ? 65_536 : 0));
+    const nodes = values.map((value, i) => {
+      const node = tree.add(tree.root, bytes(`${i}`), { ...file, xattrs: [{ name, value }] });
+      return [node, value.byteLength] as const;
+    });
+    values.forEach((value) => value.fill(1));
+    name.fill(1);
+    for (const [node, length] of nodes) {
+      const expected = { name: bytes("user.a"), value: new Uint8Array(length) };
+      expect(tree.attributes(node).xattrs).toEqual([expected]);
+    }
+  });
+
+  test("keeps an empty value at the end of a full mebibyte of memory", () => {
+    const tree = new FileTree();
+    for (let i = 0; i < 17; i++) {
+      const xattrs = [{ name: bytes("user.a"), value: new Uint8Array(60_000).fill(i) }];
+      tree.add(tree.root, bytes(`${i}`), { ...file, xattrs });
+    }
+    // Before it: lost+found, 17 names of attributes and files, 17 values.
+    const rest = 2 ** 20 - 10 - 17 * 60_006 - 24 - 2 * 6;
+    const xattrs = [
+      { name: bytes("user.a"), value: new Uint8Array(rest) },
+      { name: bytes("user.b"), value: new Uint8Array(0) },
+    ];
+    const node = tree.add(tree.root, bytes("last"), { ...file, xattrs });
+    expect(tree.attributes(node).xattrs).toEqual(xattrs);
+  });
+
   test("replaces what had the name, a directory with all it holds", () => {
     const tree = new FileTree();
     const old = tree.add(tree.root, bytes("a"), directory);

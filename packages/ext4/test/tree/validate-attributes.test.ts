@@ -1,9 +1,15 @@
-import { type Ext4ErrorCode, FileTree, type NodeAttributes } from "@box/ext4";
+import { type Ext4ErrorCode, FileTree, type NodeAttributes, planExt4 } from "@box/ext4";
 import { describe, expect, test } from "vitest";
 import { bytes, file, symlink } from "./nodes.ts";
 
 function xattr(name: string, value: Uint8Array = bytes("v")): NodeAttributes {
   return { ...file, xattrs: [{ name: bytes(name), value }] };
+}
+
+/** As many attributes with the shortest names and no values. */
+function manyXattrs(count: number): NodeAttributes {
+  const letters = Array.from({ length: count }, (_, i) => `user.${i.toString(36).padStart(2, "0")}`);
+  return { ...file, xattrs: letters.map((name) => ({ name: bytes(name), value: bytes("") })) };
 }
 
 const badNames: [string, Uint8Array, Ext4ErrorCode][] = [
@@ -66,6 +72,7 @@ const badAttributes: [string, NodeAttributes, Ext4ErrorCode][] = [
   ["ext4's own system.data", xattr("system.data"), "EXT4_XATTR_UNSUPPORTED"],
   ["an attribute's name of 256 bytes", xattr(`user.${"a".repeat(251)}`), "EXT4_XATTR_UNSUPPORTED"],
   ["a value over 64 KiB", xattr("user.a", new Uint8Array(65_537)), "EXT4_XATTR_TOO_LARGE"],
+  ["attributes whose names no block can hold", manyXattrs(208), "EXT4_XATTR_TOO_LARGE"],
   ["an ACL that is none", xattr("system.posix_acl_access"), "EXT4_BAD_ACL"],
 ];
 
@@ -86,6 +93,12 @@ describe("a file tree refuses", () => {
 });
 
 describe("a file tree takes", () => {
+  test("as many attributes as one inode can have", () => {
+    const tree = new FileTree();
+    tree.add(tree.root, bytes("f"), manyXattrs(207));
+    expect(planExt4(tree).usedInodes).toBe(12);
+  });
+
   test("the longest names, targets, values and files", () => {
     const tree = new FileTree();
     tree.add(tree.root, new Uint8Array(255).fill(0xff), symlink("a".repeat(4095)));

@@ -6,6 +6,11 @@ export interface MergeLimits {
   readonly maxEntries: number;
   /** Files, directories and other nodes made by all layers together; 10 million unless given. */
   readonly maxNodes: number;
+  /**
+   * Bytes of names, of symbolic links' targets and of sets of extended attributes that are kept in memory, for all layers
+   * together; 512 MiB unless given.
+   */
+  readonly maxTextBytes: number;
   /** Bytes of a path inside a layer; 4,096 unless given. */
   readonly maxPathBytes: number;
   /** Bytes of the paths of hard links that come before their targets, per layer; 64 MiB unless given. */
@@ -22,6 +27,7 @@ export const defaultMergeLimits: MergeLimits = {
   maxLayers: 1_000,
   maxEntries: 20_000_000,
   maxNodes: 10_000_000,
+  maxTextBytes: 512 * 1024 * 1024,
   maxPathBytes: 4_096,
   maxPendingLinkBytes: 64 * 1024 * 1024,
   maxFollowedBytes: 64 * 1024 * 1024,

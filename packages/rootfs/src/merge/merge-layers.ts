@@ -46,7 +46,10 @@ export async function mergeLayers(
   const limits = { ...defaultMergeLimits, ...options.limits };
   if (layers.length > limits.maxLayers) throw tooManyLayers(layers.length, limits.maxLayers);
   const mtime: NodeTime = { seconds: options.epochSeconds ?? 0, nanoseconds: 0 };
-  const tree = new FileTree({ root: unlistedDirectory(mtime) });
+  const tree = new FileTree({
+    root: unlistedDirectory(mtime),
+    maxTextBytes: limits.maxTextBytes,
+  });
   const merger = new LayerMerger(tree, limits, mtime);
   for (const [index, layer] of layers.entries()) {
     merger.begin(index);

@@ -1,6 +1,7 @@
+import { FileTree } from "@box/ext4";
 import type { LayerSource, RootfsWarning } from "@box/rootfs";
 import fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import {
   archiveOf,
   bytes,
@@ -14,6 +15,7 @@ import {
   mergeWith,
   nodeAt,
   symlink,
+  type TestEntry,
 } from "./layers.ts";
 
 describe("limits", () => {
@@ -82,6 +84,48 @@ describe("limits", () => {
       code: "ROOTFS_LIMIT",
     });
   });
+});
+
+describe("memory", () => {
+  const text = "x".repeat(4000);
+  const xattrs = [{ name: bytes("user.a"), value: bytes(text) }];
+  test.each<[string, (i: number) => TestEntry]>([
+    ["names", (i) => file(`${text.slice(0, 250)}${i}`)],
+    ["targets of a link that is replaced", (i) => symlink("s", `${text}${i}`)],
+    [
+      "attributes of a directory that is listed again",
+      (i) => directory("d", { xattrs: [{ name: bytes("user.a"), value: bytes(`${text}${i}`) }] }),
+    ],
+  ])("is refused to too many bytes of %s", async (_what, entryOf) => {
+    const entries = Array.from({ length: 9000 }, (_, i) => entryOf(i));
+    const limits = { maxTextBytes: 2 * 2 ** 20 };
+    await expect(mergeWith({ limits }, layer(...entries))).rejects.toMatchObject({
+      code: "EXT4_TOO_MANY_NODES",
+      kind: "limit",
+    });
+  });
+
+  test("holds attributes that many files share once", async () => {
+    const entries = Array.from({ length: 2000 }, (_, i) => file(`f${i}`, "", { xattrs }));
+    const limits = { maxTextBytes: 2 ** 20 };
+    const { tree } = await mergeWith({ limits }, layer(...entries));
+    expect(tree.attributes(nodeAt(tree, "f1999")).xattrs).toEqual(xattrs);
+  });
+});
+
+describe("many markers", () => {
+  test.each(["d/.wh..wh..opq", ".wh.d"])(
+    "of one directory, %s, look at what it holds once",
+    async (marker) => {
+      const walked = vi.spyOn(FileTree.prototype, "children");
+      onTestFinished(() => walked.mockRestore());
+      const own = Array.from({ length: 50 }, (_, i) => file(`d/sub/${i}`));
+      const markers = Array.from({ length: 50 }, () => file(marker));
+      const { tree } = await merge(layer(directory("d"), file("d/x")), layer(...own, ...markers));
+      expect(walked).toHaveBeenCalledTimes(2);
+      expect(listing(tree)).toHaveLength(52);
+    },
+  );
 });
 
 describe("mergeLayers", () => {

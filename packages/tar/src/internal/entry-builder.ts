@@ -107,13 +107,18 @@ function xattrsOf(
 ): TarXattr[] {
   const xattrs: TarXattr[] = [];
   let total = 0;
-  for (const [name, value] of pax.xattrs) {
+  const stored = pax.xattrs;
+  if (stored.size > limits.maxXattrs) {
+    const message = `an entry has ${stored.size} attributes, more than ${limits.maxXattrs}`;
+    throw new TarError("TAR_OVER_LIMIT", message, offset);
+  }
+  for (const [name, value] of stored) {
     xattrs.push({ name: fromLatin1(name), value });
     total += name.length + value.byteLength;
   }
   for (const [key, name] of aclKeys) {
     const text = pax.get(key);
-    if (text === undefined || pax.xattrs.has(name)) continue;
+    if (text === undefined || stored.has(name)) continue;
     const value = encodeTextAcl(text);
     if (value === undefined) dropped(key);
     else if (!isMinimalAcl(value) || name === "system.posix_acl_default") {

@@ -27,7 +27,8 @@ export const ext4Pages: CodePages = {
     advice: "The image cannot be used as it is: tell its publisher, or use another tag or digest.",
   },
   EXT4_TOO_MANY_NODES: {
-    meaning: "There are more files than one file system here can hold.",
+    meaning:
+      "There are more files than one file system here can hold, or their names, links' targets and extended attributes take more memory than is allowed.",
     advice: "The image cannot be used as it is: tell its publisher, or use another tag or digest.",
   },
   EXT4_XATTR_UNSUPPORTED: {
