@@ -66,36 +66,29 @@ export function hasBit(bits: Uint8Array, at: number): boolean {
   return (((bits[at >> 3] as number) >> (at & 7)) & 1) === 1;
 }
 
-/** Notes which blocks belong to somebody, one bit for each, in pieces that are made when they are needed. */
-export class ClaimedBlocks {
-  readonly #pieces: Map<number, Uint8Array> = new Map();
-
-  /** Claims blocks; the first that was claimed before, if any. */
-  claim(first: number, blocks: number): number | undefined {
-    let taken: number | undefined;
-    for (let block = first; block < first + blocks; block++) {
-      const piece = this.#piece(Math.floor(block / pieceBlocks));
-      const at = block % pieceBlocks;
-      if (hasBit(piece, at)) taken ??= block;
-      piece[at >> 3] = (piece[at >> 3] as number) | (1 << (at & 7));
-    }
-    return taken;
+/** The first bit from `start` on, before `end`, that is clear. */
+export function firstClear(bits: Uint8Array, start: number, end: number): number | undefined {
+  for (let at = start; at < end; ) {
+    if ((at & 7) === 0 && at + 8 <= end && bits[at >> 3] === 0xff) at += 8;
+    else if (hasBit(bits, at)) at++;
+    else return at;
   }
-
-  #piece(index: number): Uint8Array {
-    let piece = this.#pieces.get(index);
-    if (piece === undefined) {
-      piece = new Uint8Array(pieceBlocks / 8);
-      this.#pieces.set(index, piece);
-    }
-    return piece;
-  }
+  return undefined;
 }
-
-const pieceBlocks = 32_768;
 
 function countBits(bits: Uint8Array, length: number): number {
   let count = 0;
-  for (let at = 0; at < length; at++) if (hasBit(bits, at)) count++;
+  for (let at = 0; at < length; ) {
+    if ((at & 7) === 0 && at + 8 <= length) {
+      count += bitsOfByte[bits[at >> 3] as number] as number;
+      at += 8;
+    } else if (hasBit(bits, at++)) count++;
+  }
   return count;
 }
+
+const bitsOfByte: Uint8Array = Uint8Array.from({ length: 256 }, (_, byte) => {
+  let count = 0;
+  for (let rest = byte; rest > 0; rest >>= 1) count += rest & 1;
+  return count;
+});

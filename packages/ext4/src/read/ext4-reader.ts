@@ -13,6 +13,8 @@ export interface ReadExt4Options {
   readonly allowsDirty?: boolean;
   /** The most that {@link Ext4Reader.readFile} returns. Default 256 MiB. */
   readonly maxFileBytes?: number;
+  /** The longest path that {@link Ext4Reader.walk} gives. Default 4,096, as in Linux. */
+  readonly maxPathBytes?: number;
 }
 
 /** What a file system says of itself. */
@@ -75,7 +77,10 @@ export interface Ext4WalkEntry extends Ext4DirectoryEntry {
   readonly attributes: Ext4Attributes;
 }
 
-const defaultMaxFileBytes: number = 256 * 2 ** 20;
+const defaultLimits: Required<Omit<ReadExt4Options, "allowsDirty">> = {
+  maxFileBytes: 256 * 2 ** 20,
+  maxPathBytes: 4096,
+};
 const maxTargetBytes = 65_536;
 const maxInlineTarget = 60;
 const maxSymlinks = 40;
@@ -87,7 +92,7 @@ export async function readExt4(
   options: ReadExt4Options = {},
 ): Promise<Ext4Reader> {
   const volume = await Volume.open(source, options.allowsDirty ?? false);
-  return new Ext4Reader(volume, options.maxFileBytes ?? defaultMaxFileBytes);
+  return new Ext4Reader(volume, { ...defaultLimits, ...options });
 }
 
 /**
@@ -100,13 +105,13 @@ export async function readExt4(
 export class Ext4Reader {
   readonly #volume: Volume;
   readonly #content: ContentReader;
-  readonly #maxFileBytes: number;
+  readonly #limits: typeof defaultLimits;
 
   /** @internal */
-  constructor(volume: Volume, maxFileBytes: number) {
+  constructor(volume: Volume, limits: typeof defaultLimits) {
     this.#volume = volume;
     this.#content = new ContentReader(volume);
-    this.#maxFileBytes = maxFileBytes;
+    this.#limits = limits;
   }
 
   /** The root directory's inode. */
@@ -188,7 +193,7 @@ export class Ext4Reader {
 
   /** A file's whole content. Throws `EXT4_OVER_LIMIT` for a large one, `EXT4_WRONG_TYPE`. */
   async readFile(file: number): Promise<Uint8Array> {
-    return this.#content.whole(await this.#typed(file, "file"), this.#maxFileBytes);
+    return this.#content.whole(await this.#typed(file, "file"), this.#limits.maxFileBytes);
   }
 
   /** A file that can be read at any offset. */
@@ -204,11 +209,14 @@ export class Ext4Reader {
   /**
    * Everything below a directory, each directory before what it holds. Depth costs no stack.
    *
-   * @throws {@link Ext4Error} `EXT4_BAD_DIRECTORY` when a directory has two names, so a loop ends.
+   * @throws {@link Ext4Error} `EXT4_BAD_DIRECTORY` when a directory has two names, so a loop ends; `EXT4_OVER_LIMIT` when a
+   * path is too long.
    */
   async *walk(directory: number = inodes.root): AsyncGenerator<Ext4WalkEntry> {
     const seen = new Set([directory]);
-    const open = [{ path: new Uint8Array(0), entries: this.readdir(directory) }];
+    // Every open directory is a beginning of the one path.
+    const path = new Uint8Array(this.#limits.maxPathBytes);
+    const open = [{ pathBytes: 0, entries: this.readdir(directory) }];
     for (let top = open.at(-1); top !== undefined; top = open.at(-1)) {
       const next = await top.entries.next();
       if (next.done === true) {
@@ -216,15 +224,15 @@ export class Ext4Reader {
         continue;
       }
       const { name, inode } = next.value;
-      const path = joined(top.path, name);
+      const pathBytes = appendName(path, top.pathBytes, name);
       const attributes = await this.attributes(inode);
-      yield { name, inode, path, attributes };
+      yield { name, inode, path: path.slice(0, pathBytes), attributes };
       if (attributes.type !== "directory") continue;
       if (seen.has(inode)) {
         throw readError("EXT4_BAD_DIRECTORY", `directory ${inode} has two names`, { inode });
       }
       seen.add(inode);
-      open.push({ path, entries: this.readdir(inode) });
+      open.push({ pathBytes, entries: this.readdir(inode) });
     }
   }
 
@@ -280,13 +288,16 @@ function componentsOf(path: Uint8Array): Uint8Array[] {
   return components;
 }
 
-function joined(directory: Uint8Array, name: Uint8Array): Uint8Array<ArrayBuffer> {
-  if (directory.byteLength === 0) return new Uint8Array(name);
-  const path = new Uint8Array(directory.byteLength + 1 + name.byteLength);
-  path.set(directory);
-  path[directory.byteLength] = slash;
-  path.set(name, directory.byteLength + 1);
-  return path;
+/** Writes a name behind a directory's path of `pathBytes`, and returns how long the whole is. */
+function appendName(path: Uint8Array, pathBytes: number, name: Uint8Array): number {
+  const start = pathBytes === 0 ? 0 : pathBytes + 1;
+  const end = start + name.byteLength;
+  if (end > path.byteLength) {
+    throw readError("EXT4_OVER_LIMIT", `a path has more than ${path.byteLength} bytes`);
+  }
+  if (start > 0) path[pathBytes] = slash;
+  path.set(name, start);
+  return end;
 }
 
 function areEqual(a: Uint8Array, b: Uint8Array): boolean {

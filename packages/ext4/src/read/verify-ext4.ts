@@ -2,7 +2,8 @@ import type { RandomAccess } from "@box/io";
 import { Ext4Error, type Ext4ErrorCode, ext4ErrorKinds } from "../errors.ts";
 import { inodes } from "../format/numbers.ts";
 import { findRun } from "./block-map.ts";
-import { ClaimedBlocks, hasBit, readBitmap } from "./block-usage.ts";
+import { firstClear, hasBit, readBitmap } from "./block-usage.ts";
+import { ClaimedBlocks } from "./claimed-blocks.ts";
 import { ContentReader } from "./content.ts";
 import { readEntries } from "./directory-reader.ts";
 import { hasInlineData, type InodeRecord } from "./inode-record.ts";
@@ -68,8 +69,6 @@ class Verifier {
   readonly #content: ContentReader;
   readonly #options: VerifyExt4Options;
   readonly #claimed: ClaimedBlocks = new ClaimedBlocks();
-  /** Claimed blocks by group, as ranges: the bitmaps are compared with them one group at a time. */
-  readonly #ranges: Map<number, [first: number, end: number][]> = new Map();
   /** How many names each inode was found under; a directory counts its `.`, and its children's `..`. */
   readonly #names: Map<number, number> = new Map();
 
@@ -115,6 +114,10 @@ class Verifier {
     const before = this.findings.length;
     let freeBlocks = 0;
     let freeInodes = 0;
+    const inUse = new Set<number>();
+    for (const inode of this.#names.keys()) {
+      inUse.add(Math.floor((inode - 1) / info.inodesPerGroup));
+    }
     for (let group = 0; group < info.groupCount; group++) {
       this.#options.signal?.throwIfAborted();
       await this.#collect(async () => {
@@ -124,7 +127,7 @@ class Verifier {
         const nodes = await readBitmap(this.#volume, group, "inodes");
         freeInodes += nodes?.free ?? info.inodesPerGroup;
         this.#compareBlocks(group, blocks?.bits);
-        this.#compareInodes(group, nodes?.bits);
+        if (inUse.has(group)) this.#compareInodes(group, nodes?.bits);
       });
     }
     // Counts of groups that could not be read are missing from the sums.
@@ -181,27 +184,19 @@ class Verifier {
       const message = `inode ${inode.number} has block ${taken}, which belongs to another one`;
       this.#report("EXT4_BAD_EXTENTS", message, { inode: inode.number, block: taken });
     }
-    const { blocksPerGroup, firstDataBlock } = this.#volume.info;
-    for (let at = first; at < first + blocks; ) {
-      const group = Math.floor((at - firstDataBlock) / blocksPerGroup);
-      const end = Math.min(first + blocks, firstDataBlock + (group + 1) * blocksPerGroup);
-      const ranges = this.#ranges.get(group);
-      if (ranges === undefined) this.#ranges.set(group, [[at, end]]);
-      else ranges.push([at, end]);
-      at = end;
-    }
   }
 
   #compareBlocks(group: number, bits: Uint8Array | undefined): void {
     const { blocksPerGroup, firstDataBlock } = this.#volume.info;
     const start = firstDataBlock + group * blocksPerGroup;
-    for (const [first, end] of this.#ranges.get(group) ?? []) {
-      for (let block = first; block < end; block++) {
-        if (bits !== undefined && hasBit(bits, block - start)) continue;
-        const message = `block ${block} is in use and marked free`;
-        this.#report("EXT4_BAD_BLOCK", message, { block, group });
-        return;
-      }
+    for (const [first, end] of this.#claimed.within(start, start + blocksPerGroup)) {
+      const clear =
+        bits === undefined ? first - start : firstClear(bits, first - start, end - start);
+      if (clear === undefined) continue;
+      const block = start + clear;
+      const message = `block ${block} is in use and marked free`;
+      this.#report("EXT4_BAD_BLOCK", message, { block, group });
+      return;
     }
   }
 

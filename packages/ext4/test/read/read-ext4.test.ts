@@ -74,6 +74,46 @@ describe("readExt4", () => {
   });
 });
 
+describe("walk", () => {
+  async function deepImage(): Promise<MemoryFile> {
+    const tree = new FileTree();
+    let at = tree.root;
+    for (let i = 0; i < 20; i++) {
+      at = tree.add(at, bytes(`${i % 10}`.repeat(255)), directory);
+      tree.add(at, bytes("~"), file);
+    }
+    return new MemoryFile(await imageBytes(tree));
+  }
+
+  test("gives the whole path of everything, to be kept", async () => {
+    const reader = await readExt4(await deepImage(), { maxPathBytes: 5121 });
+    const paths: string[] = [];
+    const kept: Uint8Array[] = [];
+    for await (const { path } of reader.walk()) {
+      paths.push(text(path));
+      kept.push(path);
+    }
+    expect(kept.map(text)).toEqual(paths);
+    const chain = Array.from({ length: 20 }, (_, i) => `${i % 10}`.repeat(255));
+    for (let depth = 1; depth <= 20; depth++) {
+      expect(paths).toContain(chain.slice(0, depth).join("/"));
+      expect(paths).toContain(`${chain.slice(0, depth).join("/")}/~`);
+    }
+    expect(paths).toHaveLength(41);
+  });
+
+  test("keeps one path in memory, and refuses one that is too long", async () => {
+    const image = await deepImage();
+    const all = async (maxPathBytes?: number): Promise<void> => {
+      const reader = await readExt4(image, maxPathBytes === undefined ? {} : { maxPathBytes });
+      for await (const _ of reader.walk());
+    };
+    await expect(all(5120)).rejects.toThrow(code("EXT4_OVER_LIMIT"));
+    await expect(all()).rejects.toThrow(code("EXT4_OVER_LIMIT"));
+    await expect(all(5121)).resolves.toBeUndefined();
+  });
+});
+
 describe("lookup", () => {
   let reader: Ext4Reader;
   let deep = 0;

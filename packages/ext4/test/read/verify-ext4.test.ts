@@ -98,6 +98,21 @@ describe("verifyExt4", () => {
     expect(await codesOf(image)).toEqual([]);
   });
 
+  test("finds an inode that is in use and marked free", async () => {
+    const image = await sampleImage();
+    const view = believed(image);
+    const bitmap = view.getUint32(4096 + 4, true) * 4096;
+    const inode = (await inodeOf(image, "etc/passwd")) - 1;
+    const at = bitmap + (inode >> 3);
+    image[at] = (image[at] as number) & ~(1 << (inode & 7));
+    // As many are free as before.
+    const free = bitmap + 500;
+    expect(image[free]).toBe(0);
+    image[free] = 1;
+    const { findings } = await verifyExt4(new MemoryFile(image));
+    expect(findings).toMatchObject([{ code: "EXT4_BAD_INODE", details: { inode: inode + 1 } }]);
+  });
+
   test("finds a directory with two names", async () => {
     const tree = new FileTree();
     const a = tree.add(tree.root, bytes("aaaa"), directory);

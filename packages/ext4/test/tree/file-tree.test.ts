@@ -77,7 +77,7 @@ describe("FileTree", () => {
       const node = tree.add(tree.root, bytes(`${i}`), { ...file, xattrs: [{ name, value }] });
       return [node, value.byteLength] as const;
     });
-    values.forEach((value) => value.fill(1));
+    for (const value of values) value.fill(1);
     name.fill(1);
     for (const [node, length] of nodes) {
       const expected = { name: bytes("user.a"), value: new Uint8Array(length) };

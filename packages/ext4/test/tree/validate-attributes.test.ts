@@ -8,7 +8,10 @@ function xattr(name: string, value: Uint8Array = bytes("v")): NodeAttributes {
 
 /** As many attributes with the shortest names and no values. */
 function manyXattrs(count: number): NodeAttributes {
-  const letters = Array.from({ length: count }, (_, i) => `user.${i.toString(36).padStart(2, "0")}`);
+  const letters = Array.from(
+    { length: count },
+    (_, i) => `user.${i.toString(36).padStart(2, "0")}`,
+  );
   return { ...file, xattrs: letters.map((name) => ({ name: bytes(name), value: bytes("") })) };
 }
 
