@@ -90,11 +90,20 @@ async function differsInContent(
   signal: AbortSignal,
 ): Promise<boolean> {
   const [left, right] = [await a.openFile(one.inode), await b.openFile(other.inode)];
-  for (let offset = 0; offset < one.sizeBytes; offset += chunkBytes) {
-    signal.throwIfAborted();
-    const length = Math.min(chunkBytes, one.sizeBytes - offset);
-    const chunks = [await left.read(offset, length), await right.read(offset, length)] as const;
-    if (Buffer.compare(...chunks) !== 0) return true;
+  // What is a hole in both reads as zeros in both.
+  for (const [reader, { inode }] of [
+    [a, one],
+    [b, other],
+  ] as const) {
+    for await (const run of reader.dataRuns(inode)) {
+      for (let at = 0; at < run.length; at += chunkBytes) {
+        signal.throwIfAborted();
+        const offset = run.offset + at;
+        const length = Math.min(chunkBytes, run.length - at);
+        const chunks = [await left.read(offset, length), await right.read(offset, length)] as const;
+        if (Buffer.compare(...chunks) !== 0) return true;
+      }
+    }
   }
   return false;
 }

@@ -1,6 +1,8 @@
 import { createHash } from "node:crypto";
 import { open, readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { FileTree, planExt4, writeExt4 } from "@box/ext4";
+import { openFile } from "@box/io/node";
 import { beforeEach, describe, expect, test } from "vitest";
 import { createBox, createTestHome, type TestHome } from "../support/boxed-home.ts";
 import { type BoxRun, runBoxHere } from "../support/run-box.ts";
@@ -144,6 +146,36 @@ describe("a disk is read without a mount by", () => {
     expect(found).toMatchObject({ exitCode: 1 });
     expect(found.stdout).toBe("M both  (mode, content)\n- new\n");
     expect((await box("rootfs", "diff", "-q", "two.ext4", "one.ext4")).stdout).toBe("both\nnew\n");
+  });
+
+  test("diff, which passes over what is a hole in both", async () => {
+    const make = async (name: string, content: string): Promise<void> => {
+      const tree = new FileTree();
+      const attributes = { type: "file", mode: 0o644, uid: 0, gid: 0, xattrs: [] } as const;
+      const node = tree.add(tree.root, Buffer.from("sparse"), {
+        ...attributes,
+        mtime: { seconds: 0, nanoseconds: 0 },
+        sizeBytes: 2 ** 42,
+        dataRuns: content === "" ? [] : [{ offset: 2 ** 41, length: 4096 }],
+      });
+      const plan = planExt4(tree);
+      await using image = await openFile(join(at.folder, name), { mode: "create" });
+      await writeExt4(plan, image);
+      const [extent] = plan.extents(node);
+      if (extent !== undefined) await image.write?.(extent.imageOffset, Buffer.from(content));
+    };
+    await make("hole.ext4", "");
+    await make("one.ext4", "1");
+    await make("two.ext4", "2");
+    expect(await box("rootfs", "diff", "one.ext4", "one.ext4")).toMatchObject({ exitCode: 0 });
+    for (const [a, b] of [
+      ["hole", "one"],
+      ["one", "hole"],
+      ["one", "two"],
+    ]) {
+      const { stdout } = await box("rootfs", "diff", `${a}.ext4`, `${b}.ext4`);
+      expect(stdout).toBe("M sparse  (content)\n");
+    }
   });
 
   test("verify, which finds a flipped bit in metadata and reads what is no disk as such", async () => {
