@@ -1,5 +1,5 @@
 import { constants } from "node:fs";
-import { readFile, rm, writeFile } from "node:fs/promises";
+import { readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { isBoxError } from "@box/errors";
 import { MemoryFile } from "@box/io";
@@ -201,8 +201,8 @@ describe("a corrupt guest overlay is recreated, the old one kept in quarantine",
     await disk.make();
     await writeFile(disk.path, "damaged");
     const base = async () => {
-      await rm(disk.path);
-      await writeFile(join(disk.folder, "disks", "filler"), "");
+      // Kept, so that the new file cannot get its inode.
+      await rename(disk.path, join(disk.folder, "disks", "aside"));
       await writeFile(disk.path, "the good one, put back by hand");
       return { path: disk.basePath, sizeBytes: baseBytes };
     };
