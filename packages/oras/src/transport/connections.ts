@@ -115,8 +115,9 @@ export class Connections {
     const shared = { ...limits, connect: this.#noted(connect) };
     if (isDirect) return new http.Agent(shared);
     const { httpProxy = "", httpsProxy = "", noProxy = "" } = options.proxy ?? {};
+    const { Client, EnvHttpProxyAgent, Pool } = await import("./http-proxy.ts");
     // Empty texts, because the library would otherwise look into the environment.
-    return new http.EnvHttpProxyAgent({
+    return new EnvHttpProxyAgent({
       ...shared,
       httpProxy,
       httpsProxy: httpsProxy || httpProxy,
@@ -124,8 +125,10 @@ export class Connections {
       connectTimeout: timeout,
       requestTls: tls,
       proxyTls: await trust(options.ca),
-      clientFactory: tunnelPools(http, limits),
-      ...(httpProxy === "" ? {} : { factory: forwardingPools(http, new URL(httpProxy), limits) }),
+      clientFactory: tunnelPools({ Pool }, limits),
+      ...(httpProxy === ""
+        ? {}
+        : { factory: forwardingPools({ Pool, Client }, new URL(httpProxy), limits) }),
     });
   }
 

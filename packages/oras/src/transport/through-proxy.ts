@@ -11,7 +11,7 @@ export interface SharedOptions {
   readonly connections: number;
 }
 
-type Http = typeof import("./http.ts");
+type Http = typeof import("./http-proxy.ts");
 
 /** Makes the pool that asks a proxy for tunnels. Failures on the way to it, and of tunnels, are the proxy's. */
 export function tunnelPools(
