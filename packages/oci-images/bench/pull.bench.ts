@@ -1,7 +1,7 @@
 // Pulls an image of several hundred MB from Debian's docker-registry into a layout, beside skopeo copy from the same
 // registry, in turns. Needs docker-registry and skopeo. Each pull is a process of its own that runs the built library, as
-// users have it: from TypeScript sources the process is 40 to 50 MiB larger. Usage, after turbo run build --filter=@box/oci-images:
-//   node --conditions=@box/source bench/pull.bench.ts [MiB of one layer] [layers] [rounds]
+// users have it: from TypeScript sources the process is 40 to 50 MiB larger. After turbo run build --filter=@box/oci-images...:
+//   `--rounds 11 --layers 6 --mib 48`, or `--layout DIR:TAG` for an image that is there.
 import { execFile, spawn } from "node:child_process";
 import { createHash, randomFillSync } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -9,14 +9,16 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { monitorEventLoopDelay } from "node:perf_hooks";
-import { promisify } from "node:util";
+import { parseArgs, promisify } from "node:util";
 import { gzipSync } from "node:zlib";
 import { ImageStore } from "@box/oci-images";
 import {
   bytesSource,
+  copy,
   describe,
   digestOf,
   mediaTypes,
+  OciLayout,
   RegistryClient,
   RemoteRepository,
 } from "@box/oras";
@@ -26,7 +28,15 @@ if (process.argv[2] === "child") {
   process.exit(0);
 }
 
-const [layerMiB = 48, layerCount = 6, rounds = 3] = process.argv.slice(2).map(Number);
+const text = { type: "string" } as const;
+const { values } = parseArgs({
+  options: { rounds: text, layers: text, mib: text, layout: text },
+  strict: false,
+});
+const rounds = Number(values["rounds"] ?? 11);
+const layerCount = Number(values["layers"] ?? 6);
+const layerMiB = Number(values["mib"] ?? 48);
+const layout = String(values["layout"] ?? "");
 const folder = mkdtempSync(join(tmpdir(), "box-bench-"));
 const say = (text: string): void => void process.stdout.write(`${text}\n`);
 const run = promisify(execFile);
@@ -44,31 +54,96 @@ const registry = spawn("docker-registry", ["serve", join(folder, "config.yml")],
 });
 try {
   await untilUp(host);
-  await pushImage();
-  for (let round = 0; round < rounds; round++) {
-    const into = join(folder, `ours-${round}`);
-    const began = performance.now();
-    const node = [import.meta.filename, "child"];
-    const { stdout } = await run(process.execPath, [...node, `${host}/bench:v1`, into]);
-    const wholeMs = performance.now() - began;
-    const ours = JSON.parse(stdout);
-    say(
-      `ours:   ${ours.wallMs.toFixed(0)} ms (with Node's start and two warm pulls ${wholeMs.toFixed(0)} ms, process CPU ${ours.cpuMs.toFixed(0)} ms), ` +
-        `peak ${mib(ours.peakBytes)} (${mib(ours.loadedBytes)} before the pull), ` +
-        `event loop p99 ${ours.delayP99Ms.toFixed(1)} ms (of the thread's CPU time: p99 ${ours.tickP99Ms.toFixed(1)} ms, ` +
-        `longest ${ours.tickMaxMs.toFixed(1)} ms), warm pull by digest ${ours.warmMs.toFixed(1)} ms ` +
-        `(the first, which names the image: ${ours.namingMs.toFixed(1)} ms)`,
-    );
-    const theirs = await skopeo(join(folder, `theirs-${round}`));
-    say(
-      `skopeo: ${theirs.wallMs.toFixed(0)} ms with its start (process CPU at least ${theirs.cpuMs} ms), peak ${mib(theirs.peakBytes)}`,
-    );
-    rmSync(into, { recursive: true });
-    rmSync(join(folder, `theirs-${round}`), { recursive: true });
+  await (layout === "" ? pushImage() : pushLayout(layout));
+  const runs = { ours: [] as Ours[], skopeo: [] as Theirs[] };
+  // Whoever comes second finds the registry's files in the memory in any case; the first round is for that, and to warm up.
+  for (let round = 0; round <= rounds; round++) {
+    const pulls = [
+      async () => runs.ours.push(await ours(join(folder, "ours"))),
+      async () => runs.skopeo.push(await skopeo(join(folder, "theirs"))),
+    ];
+    for (const pull of round % 2 === 0 ? pulls : pulls.toReversed()) await pull();
+    if (round === 0) Object.values(runs).map((list) => list.pop());
   }
+  report(runs.ours, runs.skopeo);
 } finally {
   registry.kill("SIGKILL");
   rmSync(folder, { recursive: true, force: true });
+}
+
+interface Theirs {
+  readonly wallMs: number;
+  readonly cpuMs: number;
+  readonly peakBytes: number;
+}
+
+interface Ours extends Theirs {
+  readonly wholeMs: number;
+  readonly loadedBytes: number;
+  readonly delayP99Ms: number;
+  readonly tickP99Ms: number;
+  readonly tickMaxMs: number;
+  readonly namingMs: number;
+  readonly warmMs: number;
+}
+
+function report(ours: readonly Ours[], theirs: readonly Theirs[]): void {
+  const middle = <K extends string>(runs: readonly Readonly<Record<K, number>>[], key: K): number =>
+    median(runs.map((run) => run[key]));
+  const most = (runs: readonly Theirs[]): string =>
+    mib(Math.max(...runs.map(({ peakBytes }) => peakBytes)));
+  const all = (runs: readonly Theirs[]): string =>
+    runs.map(({ wallMs }) => wallMs.toFixed(0)).join(" ");
+  const ms = (value: number): string => `${value.toFixed(1)} ms`;
+  const verdict = (isMet: boolean): string => (isMet ? "met" : "MISSED");
+  say(`ours, ms:   ${all(ours)}`);
+  say(`skopeo, ms: ${all(theirs)}`);
+  const [us, them] = [middle(ours, "wallMs"), middle(theirs, "wallMs")];
+  const share = (value: number): string => (value / them).toFixed(2);
+  const whole = middle(ours, "wholeMs");
+  say(
+    `medians of ${ours.length}: ours ${ms(us)}, skopeo ${ms(them)} with its start: ${share(us)} of it (<= 1.00: ${verdict(us <= them)}); ` +
+      `with Node's start and two warm pulls ${ms(whole)}, ${share(whole)} of it`,
+  );
+  const isSmall = ours.every(({ peakBytes }) => peakBytes <= 150 * 2 ** 20);
+  say(
+    `process CPU: ours ${ms(middle(ours, "cpuMs"))}, skopeo at least ${ms(middle(theirs, "cpuMs"))}; ` +
+      `peak: ours ${most(ours)} (<= 150 MiB: ${verdict(isSmall)}; before the pull ${mib(middle(ours, "loadedBytes"))}), skopeo ${most(theirs)}`,
+  );
+  const delay = middle(ours, "delayP99Ms");
+  say(
+    `event loop delay p99 ${ms(delay)} (<= 50 ms: ${verdict(delay <= 50)}), of the thread's CPU time p99 ${ms(middle(ours, "tickP99Ms"))}, longest ${ms(middle(ours, "tickMaxMs"))}; ` +
+      `warm pull by digest ${ms(middle(ours, "warmMs"))} (the first, which names the image, ${ms(middle(ours, "namingMs"))})`,
+  );
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
+}
+
+/** One pull of ours, in a process of its own. */
+async function ours(into: string): Promise<Ours> {
+  const began = performance.now();
+  const node = [import.meta.filename, "child"];
+  const { stdout } = await run(process.execPath, [...node, `${host}/bench:v1`, into]);
+  const wholeMs = performance.now() - began;
+  rmSync(into, { recursive: true });
+  return { ...JSON.parse(stdout), wholeMs };
+}
+
+/** Brings an image of a layout into the registry. */
+async function pushLayout(place: string): Promise<void> {
+  const colon = place.lastIndexOf(":");
+  await using client = new RegistryClient();
+  const repository = new RemoteRepository(client, host, "bench");
+  const source = await OciLayout.open(place.slice(0, colon));
+  let bytes = 0;
+  const { digest } = await copy(source, place.slice(colon + 1), repository, "v1", {
+    onEvent: ({ type, descriptor }) => {
+      if (type === "copied") bytes += descriptor.size;
+    },
+  });
+  say(`image ${digest}: ${mib(bytes)}, registry ${host}`);
 }
 
 /**
@@ -105,7 +180,7 @@ async function pushImage(): Promise<void> {
   say(`image ${check}: ${layerCount} layers of ${layerMiB} MiB, registry ${host}`);
 }
 
-async function skopeo(into: string): Promise<{ wallMs: number; cpuMs: number; peakBytes: number }> {
+async function skopeo(into: string): Promise<Theirs> {
   const start = performance.now();
   const source = `docker://${host}/bench:v1`;
   const words = ["--insecure-policy", "copy", "--quiet", "--src-tls-verify=false", source];
@@ -124,8 +199,10 @@ async function skopeo(into: string): Promise<{ wallMs: number; cpuMs: number; pe
   }, 10);
   const status = await new Promise((done) => child.on("close", done));
   clearInterval(look);
+  const wallMs = performance.now() - start;
   if (status !== 0) throw new Error(`skopeo exited with ${status}`);
-  return { wallMs: performance.now() - start, cpuMs, peakBytes };
+  rmSync(into, { recursive: true });
+  return { wallMs, cpuMs, peakBytes };
 }
 
 /** A process's peak of resident memory. What it is asked for by getrusage holds that of its parent too, from the fork. */
