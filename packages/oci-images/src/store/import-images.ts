@@ -34,7 +34,7 @@ export interface ImportImagesOptions extends FetchImageOptions {
  *
  * @returns The images by all their names, in the archive's order.
  * @throws OrasError `OCI_ARCHIVE_CORRUPT`, and `OCI_AMBIGUOUS_REFERENCE` for an image without a name, or a name for
- * several; `OCI_DIGEST_MISMATCH` for a wanted name that pins another digest; what {@link fetchImage} throws.
+ * several; `OCI_NOT_FOUND` where there is no image; `OCI_DIGEST_MISMATCH` for a wanted name that pins another digest; what {@link fetchImage} throws.
  */
 export async function importImages(
   input: ArchiveInput | OciLayout,
@@ -43,6 +43,7 @@ export async function importImages(
 ): Promise<Image[]> {
   await using opened = await openInput(input, options);
   const { target } = opened;
+  if (opened.images.length === 0) throw holdsNothing(target);
   const images = await chooseImported(target, opened.images, options);
   const named = images.map((image) => ({ ...image, names: namesFor(image, images, options.name) }));
   const imported: Image[] = [];
@@ -114,6 +115,14 @@ function fullName(name: string): readonly string[] {
     if (isBoxError(error)) return [];
     throw error;
   }
+}
+
+function holdsNothing({ place = "the archive" }: ReadonlyTarget): OrasError {
+  return new OrasError({
+    code: "OCI_NOT_FOUND",
+    message: `cannot import from ${place}: it holds no image`,
+    hint: "check that it is the one that you mean",
+  });
 }
 
 function cannotName(count: number): OrasError {

@@ -50,6 +50,13 @@ async function addEntries(layout: OciLayout, entries: readonly Descriptor[]): Pr
   await writeIndex(layout, [...manifests, ...bare]);
 }
 
+test("an import of what holds no image fails", async () => {
+  const { layout, store } = await layoutWith(undefined);
+  await writeIndex(layout, []);
+  const error = await expectCode(store.import(layout), "OCI_NOT_FOUND");
+  expect(error.message).toContain(`image layout ${layout.directory}: it holds no image`);
+});
+
 describe("an import passes over what is no image", () => {
   test("beside images with names, and says so", async () => {
     const { layout, root, store, others } = await layoutWith("example.com/a:v1");
