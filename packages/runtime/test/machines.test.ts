@@ -74,8 +74,14 @@ describe("start", () => {
       labels: { tier: "front" },
       lifetime: "detached",
       disks: [
-        { role: "user", path: box.disks.user?.path, format: "qcow2", serial: "box-root" },
-        { role: "guest", path: box.disks.guest?.path, format: "qcow2", serial: "guest-root" },
+        {
+          ...{ role: "user", path: box.disks.user?.path, format: "qcow2", serial: "box-root" },
+          backing: { path: box.disks.user?.base?.path, format: "raw" },
+        },
+        {
+          ...{ role: "guest", path: box.disks.guest?.path, format: "qcow2", serial: "guest-root" },
+          backing: { path: box.disks.guest?.base?.path, format: "raw" },
+        },
       ],
     });
   });

@@ -32,6 +32,7 @@ export {
   checkMachineSpec,
   diskSerials,
   type MachineDisk,
+  type MachineDiskBacking,
   type MachineSpec,
 } from "./machine-spec.ts";
 export type { GuestStream, StreamRequest } from "./streams.ts";

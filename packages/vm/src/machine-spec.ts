@@ -1,6 +1,14 @@
 import { VmError } from "./errors.ts";
 import type { EnvironmentEntry } from "./exec.ts";
 
+/** What a disk is read through to where it has nothing of its own. Never written. */
+export interface MachineDiskBacking {
+  /** Absolute path of the image. */
+  readonly path: string;
+  /** Its format; never probed. */
+  readonly format: "qcow2" | "raw";
+}
+
 /** A disk of a machine. */
 export interface MachineDisk {
   /** Whose disk it is. */
@@ -11,6 +19,11 @@ export interface MachineDisk {
   readonly format: "qcow2" | "raw";
   /** Whether the guest may only read it. */
   readonly readOnly: boolean;
+  /**
+   * Its backing file, whatever the image says about it; null when it has none. Without either the engine follows the name in
+   * the image.
+   */
+  readonly backing?: MachineDiskBacking | null | undefined;
   /** By what the guest finds it: 1 to 20 of `A-Z a-z 0-9 . _ -`, unique in the machine. Its place in a list says nothing. */
   readonly serial: string;
 }
@@ -68,8 +81,10 @@ export function checkMachineSpec(spec: MachineSpec): void {
   requireThat(isPath(spec.logDirectory), "logDirectory", "an absolute path");
   requireThat(isWithin(spec.memoryMiB, 64, 1_048_576), "memoryMiB", "64 to 1048576");
   requireThat(isWithin(spec.cpus, 1, 256), "cpus", "1 to 256");
-  for (const { path, serial } of disks) {
+  for (const { path, serial, format, backing } of disks) {
     requireThat(isPath(path), "disks.path", "an absolute path");
+    requireThat(backing == null || isPath(backing.path), "disks.backing", "an absolute path");
+    requireThat(backing == null || format === "qcow2", "disks.backing", "null for a raw disk");
     requireThat(serialPattern.test(serial), "disks.serial", "1 to 20 of A-Z a-z 0-9 . _ -");
   }
   const serials = new Set(disks.map(({ serial }) => serial));

@@ -32,6 +32,11 @@ test.each<[string, Partial<MachineSpec>]>([
   ["cpus", { cpus: Number.NaN }],
   ["cpus", { cpus: 257 }],
   ["disks.path", { disks: [{ ...user, path: "disk.qcow2" }] }],
+  ["disks.backing", { disks: [{ ...user, backing: { path: "base", format: "raw" } }] }],
+  [
+    "disks.backing",
+    { disks: [{ ...user, format: "raw", backing: { path: "/b", format: "raw" } }] },
+  ],
   ["disks.serial", { disks: [{ ...user, serial: "" }] }],
   ["disks.serial", { disks: [{ ...user, serial: "a,b" }] }],
   ["disks.serial", { disks: [{ ...user, serial: "a".repeat(21) }] }],

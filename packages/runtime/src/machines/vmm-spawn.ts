@@ -1,5 +1,6 @@
 import { ensureDirectory } from "@box/io/node";
 import { defineTask, ownEvents, type Task, type TaskContext } from "@box/pipeline";
+import type { DiskRole } from "@box/rootfs";
 import {
   diskSerials,
   type Engine,
@@ -7,7 +8,7 @@ import {
   type MachineEvent,
   type MachineSpec,
 } from "@box/vm";
-import type { BoxRecord } from "../boxes/box.ts";
+import type { BoxRecord, DiskBase } from "../boxes/box.ts";
 import { type BoxServices, changeGraceMs } from "../boxes/recorded-work.ts";
 import type { BoxOwnEvent } from "../events.ts";
 import type { BoxLayout } from "../home/layout.ts";
@@ -19,6 +20,7 @@ import {
   type PreparedContainerRootfs,
   type PreparedGuestRootfs,
 } from "../init/keys.ts";
+import { getDisk } from "../state/disks-table.ts";
 import { putMachine } from "../state/machines-table.ts";
 import { machineKey } from "./machine-keys.ts";
 import { clearRunFolder } from "./run-folder.ts";
@@ -50,7 +52,8 @@ export function vmmSpawn(
       signal.throwIfAborted();
       const id = services.newId();
       const disks = { user: container_rootfs, guest: guest_rootfs };
-      const spec = specOf({ id, box, layout, lifetime, ...disks });
+      const baseOf = (role: DiskRole) => getDisk(services.state.database, box.id, role)?.base;
+      const spec = specOf({ id, box, layout, lifetime, baseOf, ...disks });
       const machine = await engine.spawn(spec, { signal, onEvent: relay(context) });
       context.defer(() => machine.close());
       context.undo(async () => {
@@ -72,10 +75,13 @@ interface SpecParts {
   readonly layout: BoxLayout;
   readonly user: PreparedContainerRootfs;
   readonly guest: PreparedGuestRootfs;
+  /** The base that was recorded for a disk when it was made, and found there just now. */
+  readonly baseOf: (role: DiskRole) => DiskBase | undefined;
 }
 
-function specOf({ id, box, layout, lifetime, user, guest }: SpecParts): MachineSpec {
+function specOf({ id, box, layout, lifetime, user, guest, baseOf }: SpecParts): MachineSpec {
   const { memoryMiB, cpus } = box.run;
+  const diskOf = (role: DiskRole, path: string) => machineDisk(role, path, baseOf(role));
   return {
     id,
     boxId: box.id,
@@ -95,8 +101,9 @@ function specOf({ id, box, layout, lifetime, user, guest }: SpecParts): MachineS
   };
 }
 
-function diskOf(role: MachineDisk["role"], path: string): MachineDisk {
-  return { role, path, format: "qcow2", readOnly: false, serial: diskSerials[role] };
+function machineDisk(role: DiskRole, path: string, base: DiskBase | undefined): MachineDisk {
+  const backing = base === undefined ? null : { path: base.path, format: base.format };
+  return { role, path, format: "qcow2", readOnly: false, serial: diskSerials[role], backing };
 }
 
 /** What the engine tells while the box is started, as events of the task. */

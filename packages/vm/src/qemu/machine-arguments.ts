@@ -1,4 +1,4 @@
-import type { MachineDisk, MachineSpec } from "../machine-spec.ts";
+import type { MachineDisk, MachineDiskBacking, MachineSpec } from "../machine-spec.ts";
 
 /** What speeds a machine up; `tcg` is QEMU's own emulation, which works everywhere. */
 export type Accelerator = "kvm" | "tcg";
@@ -88,18 +88,27 @@ export function kernelCommandLine(accelerator: Accelerator): string {
 
 function diskArguments(disk: MachineDisk, index: number): readonly string[] {
   const name = `disk${index}`;
-  const { path, format, readOnly, serial } = disk;
+  const { path, format, readOnly, serial, backing } = disk;
   const node = {
     driver: format,
     "node-name": name,
     "read-only": readOnly,
     discard: "unmap",
     file: { driver: "file", filename: path, "read-only": readOnly, discard: "unmap" },
+    // Stated, so that QEMU opens no file by a name that stands in an image.
+    ...(format === "qcow2" && backing !== undefined ? { backing: backingNode(backing) } : {}),
   };
   return [
     ...["-blockdev", json(node)],
     ...["-device", json({ driver: "virtio-blk-pci", drive: name, serial })],
   ];
+}
+
+function backingNode(backing: MachineDiskBacking | null): object | null {
+  if (backing === null) return null;
+  const { path, format } = backing;
+  const file = { driver: "file", filename: path, "read-only": true };
+  return { driver: format, "read-only": true, file };
 }
 
 /** QEMU reads an id of 128 bits in the form of a UUID. */

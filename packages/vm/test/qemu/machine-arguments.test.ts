@@ -1,3 +1,4 @@
+import type { MachineDisk } from "@box/vm";
 import { kernelCommandLine, type MachineArgumentsOptions, machineArguments } from "@box/vm/qemu";
 import { describe, expect, test } from "vitest";
 
@@ -73,6 +74,22 @@ describe("the words that start a machine", () => {
       drive: "disk1",
       serial: "guest-root",
     });
+  });
+
+  test("name the backing file of an image, and say where there is none", () => {
+    const disk = { ...options.spec.disks[0], serial: "box-root" } as MachineDisk;
+    const backings = [{ path: "/b/base.ext4", format: "raw" } as const, null, undefined];
+    const nodes = backings.map((backing) => {
+      const spec = { ...options.spec, disks: [{ ...disk, backing }] };
+      return JSON.parse(valuesOf("-blockdev", machineArguments({ ...options, spec }))[0] ?? "");
+    });
+    expect(nodes[0].backing).toEqual({
+      driver: "raw",
+      "read-only": true,
+      file: { driver: "file", filename: "/b/base.ext4", "read-only": true },
+    });
+    expect(nodes[1].backing).toBeNull();
+    expect(nodes[2]).not.toHaveProperty("backing");
   });
 
   test("keep a path or a name with any characters in one value", () => {
