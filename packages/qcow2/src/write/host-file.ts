@@ -11,6 +11,8 @@ export class HostFile {
   readonly #onOverlap: (error: Qcow2Error) => Promise<void>;
   #failure: Qcow2Error | undefined;
   #isStable = true;
+  /** Where the file ended before anything was written here: a device never ends anywhere else. */
+  #foundEnd: number;
 
   /**
    * @param metadata - What must not be overwritten; `undefined` for an external data file, which holds none.
@@ -23,6 +25,7 @@ export class HostFile {
   ) {
     this.#reader = reader;
     this.#source = requireWritable(reader.source);
+    this.#foundEnd = reader.freshFrom;
     this.#metadata = metadata;
     this.#onOverlap = onOverlap;
   }
@@ -48,6 +51,10 @@ export class HostFile {
     await this.guarded(() => {
       this.#metadata?.requireOwn(offset, bytes.byteLength, structure);
     });
+    await this.#put(offset, bytes, structure);
+  }
+
+  async #put(offset: number, bytes: Uint8Array, structure: Qcow2Structure): Promise<void> {
     this.#isStable = false;
     this.#reader.mayTouch(offset + bytes.byteLength);
     try {
@@ -102,19 +109,22 @@ export class HostFile {
       throw toSourceError(cause, `set the size of the image to ${sizeBytes} bytes`);
     }
     this.#isStable = false;
-    if (this.#source.truncate) this.#reader.wasCutTo(sizeBytes);
+    if (!this.#source.truncate) return;
+    this.#reader.wasCutTo(sizeBytes);
+    this.#foundEnd = Math.min(this.#foundEnd, sizeBytes);
   }
 
   /**
-   * Makes the file end with a whole cluster. What the disk reads behind the end of the file are zeros, but in a copy of the
+   * Makes a file that has grown end with a whole cluster. What the disk reads behind the end of the file are zeros, but in a copy of the
    * file on a device that is larger it is what the device had there.
    */
   async completeTo(clusterSize: number): Promise<void> {
+    if (this.#failure) throw this.#failure;
     const { freshFrom } = this;
     const end = Math.ceil(freshFrom / clusterSize) * clusterSize;
-    if (end === this.sizeBytes) return;
-    if (this.#source.truncate) await this.truncate(end);
-    else if (end > freshFrom) await this.write(end - 1, new Uint8Array(1), "data cluster");
+    if (freshFrom <= this.#foundEnd || end === freshFrom) return;
+    // Nothing has ever been there: no structure can be hit.
+    await this.#put(end - 1, new Uint8Array(1), "data cluster");
   }
 
   /** Runs a check; when it finds an overlap the image is marked and nothing more is written. */

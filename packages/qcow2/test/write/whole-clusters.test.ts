@@ -33,3 +33,22 @@ describe.each([512, 65_536, 2 ** 21])("an image with clusters of %i bytes", (clu
     expect(await copy.read(3 * clusterSizeBytes, clusterSizeBytes)).toEqual(cluster);
   });
 });
+
+it("a device that ends inside a cluster is not told to become longer", async () => {
+  const file = new MemoryFile();
+  await createImage(file, { virtualSizeBytes: 2 ** 20 });
+  const device = new MemoryFile(new Uint8Array(2 ** 20 + 512));
+  await device.write(0, file.toBytes());
+  const fixed: RandomAccess = {
+    ...untruncatable(device),
+    truncate: async () => {
+      throw Object.assign(new Error("EINVAL: invalid argument"), { code: "EINVAL" });
+    },
+  };
+  const image = await openImage(fixed, { mode: "rw" });
+  await image.write(0, new Uint8Array(100).fill(1));
+  await image.close();
+  await using again = await openImage(device);
+  expect(await again.read(0, 100)).toEqual(new Uint8Array(100).fill(1));
+  expect(await device.size()).toBe(2 ** 20 + 512);
+});
