@@ -17,8 +17,8 @@ enum { PROTOCOL_VERSION = 1, HEADER = 9, MAX_DATA = 65536, MAX_EXEC = 262144, MA
 enum { WINDOW = 65536, MAX_CREDIT = 1 << 30, MAX_STREAMS = 128 };
 
 // What the host sends, and what the guest does.
-enum { EXEC = 1, DATA, END_OF_INPUT, SIGNAL, RESIZE, PING, SHUTDOWN, PUT, GET, CONNECT, MOUNT, HELLO, CREDIT, CANCEL };
-enum { READY = 101, OUT, ERR, EXIT, FAIL, PONG, CLOSED, GUEST_CREDIT, END, STARTED, MOUNTED };
+enum { EXEC = 1, DATA, END_OF_INPUT, SIGNAL, RESIZE, PING, SHUTDOWN, PUT, GET, CONNECT, MOUNT, HELLO, CREDIT, CANCEL, STATS };
+enum { READY = 101, OUT, ERR, EXIT, FAIL, PONG, CLOSED, GUEST_CREDIT, END, STARTED, MOUNTED, STATS_TOLD };
 
 // Failures, as on the wire.
 enum failure {
@@ -73,6 +73,7 @@ int mount_fd(void);       // to be polled while a mount goes on, else -1
 void mount_event(void);
 int enter_target(enum target target); // in a child; 0, or the failure
 bool has_target(enum target target);
+void tell_stats(uint32_t id);
 void choose_test_root(const char *root);
 _Noreturn void power_off(void);
 

@@ -117,6 +117,9 @@ static bool serve(uint8_t type, uint32_t id, const uint8_t *payload, size_t leng
       return true;
     case RESIZE: stream_resize(id, get16(payload), get16(payload + 2)); return true;
     case CANCEL: stream_cancel(id); return true;
+    case STATS:
+      if (is_opened(id, BOX)) tell_stats(id);
+      return true;
     default: return false;
   }
 }
@@ -124,7 +127,7 @@ static bool serve(uint8_t type, uint32_t id, const uint8_t *payload, size_t leng
 static const struct { uint32_t least, most; } rules[] = {
     [EXEC] = {16, MAX_EXEC}, [DATA] = {1, MAX_DATA}, [END_OF_INPUT] = {0, 0}, [SIGNAL] = {1, 1}, [RESIZE] = {4, 4},
     [PING] = {0, 64}, [SHUTDOWN] = {4, 4}, [PUT] = {3, MAX_CONTROL}, [GET] = {3, MAX_CONTROL}, [CONNECT] = {2, 2},
-    [MOUNT] = {77, MAX_CONTROL}, [HELLO] = {HELLO_PAYLOAD, HELLO_PAYLOAD}, [CREDIT] = {5, 5}, [CANCEL] = {0, 0}};
+    [MOUNT] = {77, MAX_CONTROL}, [HELLO] = {HELLO_PAYLOAD, HELLO_PAYLOAD}, [CREDIT] = {5, 5}, [CANCEL] = {0, 0}, [STATS] = {0, 0}};
 
 // Takes one frame off the input; 0 when it is not whole.
 static size_t take_frame(const uint8_t *at, size_t length) {
@@ -132,7 +135,7 @@ static size_t take_frame(const uint8_t *at, size_t length) {
   uint32_t size = get32(at), id = get32(at + 5);
   uint8_t type = at[4];
   bool opens = type == EXEC || type == PUT || type == GET || type == CONNECT;
-  if (type < EXEC || type > CANCEL) fault("there is no such type");
+  if (type < EXEC || type > STATS) fault("there is no such type");
   else if (size < rules[type].least || size > rules[type].most) fault("a frame has a wrong length");
   else if ((id == 0) != (type == HELLO)) fault("a frame has a wrong stream");
   else if (length < HEADER + size) return 0;

@@ -201,6 +201,33 @@ test("a program has the variables, folder, user and terminal that the box was ma
   expect((await boxes.inspect("web")).run).toMatchObject(run);
 });
 
+test("ports are forwarded whenever the box runs, and more of them until it stops", async () => {
+  const forwards = [{ hostPort: 0, guestPort: 7 }];
+  const { boxes } = await openWithEngine({ run: { forwards } });
+  await boxes.start("web");
+  const more = [{ hostPort: 0, guestPort: 9 }];
+  const open = await boxes.forward("web", more);
+  expect(open.map(({ guestPort }) => guestPort)).toEqual([7, 9]);
+  const [{ hostPort = 0 } = {}] = open;
+  await expect(boxes.forward("web", [{ hostPort, guestPort: 7 }])).rejects.toMatchObject({
+    code: "VM_PORT_IN_USE",
+    kind: "in-use",
+  });
+  await boxes.stop("web");
+  await boxes.start("web");
+  expect((await boxes.forward("web", [])).length).toBe(1);
+});
+
+test("a box tells what it uses while it runs", async () => {
+  const { boxes } = await openWithEngine();
+  await expect(boxes.stats("web")).rejects.toMatchObject({ code: "BOX_NOT_RUNNING" });
+  await boxes.start("web");
+  expect(await boxes.stats("web")).toMatchObject({
+    guest: { cpus: 1 },
+    host: { readBytes: 2 ** 20 },
+  });
+});
+
 test("files go into a box that runs", async () => {
   const { boxes } = await openWithEngine();
   const request = { type: "get", path: "/tmp", onlyLooks: true } as const;

@@ -26,7 +26,8 @@ export type VmErrorCode =
   | "VM_FILE_NOT_FOUND" // not-found: there is no such file or folder in the box
   | "VM_FILE_FAILED" // io: a file of the box cannot be read or written
   | "VM_FILE_UNSUPPORTED" // unsupported: it is neither a file nor a folder nor a link
-  | "VM_PORT_REFUSED"; // network: nobody listens on the port in the guest
+  | "VM_PORT_REFUSED" // network: nobody listens on the port in the guest
+  | "VM_PORT_IN_USE"; // in-use: a port of the host cannot be listened on
 
 /** The kind of each code. */
 export const vmErrorKinds: Readonly<Record<VmErrorCode, ErrorKind>> = {
@@ -55,6 +56,7 @@ export const vmErrorKinds: Readonly<Record<VmErrorCode, ErrorKind>> = {
   VM_FILE_FAILED: "io",
   VM_FILE_UNSUPPORTED: "unsupported",
   VM_PORT_REFUSED: "network",
+  VM_PORT_IN_USE: "in-use",
 };
 
 /** What a person can do, by code; an error may have a better hint of its own. */
@@ -85,6 +87,7 @@ export const vmErrorHints: Readonly<Record<VmErrorCode, string>> = {
   VM_FILE_FAILED:
     "look at what the message says: the box's disk may be full, or something else in the way",
   VM_FILE_UNSUPPORTED: "name a file, a folder or a link",
+  VM_PORT_IN_USE: "choose another port or address of the host",
   VM_PORT_REFUSED: "start the program that is to listen, on the port that the message names",
 };
 

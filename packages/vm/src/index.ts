@@ -35,4 +35,6 @@ export {
   type MachineDiskBacking,
   type MachineSpec,
 } from "./machine-spec.ts";
+export type { OpenPortForward, PortForward } from "./ports.ts";
+export type { MachineStats } from "./stats.ts";
 export type { GuestStream, StreamRequest } from "./streams.ts";

@@ -1,5 +1,7 @@
 import type { ExecProcess, ExecRequest } from "./exec.ts";
 import type { MachineRecord } from "./machine-record.ts";
+import type { OpenPortForward, PortForward } from "./ports.ts";
+import type { MachineStats } from "./stats.ts";
 import type { GuestStream, StreamRequest } from "./streams.ts";
 
 /** Why a machine is no more. */
@@ -48,6 +50,8 @@ export interface GuestInit {
    * machine runs until it is stopped.
    */
   readonly program?: ProgramRequest;
+  /** Ports of the host that are listened on before its program starts, until the machine ends. */
+  readonly forwards?: readonly PortForward[];
 }
 
 /** By which step a machine ended. */
@@ -136,6 +140,18 @@ export interface Machine extends AsyncDisposable {
    * @throws VmError `VM_GUEST_NOT_READY`, `VM_FILE_*`, `VM_PORT_REFUSED`, `VM_MACHINE_DIED`. Nothing was opened then.
    */
   open(request: StreamRequest, options?: { readonly signal?: AbortSignal }): Promise<GuestStream>;
+  /**
+   * Forwards more ports, all of them or none, until the machine ends; the processes that asked for it may end before.
+   *
+   * @returns All that are forwarded.
+   * @throws VmError `VM_PORT_IN_USE`, `VM_SPEC_INVALID`, `VM_GUEST_NOT_READY`, `VM_MACHINE_DIED`.
+   */
+  forward(
+    forwards: readonly PortForward[],
+    options?: MachineCallOptions,
+  ): Promise<readonly OpenPortForward[]>;
+  /** What it uses now. @throws VmError `VM_GUEST_NOT_READY`, `VM_GUEST_TIMEOUT`, `VM_MACHINE_DIED`. */
+  stats(options?: MachineCallOptions): Promise<MachineStats>;
   /**
    * The streams of the machine's program, from now on; all who attach get the same output, and it waits for the slowest of
    * them. The end of an input does not end the program's. Disposing leaves the program alone.

@@ -58,6 +58,15 @@ function summaryShape() {
       user: z.string().optional(),
       terminal: z.boolean().optional(),
       keepsInput: z.boolean().optional(),
+      forwards: z
+        .array(
+          z.strictObject({
+            hostAddress: z.string().optional(),
+            hostPort: z.int(),
+            guestPort: z.int(),
+          }),
+        )
+        .optional(),
       restart: z.strictObject({
         type: z.enum(["no", "on-failure", "always"]),
         maxRetries: z.int().optional(),

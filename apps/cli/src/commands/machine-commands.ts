@@ -8,6 +8,15 @@ const graceFlag: FlagSpec = {
   summary: "how long the box may take to end by itself; 0 asks it not at all (default: 10s)",
 };
 
+/** Ports of the host that lead into a box. */
+export const publishFlag: FlagSpec = {
+  name: "publish",
+  short: "p",
+  value: "[[ADDRESS:]HOST:]GUEST",
+  summary: "forward a port of this host to the box, on the loopback unless ADDRESS says otherwise",
+  many: true,
+};
+
 /** What exit codes of commands in boxes mean. */
 const runExitCodes: Readonly<Record<number, string>> = {
   125: "box failed before the command ran",
@@ -36,6 +45,7 @@ export const machineCommands: readonly CommandSpec[] = [
       { name: "detach", short: "d", summary: "leave the box running and print its name" },
       { name: "rm", summary: "the box goes away when it has stopped" },
       { name: "name", value: "NAME", summary: "name of the box (default: one is made up)" },
+      publishFlag,
       { name: "memory", value: "MIB", summary: "memory in MiB (default: 256)" },
       { name: "cpus", value: "N", summary: "processors (default: 1)" },
       {

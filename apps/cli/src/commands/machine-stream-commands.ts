@@ -1,4 +1,5 @@
 import { type CommandSpec, defineCommand } from "../command/define-command.ts";
+import { publishFlag } from "./machine-commands.ts";
 
 /** Commands about the program of a box, and about what goes into a box and comes out of it. */
 export const machineStreamCommands: readonly CommandSpec[] = [
@@ -62,11 +63,75 @@ export const machineStreamCommands: readonly CommandSpec[] = [
     examples: [
       { command: "box cp ./site web:/var/www", summary: "Into a box" },
       { command: "box cp web:/etc/nginx ./nginx", summary: "Out of one" },
-      { command: "tar c . | box cp - web:/srv", summary: "An archive" },
+      { command: "box cp - web:/srv", summary: "An archive that is piped in" },
     ],
     failures: ["not-found", "conflict", "corrupt", "io", "denied", "limit", "timeout"],
     mutates: true,
     schemas: () => import("./cp/schemas.ts"),
     action: () => import("./cp/action.ts"),
+  }),
+  defineCommand({
+    path: ["attach"],
+    summary: "connect this terminal to the program of a box",
+    description:
+      "Output comes from now on; box logs has what came before. What is typed or piped in reaches a program that was\nstarted with -i; its input stays open when this ends. With a terminal on both sides (-t), the detach keys leave the\nprogram alone; else Ctrl-C leaves it. Ends with the exit code of the program, or 0 when it was left.",
+    args: [{ name: "name", summary: "the box", complete: "boxes" }],
+    flags: [
+      { name: "output-only", summary: "send nothing to the program" },
+      {
+        name: "detach-keys",
+        value: "KEYS",
+        summary: "keys that leave the program (default: ctrl-p,ctrl-q)",
+      },
+    ],
+    examples: [
+      { command: "box attach web", summary: "Until it ends" },
+      { command: "box attach --detach-keys ctrl-x web", summary: "Leave it with Ctrl-X" },
+    ],
+    failures: ["not-found", "conflict", "io", "timeout"],
+    exitCodes: { 125: "box failed, not the program" },
+    mutates: true,
+    schemas: () => import("./attach/schemas.ts"),
+    action: () => import("./attach/action.ts"),
+  }),
+  defineCommand({
+    path: ["port"],
+    summary: "list the forwarded ports of a box that runs, or forward more",
+    description:
+      "Connections go over the agent to the box's loopback: the box has no network card. What box port adds is\nforwarded until the box stops; what box run -p names, whenever it runs. HOST 0 or left out: the system chooses.",
+    args: [{ name: "name", summary: "the box", complete: "boxes" }],
+    flags: [publishFlag],
+    examples: [
+      { command: "box port web", summary: "What is forwarded" },
+      { command: "box port web -p 8080:80", summary: "One more" },
+    ],
+    failures: ["not-found", "conflict", "in-use", "io", "timeout"],
+    mutates: true,
+    schemas: () => import("./port/schemas.ts"),
+    action: () => import("./port/action.ts"),
+  }),
+  defineCommand({
+    path: ["stats"],
+    summary: "show what boxes use: processors, memory, disks",
+    description:
+      "CPU, MEMORY and DISK as their guests tell them; READ and WRITTEN since their start, and ON HOST as QEMU and\nthis host do. CPU is the share of one processor during half a second.",
+    args: [
+      {
+        name: "names",
+        summary: "the boxes (default: all that run)",
+        optional: true,
+        many: true,
+        complete: "boxes",
+      },
+    ],
+    flags: [],
+    examples: [
+      { command: "box stats", summary: "A table" },
+      { command: "box stats web --format json", summary: "For programs" },
+    ],
+    failures: ["not-found", "conflict", "io", "timeout"],
+    mutates: false,
+    schemas: () => import("./stats/schemas.ts"),
+    action: () => import("./stats/action.ts"),
   }),
 ];

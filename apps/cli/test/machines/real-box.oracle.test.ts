@@ -66,6 +66,14 @@ describe.skipIf(!isReady)(isReady ? title : `${title} (skipped: no QEMU or kerne
     expect(missing.stderr).toContain("VM_EXEC_NOT_FOUND");
     expect((await box(["exec", "web", "--", "/etc/passwd"])).exitCode).toBe(126);
     expect((await box(["start", "web", "--format", "json"])).stdout).toContain('"attached"');
+    const [stats] = JSON.parse((await box(["stats", "--format", "json"])).stdout);
+    expect(stats.name).toBe("web");
+    // The file system has grown with the disk.
+    expect(stats.guest.diskBytes).toBeGreaterThan(50 * 2 ** 20);
+    const listed = await box(["port", "web", "-p", "7", "--format", "json"]);
+    const [{ hostPort }] = JSON.parse(listed.stdout);
+    expect((await box(["port", "web"])).stdout).toBe(`7/tcp -> 127.0.0.1:${hostPort}\n`);
+    expect((await box(["attach", "web"])).exitCode).toBe(125);
     await writeFile(join(folder, "program"), "#!", { mode: 0o755 });
     expect(await box(["cp", "program", "web:/etc/"])).toMatchObject({ exitCode: 0, stderr: "" });
     expect(await box(["cp", "web:/etc/.", "copied"])).toMatchObject({ exitCode: 0, stdout: "" });

@@ -1,9 +1,11 @@
-import { Runtime } from "@box/runtime";
+import { type CreateBoxOptions, Runtime } from "@box/runtime";
 import type { TerminalSize } from "@box/vm";
 import { InProcessEngine } from "@box/vm/testing";
 import { describe, expect, onTestFinished, test } from "vitest";
 import type { CommandContext } from "../../src/command/define-command.ts";
 import { ExitCodeError } from "../../src/errors.ts";
+import { attachToBox } from "../../src/machines/attach-to-box.ts";
+import { parseDetachKeys } from "../../src/machines/detach-keys.ts";
 import { execRequest } from "../../src/machines/exec-input.ts";
 import { parseGrace } from "../../src/machines/parse-grace.ts";
 import { parseSignal } from "../../src/machines/parse-signal.ts";
@@ -100,6 +102,59 @@ describe("a command of a box", () => {
     expect(await codeOf("no-such-box", "exit")).toBe(125);
     const aborted = new DOMException("enough", "AbortError");
     await expect(withRunExitCodes(() => Promise.reject(aborted))).rejects.toBe(aborted);
+  });
+});
+
+describe("who attaches to the program of a box", () => {
+  /** A box whose program runs, and what is typed: chunks come when they are awaited. */
+  async function attachBench(run: RunSettings, typed: readonly string[], hasTerminal: boolean) {
+    const { home, image } = await createTestHome();
+    const runtime = await Runtime.open({ home, engine: new InProcessEngine() });
+    onTestFinished(async () => {
+      await runtime.boxes.stop("web", { graceMs: 0 });
+      await runtime.close();
+    });
+    await runtime.boxes.create({ image, name: "web", run });
+    await runtime.boxes.start("web");
+    const { context, written } = streams("", hasTerminal ? testTerminal : undefined);
+    const stdin = async function* () {
+      for (const chunk of typed) yield Buffer.from(chunk, "latin1");
+    };
+    const detachKeys = parseDetachKeys("ctrl-p,ctrl-q");
+    const attach = (sendsInput = true) =>
+      attachToBox(runtime, "web", { sendsInput, detachKeys }, { ...context, stdin });
+    return { runtime, written, attach };
+  }
+  type RunSettings = NonNullable<CreateBoxOptions["run"]>;
+  const testTerminal = { size: () => ({ rows: 50, columns: 132 }), enter: () => () => {} };
+
+  test("leaves it by its keys, and it goes on", async () => {
+    const run = { command: ["cat"], keepsInput: true, terminal: true };
+    const { runtime, attach } = await attachBench(run, ["typed", "\x10", "\x11", "late"], true);
+    expect(await attach()).toBeUndefined();
+    const logs = async () => {
+      let text = "";
+      for await (const chunk of await runtime.boxes.logs("web")) text += Buffer.from(chunk);
+      return text;
+    };
+    await expect.poll(logs).toBe("typed");
+    expect((await runtime.boxes.inspect("web")).state).toBe("running");
+  });
+
+  test("without a terminal sends everything, and hears how it ends", async () => {
+    const run = { command: ["cat"], keepsInput: true };
+    const { runtime, attach, written } = await attachBench(run, ["a\x10\x11b"], false);
+    const attached = attach();
+    await expect.poll(() => written.stdout).toBe("a\x10\x11b");
+    await runtime.boxes.kill("web", { signalName: "SIGTERM" });
+    expect(await attached).toEqual({ exitCode: 143, signal: "SIGTERM" });
+  });
+
+  test("tells it the size of this terminal, and sends nothing when it is told not to", async () => {
+    const run = { command: ["size"], keepsInput: true, terminal: true };
+    const { attach, written } = await attachBench(run, ["\x10\x11"], true);
+    expect(await attach(false)).toEqual({ exitCode: 0 });
+    expect(written.stdout).toBe("50 132\r\n");
   });
 });
 

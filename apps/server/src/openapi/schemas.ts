@@ -53,6 +53,15 @@ const runSettings = z.strictObject({
   user: z.string().optional(),
   terminal: z.boolean().optional(),
   keepsInput: z.boolean().optional(),
+  forwards: z
+    .array(
+      z.strictObject({
+        hostAddress: z.string().optional(),
+        hostPort: z.int(),
+        guestPort: z.int(),
+      }),
+    )
+    .optional(),
   restart,
 });
 

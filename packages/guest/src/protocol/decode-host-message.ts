@@ -73,6 +73,7 @@ function readMessage(
       return { type: name, streamId, graceMs: reader.u32() };
     case "eof":
     case "cancel":
+    case "stats":
       return { type: name, streamId };
   }
 }

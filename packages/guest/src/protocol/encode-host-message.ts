@@ -66,6 +66,7 @@ function payloadOf(message: HostMessage): Uint8Array {
       return writer.u32(message.graceMs, "graceMs").finish();
     case "eof":
     case "cancel":
+    case "stats":
       return writer.finish();
   }
 }

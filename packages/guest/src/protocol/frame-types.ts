@@ -38,6 +38,7 @@ export const hostFrameTypes = {
   hello: 12,
   credit: 13,
   cancel: 14,
+  stats: 15,
 } as const;
 
 /** The numbers of frames that the guest sends. */
@@ -53,6 +54,7 @@ export const guestFrameTypes = {
   end: 109,
   started: 110,
   mounted: 111,
+  stats: 112,
 } as const;
 
 /** What a frame's payload and stream id may be. */
@@ -88,6 +90,7 @@ export const frameRules: Readonly<Record<Sender, ReadonlyMap<number, FrameRule>>
     [host.hello, { least: 32, most: 32, stream: "session" }],
     [host.credit, exactly(5)],
     [host.cancel, exactly(0)],
+    [host.stats, exactly(0)],
   ]),
   guest: new Map([
     [guest.ready, { least: 2, most: maxControlBytes, stream: "session" }],
@@ -101,5 +104,6 @@ export const frameRules: Readonly<Record<Sender, ReadonlyMap<number, FrameRule>>
     [guest.end, exactly(1)],
     [guest.started, exactly(4)],
     [guest.mounted, within(2, maxControlBytes)],
+    [guest.stats, within(1, maxControlBytes)],
   ]),
 };

@@ -55,6 +55,8 @@ export type GuestMessage =
       /** For people; hostile like everything that a guest says. */
       readonly message: string;
     }
+  /** Answers `stats`: text for `parseGuestStats`. */
+  | { readonly type: "stats"; readonly streamId: number; readonly text: string }
   | { readonly type: "pong"; readonly streamId: number; readonly bytes: Uint8Array }
   /** Nobody reads the input of a stream any more: data is thrown away. */
   | { readonly type: "closed"; readonly streamId: number }
@@ -111,6 +113,8 @@ function payloadOf(message: GuestMessage): Uint8Array {
         .u32(message.errno, "errno")
         .rest(message.message)
         .finish();
+    case "stats":
+      return writer.rest(message.text).finish();
     case "closed":
       return writer.finish();
     case "credit":
@@ -147,6 +151,8 @@ function readMessage(
       if (failure === undefined) return reader.fail("its failure is not known");
       return { type: name, streamId, failure, errno: reader.u32(), message: reader.restAsText() };
     }
+    case "stats":
+      return { type: name, streamId, text: reader.restAsText() };
     case "closed":
       return { type: name, streamId };
     case "credit": {

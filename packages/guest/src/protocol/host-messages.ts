@@ -34,6 +34,8 @@ export type HostMessage =
     }
   /** Ends a stream at once: a command with `SIGKILL`. The guest still says how it ended. */
   | { readonly type: "cancel"; readonly streamId: number }
+  /** Is answered by what the guest uses. */
+  | { readonly type: "stats"; readonly streamId: number }
   /** Is answered by the same bytes, at most 64. */
   | { readonly type: "ping"; readonly streamId: number; readonly bytes: Uint8Array }
   /** Ends everything, writes and unmounts the disks, powers off. `graceMs` lies between `SIGTERM` and `SIGKILL`. */

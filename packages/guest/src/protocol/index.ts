@@ -20,6 +20,7 @@ export {
   encodeGuestMessage,
   type GuestMessage,
 } from "./guest-messages.ts";
+export { type GuestStats, parseGuestStats } from "./guest-stats.ts";
 export {
   type AgentTarget,
   type ExecMessage,

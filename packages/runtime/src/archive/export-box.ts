@@ -64,7 +64,9 @@ async function describe(
   withBases: boolean,
   signal: AbortSignal,
 ): Promise<ArchiveManifest> {
-  const { name, image, imageConfig, guestRootfs, diskSizeBytes, labels, autoRemove, run } = box;
+  const { name, image, imageConfig, guestRootfs, diskSizeBytes, labels, autoRemove } = box;
+  // Ports belong to the host that the box was made on.
+  const { forwards: _, ...run } = box.run;
   const bases = new Map<string, ArchivedBase>();
   const archived: ArchiveManifest["disks"][number][] = [];
   for (const disk of disks) {

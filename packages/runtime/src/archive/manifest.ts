@@ -42,6 +42,11 @@ const box = z.strictObject({
       memoryMiB: z.int(),
       cpus: z.int(),
       command: z.array(z.string()).optional(),
+      environment: environment.optional(),
+      workingDirectory: z.string().optional(),
+      user: z.string().optional(),
+      terminal: z.boolean().optional(),
+      keepsInput: z.boolean().optional(),
       restart: z.discriminatedUnion("type", [
         z.strictObject({ type: z.literal("no") }),
         z.strictObject({ type: z.literal("on-failure"), maxRetries: z.int().optional() }),

@@ -1,4 +1,4 @@
-import type { EnvironmentEntry } from "@box/vm";
+import type { EnvironmentEntry, PortForward } from "@box/vm";
 import { RuntimeError } from "../errors.ts";
 
 /** What becomes of a box whose machine has ended by itself; honoured by the server. */
@@ -28,6 +28,8 @@ export interface RunSettings {
   readonly terminal?: boolean | undefined;
   /** Whether the input of its program stays open for who attaches to it. */
   readonly keepsInput?: boolean | undefined;
+  /** Ports of the host that lead to ports of its loopback while it runs. */
+  readonly forwards?: readonly PortForward[] | undefined;
   /** What becomes of it when its machine has ended by itself. */
   readonly restart: RestartPolicy;
 }
@@ -68,7 +70,12 @@ export function checkRunSettings(given: Partial<RunSettings>): RunSettings {
 
 /** What is said about how the program runs. */
 function surroundings(given: Partial<RunSettings>): Partial<RunSettings> {
-  const { environment, workingDirectory, user, terminal, keepsInput } = given;
+  const { environment, workingDirectory, user, terminal, keepsInput, forwards } = given;
+  for (const { hostPort, guestPort } of forwards ?? []) {
+    requireThat(isWithin(hostPort, 0, 65_535), "forwards.hostPort", "0 to 65535");
+    requireThat(isWithin(guestPort, 1, 65_535), "forwards.guestPort", "1 to 65535");
+  }
+
   const isFolder = workingDirectory === undefined || isText(workingDirectory, "/");
   requireThat(isFolder, "workingDirectory", "an absolute path, without NUL");
   requireThat(user === undefined || isText(user, ""), "user", "USER[:GROUP], without NUL");
@@ -85,6 +92,7 @@ function surroundings(given: Partial<RunSettings>): Partial<RunSettings> {
     ...(user === undefined ? {} : { user }),
     ...(terminal === true ? { terminal } : {}),
     ...(keepsInput === true ? { keepsInput } : {}),
+    ...(forwards === undefined ? {} : { forwards }),
   };
 }
 

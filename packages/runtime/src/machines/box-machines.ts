@@ -1,4 +1,11 @@
-import type { ExecProcess, GuestStream, StreamRequest } from "@box/vm";
+import type {
+  ExecProcess,
+  GuestStream,
+  MachineStats,
+  OpenPortForward,
+  PortForward,
+  StreamRequest,
+} from "@box/vm";
 import type { FileEvent, FileRecord } from "../files/file-event.ts";
 import type {
   BoxExecRequest,
@@ -144,6 +151,30 @@ export class BoxMachines {
   ): Promise<ExecProcess> {
     const { attachToBox } = await import("./exec-in-box.ts");
     return attachToBox(this.#services, nameOrId, options);
+  }
+
+  /**
+   * Forwards more ports of the host to a box that runs, until it stops.
+   *
+   * @returns All that are forwarded.
+   * @throws RuntimeError `BOX_NOT_FOUND`, `BOX_NOT_RUNNING`; VmError `VM_PORT_IN_USE`, `VM_*`.
+   */
+  async forward(
+    nameOrId: string,
+    forwards: readonly PortForward[],
+    options: { readonly signal?: AbortSignal } = {},
+  ): Promise<readonly OpenPortForward[]> {
+    const { forwardToBox } = await import("./exec-in-box.ts");
+    return forwardToBox(this.#services, nameOrId, forwards, options);
+  }
+
+  /** What a box that runs uses. @throws RuntimeError `BOX_NOT_FOUND`, `BOX_NOT_RUNNING`; VmError `VM_*`. */
+  async stats(
+    nameOrId: string,
+    options: { readonly signal?: AbortSignal } = {},
+  ): Promise<MachineStats> {
+    const { statsOfBox } = await import("./exec-in-box.ts");
+    return statsOfBox(this.#services, nameOrId, options);
   }
 
   /**

@@ -1,4 +1,12 @@
-import type { ExecProcess, GuestStream, Machine, StreamRequest } from "@box/vm";
+import type {
+  ExecProcess,
+  GuestStream,
+  Machine,
+  MachineStats,
+  OpenPortForward,
+  PortForward,
+  StreamRequest,
+} from "@box/vm";
 import type { BoxRecord } from "../boxes/box.ts";
 import type { BoxServices } from "../boxes/recorded-work.ts";
 import { requireBox } from "../state/boxes-table.ts";
@@ -41,6 +49,27 @@ export async function attachToBox(
 ): Promise<ExecProcess> {
   const { machine } = await connect(services, nameOrId, options);
   return machine.attach(options);
+}
+
+/** Forwards ports of a box that runs. @returns All that are. @throws As {@link execInBox}; VmError `VM_PORT_IN_USE`. */
+export async function forwardToBox(
+  services: BoxServices,
+  nameOrId: string,
+  forwards: readonly PortForward[],
+  options: { readonly signal?: AbortSignal },
+): Promise<readonly OpenPortForward[]> {
+  const { machine } = await connect(services, nameOrId, options);
+  return machine.forward(forwards, options);
+}
+
+/** What a box that runs uses. @throws As {@link execInBox}. */
+export async function statsOfBox(
+  services: BoxServices,
+  nameOrId: string,
+  options: { readonly signal?: AbortSignal },
+): Promise<MachineStats> {
+  const { machine } = await connect(services, nameOrId, options);
+  return machine.stats(options);
 }
 
 async function connect(

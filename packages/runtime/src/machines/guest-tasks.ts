@@ -57,7 +57,11 @@ export function guestInit(
       const now = requireBox(services.state.database, box.id);
       const program = programOf(now);
       await machine.initialize(
-        { hostname: box.name, ...(program === undefined ? {} : { program }) },
+        {
+          hostname: box.name,
+          ...(program === undefined ? {} : { program }),
+          ...(now.run.forwards === undefined ? {} : { forwards: now.run.forwards }),
+        },
         { signal },
       );
       const { record } = machine;

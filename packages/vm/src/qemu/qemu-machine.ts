@@ -13,7 +13,9 @@ import type {
   StopReport,
 } from "../machine.ts";
 import { isMachineAlive, type MachineRecord } from "../machine-record.ts";
+import type { OpenPortForward, PortForward } from "../ports.ts";
 import { signalNumber } from "../signal-number.ts";
+import type { MachineStats } from "../stats.ts";
 import type { GuestStream, StreamRequest } from "../streams.ts";
 import { LinkClient } from "./link/link-client.ts";
 import type { Call, Results } from "./link/messages.ts";
@@ -32,6 +34,7 @@ export interface OpenMachineOptions {
 const bootTimeoutMs = 90_000;
 const defaultTimeoutMs = 60_000;
 const signalTimeoutMs = 5000;
+const statsTimeoutMs = 5000;
 const defaultGraceMs = 10_000;
 const pollMs = 20;
 /** How long a machine whose supervisor is gone may take to end after it was killed. */
@@ -99,6 +102,18 @@ export class QemuMachine implements Machine {
   async attach(options: { readonly signal?: AbortSignal } = {}): Promise<ExecProcess> {
     const call = (stream: number) => ({ call: "attach", stream }) as const;
     return this.#openStream("attaching to the program", call, options.signal);
+  }
+
+  async forward(
+    forwards: readonly PortForward[],
+    options: MachineCallOptions = {},
+  ): Promise<readonly OpenPortForward[]> {
+    const call = { call: "forward", forwards } as const;
+    return this.#ask("listening on ports", call, options, defaultTimeoutMs);
+  }
+
+  async stats(options: MachineCallOptions = {}): Promise<MachineStats> {
+    return this.#ask("telling what it uses", { call: "stats" }, options, statsTimeoutMs);
   }
 
   async signal(name: string, options: MachineCallOptions = {}): Promise<void> {

@@ -12,7 +12,9 @@ import type {
   StopReport,
 } from "../machine.ts";
 import { isMachineAlive, type MachineRecord } from "../machine-record.ts";
+import type { OpenPortForward, PortForward } from "../ports.ts";
 import { signalNumber } from "../signal-number.ts";
+import type { MachineStats } from "../stats.ts";
 import type { GuestStream, StreamRequest } from "../streams.ts";
 import type { EngineStep } from "./engine-step.ts";
 import { pause } from "./pause.ts";
@@ -57,7 +59,9 @@ export class InProcessMachine implements Machine {
   async initialize(init: GuestInit, options: MachineCallOptions = {}): Promise<void> {
     await this.#options.step("initialize", options.signal);
     await this.#answer("initialize", options);
+    const isReady = this.#options.guest.info.isInitialized;
     const ended = this.#options.guest.initialize(init);
+    if (!isReady) await this.#options.guest.forward(init.forwards ?? []);
     // Its program's end is the machine's end, whoever has a handle.
     ended?.then(
       (exit) => this.#powerOff(exit),
@@ -88,6 +92,19 @@ export class InProcessMachine implements Machine {
     signal?.throwIfAborted();
     await this.#answer("attach", signal === undefined ? {} : { signal });
     return this.#options.guest.requireProgram().attach(signal);
+  }
+
+  async forward(
+    forwards: readonly PortForward[],
+    options: MachineCallOptions = {},
+  ): Promise<readonly OpenPortForward[]> {
+    await this.#answer("forward", options);
+    return this.#options.guest.forward(forwards);
+  }
+
+  async stats(options: MachineCallOptions = {}): Promise<MachineStats> {
+    await this.#answer("stats", options);
+    return this.#options.guest.stats();
   }
 
   async signal(name: string, options: MachineCallOptions = {}): Promise<void> {

@@ -3,10 +3,13 @@ import { join } from "node:path";
 import { VmError } from "../errors.ts";
 import type { ExecExit, ExecRequest } from "../exec.ts";
 import type { GuestInfo, GuestInit } from "../machine.ts";
+import type { OpenPortForward, PortForward } from "../ports.ts";
+import type { MachineStats } from "../stats.ts";
 import type { StreamRequest } from "../streams.ts";
 import { type GuestProgram, guestPrograms } from "./guest-programs.ts";
 import { SimulatedCommand } from "./simulated-command.ts";
 import { SimulatedFiles } from "./simulated-files.ts";
+import { SimulatedPorts } from "./simulated-ports.ts";
 import { SimulatedProgram } from "./simulated-program.ts";
 
 const maxCommands = 64;
@@ -21,6 +24,7 @@ export class SimulatedGuest {
   readonly #log: string;
   readonly #commands = new Set<SimulatedCommand>();
   readonly #files = new SimulatedFiles();
+  readonly #ports = new SimulatedPorts((port) => this.open({ type: "connect", port }, undefined));
   #program: SimulatedProgram | undefined;
 
   /** @param log - Where the output of its program goes. */
@@ -57,6 +61,26 @@ export class SimulatedGuest {
     return new SimulatedCommand({ command: [request.type] }, this.#opened(request), signal);
   }
 
+  /** Listens on ports of the host. @returns All that are listened on. */
+  async forward(forwards: readonly PortForward[]): Promise<readonly OpenPortForward[]> {
+    this.#requireReady();
+    return this.#ports.add(forwards);
+  }
+
+  /** What it uses: always the same, but for its time. */
+  stats(): MachineStats {
+    this.#requireReady();
+    const uptimeMs = Math.round(performance.now());
+    return {
+      guest: {
+        ...{ uptimeMs, cpus: 1, cpuMs: Math.round(uptimeMs / 4) },
+        ...{ memoryBytes: 2 ** 28, usedMemoryBytes: 2 ** 26 },
+        ...{ diskBytes: 2 ** 30, usedDiskBytes: 2 ** 29 },
+      },
+      host: { memoryBytes: 2 ** 29, cpuMs: uptimeMs, readBytes: 2 ** 20, writtenBytes: 2 ** 21 },
+    };
+  }
+
   /** Its program, while it runs. */
   requireProgram(): SimulatedProgram {
     if (this.#program?.isRunning === true) return this.#program;
@@ -65,6 +89,7 @@ export class SimulatedGuest {
 
   /** Ends every command: the machine has ended. */
   die(): void {
+    this.#ports.close();
     for (const command of this.#commands) {
       command.fail(new VmError({ code: "VM_MACHINE_DIED", message: "the machine has ended" }));
     }

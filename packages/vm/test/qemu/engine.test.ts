@@ -49,7 +49,7 @@ describe("a record", () => {
     const { engine } = await fakeSubject();
     await using machine = await engine.spawn(await makeSpec());
     const { record } = machine;
-    const newer = { ...record, details: { ...record.details, link: 2 } };
+    const newer = { ...record, details: { ...record.details, link: 99 } };
     await expect(engine.attach(newer)).rejects.toMatchObject({ code: "VM_RECORD_FOREIGN" });
     await machine.stop({ graceMs: 0 });
     await expect(engine.attach(record)).rejects.toMatchObject({ code: "VM_MACHINE_GONE" });

@@ -91,6 +91,9 @@ export class FakeAgent {
       case "connect":
         this.#start(message.streamId, () => this.#guest.open(message, undefined));
         break;
+      case "stats":
+        this.send({ type: "stats", streamId: message.streamId, text: statsText });
+        break;
       case "ping":
         this.send({ type: "pong", streamId: message.streamId, bytes: message.bytes });
         break;
@@ -122,6 +125,11 @@ export class FakeAgent {
     this.send({ type: "fail", streamId, failure, errno: 0, message: `${failure}\u001b[31m` });
   }
 }
+
+const statsText = [
+  ...["disk 1073741824 536870912", "cpus 1", "5.00 1.00"],
+  ...["cpu  25 0 0 75 0 0 0 0 0 0", "MemTotal: 262144 kB", "MemAvailable: 196608 kB", ""],
+].join("\n");
 
 function failureOf(error: unknown): AgentFailure {
   return failures[(error as { readonly code: string }).code] ?? "errno";

@@ -1,4 +1,5 @@
 import { execFile } from "node:child_process";
+import { truncate } from "node:fs/promises";
 import { promisify } from "node:util";
 import type { Machine } from "@box/vm";
 import { afterAll, describe, expect, onTestFinished, test } from "vitest";
@@ -65,12 +66,25 @@ describe.skipIf(host === undefined)(host ? title : `${title} (skipped: no QEMU o
     await machine.close();
   });
 
-  test("runs commands as users and groups of the box", { timeout }, async () => {
-    const machine = await boot(real, await real.spec("disk"));
+  test("runs commands as users and groups of a box whose disk has grown", { timeout }, async () => {
+    const spec = await real.spec("disk");
+    const [disk = ""] = spec.disks.flatMap(({ role, path }) => (role === "user" ? [path] : []));
+    const grownBytes = 256 * 2 ** 20;
+    await truncate(disk, grownBytes);
+    const machine = await boot(real, spec);
+    // What the file system keeps for itself is not told.
+    const { guest, host } = await machine.stats();
+    expect(guest.diskBytes).toBeGreaterThan(grownBytes * 0.9);
+    expect(guest.diskBytes).toBeLessThanOrEqual(grownBytes);
+    expect(guest.memoryBytes).toBeLessThan(spec.memoryMiB * 2 ** 20);
+    expect(host.readBytes).toBeGreaterThan(0);
+    expect(host.memoryBytes).toBeGreaterThan(2 ** 25);
     const command = ["/bin/contract", "save", "/work/c", "x"];
     const denied = await machine.exec({ command, user: "www" });
     expect((await denied.wait()).exitCode).not.toBe(0);
     const allowed = await machine.exec({ command, user: "0:33" });
     expect(await allowed.wait()).toEqual({ exitCode: 0 });
+    await machine.stop();
+    await promisify(execFile)("e2fsck", ["-fn", disk]);
   });
 });

@@ -6,6 +6,7 @@ import type { CommandContext } from "../../command/define-command.ts";
 import { parseSize } from "../../command/size.ts";
 import { CliError } from "../../errors.ts";
 import { execRequest } from "../../machines/exec-input.ts";
+import { parsePort } from "../../machines/parse-port.ts";
 import { runInBox, withRunExitCodes } from "../../machines/run-in-box.ts";
 import type { RunInput, RunOutput } from "./schemas.ts";
 
@@ -49,7 +50,18 @@ function programSettings(
 }
 
 function createOptions(input: RunInput, { env }: CommandContext): CreateBoxOptions {
-  const { ref, name, rm = false, memory, cpus, guestRootfs, diskSize, pull, detach } = input;
+  const {
+    ref,
+    name,
+    rm = false,
+    memory,
+    cpus,
+    guestRootfs,
+    diskSize,
+    pull,
+    detach,
+    publish,
+  } = input;
   parseImageReference(ref);
   const { command = [] } = input;
   return {
@@ -60,6 +72,7 @@ function createOptions(input: RunInput, { env }: CommandContext): CreateBoxOptio
     ...(diskSize === undefined ? {} : { diskSizeBytes: parseSize(diskSize, "--disk-size") }),
     ...(pull === undefined ? {} : { pull }),
     run: {
+      ...(publish === undefined ? {} : { forwards: publish.map(parsePort) }),
       ...(memory === undefined ? {} : { memoryMiB: Number(memory) }),
       ...(cpus === undefined ? {} : { cpus: Number(cpus) }),
       ...(detach === true && command.length > 0 ? programSettings(command, input, env) : {}),

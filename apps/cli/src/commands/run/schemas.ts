@@ -18,6 +18,8 @@ export interface RunInput extends ExecInput {
   readonly cpus?: string | undefined;
   /** A reference, or `none`. */
   readonly guestRootfs?: string | undefined;
+  /** Forwarded ports, such as `8080:80`. */
+  readonly publish?: readonly string[] | undefined;
   /** Such as `10GiB`. */
   readonly diskSize?: string | undefined;
   /** When the registry is asked. */
@@ -42,6 +44,7 @@ export const input: z.ZodType<RunInput> = z.strictObject({
   cpus: number,
   guestRootfs: optionalText,
   diskSize: z.string().optional(),
+  publish: z.array(z.string().min(1)).optional(),
   pull: z.enum(["missing", "always", "never"]).optional(),
 });
 

@@ -102,6 +102,11 @@ export const vmPages: CodePages = {
     meaning: "What was named is neither a file nor a folder nor a link, but a device, say.",
     advice: "Name a file, a folder or a link. Others below a folder are left out.",
   },
+  VM_PORT_IN_USE: {
+    meaning:
+      "A port of this host could not be listened on: another program has it, the address is none of this host, or ports below 1024 need more rights.",
+    advice: "Choose another port: -p 8080:80. Port 0 lets the system choose one.",
+  },
   VM_PORT_REFUSED: {
     meaning: "Nobody in the machine listens on the port.",
     advice: "Start the program, and see that it listens on that port of the box's loopback.",

@@ -1,5 +1,7 @@
 import type { ExecExit, ExecRequest, TerminalSize } from "../../exec.ts";
 import type { GuestInfo, GuestInit, MachineEvent, StopReport } from "../../machine.ts";
+import type { OpenPortForward, PortForward } from "../../ports.ts";
+import type { MachineStats } from "../../stats.ts";
 import type { StreamRequest } from "../../streams.ts";
 
 /** Both sides of a link speak the same version, or do not speak. */
@@ -16,6 +18,8 @@ export type Call =
   | { readonly call: "open"; readonly request: StreamRequest; readonly stream: number }
   | { readonly call: "attach"; readonly stream: number }
   | { readonly call: "signal"; readonly signal: number }
+  | { readonly call: "forward"; readonly forwards: readonly PortForward[] }
+  | { readonly call: "stats" }
   | { readonly call: "stop"; readonly graceMs: number };
 
 /** What the replies to calls hold. */
@@ -26,6 +30,8 @@ export interface Results {
   readonly open: null;
   readonly attach: null;
   readonly signal: null;
+  readonly forward: readonly OpenPortForward[];
+  readonly stats: MachineStats;
   readonly stop: StopReport;
 }
 

@@ -5,8 +5,10 @@ import {
   encodeHostMessage,
   FrameDecoder,
   type GuestMessage,
+  type GuestStats,
   type HostMessage,
   type MountReport,
+  parseGuestStats,
   protocolVersion,
   type ReadyReport,
 } from "@box/guest/protocol";
@@ -53,6 +55,7 @@ export class GuestSession {
   readonly #ready = Promise.withResolvers<ReadyReport>();
   readonly #streams = new Map<number, Stream>();
   readonly #pings = new Map<number, Pick<PromiseWithResolvers<void>, "resolve" | "reject">>();
+  readonly #stats = new Map<number, Pick<PromiseWithResolvers<GuestStats>, "resolve" | "reject">>();
   readonly #decoder = new FrameDecoder("guest");
   readonly #nonce = randomBytes(8).readBigUInt64LE();
   #mounting: { readonly streamId: number; done: PromiseWithResolvers<MountReport> } | undefined;
@@ -83,6 +86,16 @@ export class GuestSession {
     this.#pings.set(streamId, { resolve, reject });
     this.#send({ type: "ping", streamId, bytes: new Uint8Array(0) });
     await promise;
+  }
+
+  /** What the guest uses. @throws VmError. */
+  async stats(): Promise<GuestStats> {
+    if (this.#failure !== undefined) throw this.#failure;
+    const streamId = this.#newStreamId();
+    const { promise, resolve, reject } = Promise.withResolvers<GuestStats>();
+    this.#stats.set(streamId, { resolve, reject });
+    this.#send({ type: "stats", streamId });
+    return promise;
   }
 
   /** Seeds and names the guest and mounts its disks. @throws VmError. */
@@ -135,7 +148,7 @@ export class GuestSession {
     this.#failure = error;
     this.#ready.reject(error);
     this.#mounting?.done.reject(error);
-    for (const { reject } of this.#pings.values()) reject(error);
+    for (const { reject } of [...this.#pings.values(), ...this.#stats.values()]) reject(error);
     for (const { started, listener } of this.#streams.values()) {
       started.promise.catch(() => {});
       started.reject(error);
@@ -195,6 +208,11 @@ export class GuestSession {
       case "fail":
         this.#refused(message);
         break;
+      case "stats":
+        // What is none throws, and ends the session.
+        this.#stats.get(message.streamId)?.resolve(parseGuestStats(message.text));
+        this.#stats.delete(message.streamId);
+        break;
       case "pong":
         this.#pings.get(message.streamId)?.resolve();
         this.#pings.delete(message.streamId);
@@ -208,7 +226,10 @@ export class GuestSession {
 
   #tell(
     stream: Stream,
-    message: Exclude<GuestMessage, { readonly type: "ready" | "mounted" | "fail" | "pong" }>,
+    message: Exclude<
+      GuestMessage,
+      { readonly type: "ready" | "mounted" | "fail" | "pong" | "stats" }
+    >,
   ): void {
     const { listener, open } = stream;
     switch (message.type) {
@@ -243,6 +264,8 @@ export class GuestSession {
       return;
     }
     this.#takeMount(message.streamId)?.reject(agentFailure("the guest is not ready", message));
+    this.#stats.get(message.streamId)?.reject(agentFailure("it tells nothing", message));
+    this.#stats.delete(message.streamId);
     const stream = this.#streams.get(message.streamId);
     if (stream === undefined) return;
     this.#streams.delete(message.streamId);

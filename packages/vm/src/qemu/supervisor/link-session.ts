@@ -1,5 +1,7 @@
 import type { Socket } from "node:net";
 import type { GuestInfo, GuestInit, StopReport } from "../../machine.ts";
+import type { OpenPortForward, PortForward } from "../../ports.ts";
+import type { MachineStats } from "../../stats.ts";
 import { type Frame, type FrameKind, FrameReader, frameHeader } from "../link/frames.ts";
 import type { Answer, Call, OutputName, Request } from "../link/messages.ts";
 import { toSentError } from "../link/sent-error.ts";
@@ -15,6 +17,10 @@ export interface LinkedMachine {
   stop(graceMs: number): Promise<StopReport>;
   /** Throws when no command may be run yet. */
   requireInitialized(): void;
+  /** Forwards more ports. @returns All that are. */
+  forward(forwards: readonly PortForward[]): Promise<readonly OpenPortForward[]>;
+  /** What it uses now. */
+  stats(): Promise<MachineStats>;
   /** The program that it runs for. @throws VmError `VM_NO_PROGRAM`. */
   requireProgram(): LinkedProgram;
 }
@@ -109,6 +115,12 @@ export class LinkSession implements HandleLink {
       case "signal":
         await this.#machine.requireProgram().signal(call.signal);
         return null;
+      case "forward":
+        this.#machine.requireInitialized();
+        return this.#machine.forward(call.forwards);
+      case "stats":
+        this.#machine.requireInitialized();
+        return this.#machine.stats();
       case "stop":
         return this.#machine.stop(call.graceMs);
     }

@@ -6,13 +6,17 @@ import type { GuestInfo, GuestInit, MachineEvent, StopReport } from "../../machi
 import { consoleLogName, outputLogName } from "../../machine-log.ts";
 import type { MachineRecord } from "../../machine-record.ts";
 import type { MachineSpec } from "../../machine-spec.ts";
+import type { OpenPortForward, PortForward } from "../../ports.ts";
+import type { MachineStats } from "../../stats.ts";
 import { machineDied } from "../machine-died.ts";
 import { writeMachineExit } from "../machine-folder.ts";
 import type { QmpClient } from "../qmp/qmp-client.ts";
 import type { QmpEvent } from "../qmp/qmp-messages.ts";
 import { GuestSession } from "./guest-session.ts";
+import { hostStats } from "./host-stats.ts";
 import { type LinkedMachine, LinkSession } from "./link-session.ts";
 import { MachineLife } from "./machine-life.ts";
+import { PortForwards } from "./port-forwards.ts";
 import { Program } from "./program.ts";
 import type { QemuProcess } from "./qemu-process.ts";
 import { RollingLog, tailOf } from "./rolling-log.ts";
@@ -45,6 +49,7 @@ export class SupervisedMachine implements LinkedMachine {
   readonly #output: RollingLog;
   readonly #recorded = Promise.withResolvers<void>();
   readonly #program: Program;
+  readonly #forwards: PortForwards;
   #initializing: Promise<void> | undefined;
   #isMounted = false;
   #isInitialized = false;
@@ -56,6 +61,7 @@ export class SupervisedMachine implements LinkedMachine {
     this.#console = new RollingLog(consolePath);
     this.#output = new RollingLog(join(spec.logDirectory, outputLogName));
     this.guest = new GuestSession(qemu.agent);
+    this.#forwards = new PortForwards(this.guest);
     this.#program = new Program({
       guest: this.guest,
       log: this.#output,
@@ -84,6 +90,7 @@ export class SupervisedMachine implements LinkedMachine {
     const exit = await this.#life.ended;
     const { server, record } = this.#options;
     server.close();
+    this.#forwards.close();
     writeMachineExit(record, exit);
     this.guest.fail(machineDied(record, exit));
     this.#tellAll({ type: "exited", exit });
@@ -124,12 +131,35 @@ export class SupervisedMachine implements LinkedMachine {
     });
   }
 
+  async forward(forwards: readonly PortForward[]): Promise<readonly OpenPortForward[]> {
+    await this.#forwards.add(forwards);
+    return this.#forwards.open;
+  }
+
+  async stats(): Promise<MachineStats> {
+    const { qmp, qemu } = this.#options;
+    const [guest, blocks] = await Promise.all([
+      this.guest.stats(),
+      qmp.execute("query-blockstats").catch(() => undefined),
+    ]);
+    const { memoryBytes, availableMemoryBytes, freeDiskBytes, ...rest } = guest;
+    return {
+      guest: {
+        ...rest,
+        memoryBytes,
+        usedMemoryBytes: memoryBytes - availableMemoryBytes,
+        usedDiskBytes: guest.diskBytes - freeDiskBytes,
+      },
+      host: hostStats(qemu.pid, blocks),
+    };
+  }
+
   requireProgram(): Program {
     if (this.#program.isRunning) return this.#program;
     throw new VmError({ code: "VM_NO_PROGRAM", message: "the machine has no program that runs" });
   }
 
-  async #initialize({ hostname, program }: GuestInit): Promise<void> {
+  async #initialize({ hostname, program, forwards = [] }: GuestInit): Promise<void> {
     await this.guest.ready;
     if (!this.#isMounted) {
       const { warnings } = await this.guest.mount(this.#options.spec, hostname);
@@ -139,6 +169,8 @@ export class SupervisedMachine implements LinkedMachine {
         this.#tellAll({ type: "warning", message });
       }
     }
+    const added = this.#forwards.open.length === 0 ? forwards : [];
+    await this.#forwards.add(added);
     if (program !== undefined) await this.#program.start(program);
     this.#isInitialized = true;
   }

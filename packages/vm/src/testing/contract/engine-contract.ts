@@ -1,6 +1,6 @@
 import { execCases, lostCases } from "./exec.ts";
 import { lifeCases } from "./life.ts";
-import { programCases, streamCases } from "./streams.ts";
+import { hostCases, programCases, streamCases } from "./streams.ts";
 import type { ContractCase } from "./subject.ts";
 
 /**
@@ -11,5 +11,5 @@ export const engineContract: readonly ContractCase[] = [
   ...lifeCases,
   ...lostCases,
   ...programCases,
-  ...[...execCases, ...streamCases].map((each) => ({ ...each, sharesMachine: true })),
+  ...[...execCases, ...streamCases, ...hostCases].map((each) => ({ ...each, sharesMachine: true })),
 ];

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { connect } from "node:net";
 import { encodeTreeRecord, type TreeRecord, TreeRecordDecoder } from "@box/guest/protocol";
 import type { GuestStream } from "../../streams.ts";
 import { assertFails } from "./life.ts";
@@ -55,6 +56,46 @@ export const streamCases: readonly ContractCase[] = [
         assert.equal(await textOf(connection.stdout), "there and back");
         assert.deepEqual(await connection.wait(), { exitCode: 0 });
         await assertFails(machine.open({ type: "connect", port: 9 }), "VM_PORT_REFUSED");
+      }),
+  },
+];
+
+/** Ports and figures of a machine, which can be used afterwards. */
+export const hostCases: readonly ContractCase[] = [
+  {
+    title: "ports of the host lead to ports of the guest, and each direction ends by itself",
+    run: (subject) =>
+      withMachine(subject, async (machine) => {
+        const forwards = await machine.forward([
+          { hostPort: 0, guestPort: 7 },
+          { hostPort: 0, guestPort: 9 },
+        ]);
+        const [echo, nobody] = forwards.slice(-2);
+        assert.ok(echo !== undefined && nobody !== undefined);
+        assert.equal(echo.hostAddress, "127.0.0.1");
+        await using server = await machine.exec({ command: subject.commands.echoServer });
+        for await (const _ of server.stdout) break;
+        const sent = Buffer.alloc(300_000, "0123456789");
+        assert.ok((await askPort(echo.hostPort, sent)).equals(sent));
+        await assert.rejects(askPort(nobody.hostPort, Buffer.from("x")));
+        await using other = await subject.other().attach(machine.record);
+        assert.deepEqual(await other.forward([]), forwards);
+        const taken = machine.forward([{ hostPort: echo.hostPort, guestPort: 7 }]);
+        await assertFails(taken, "VM_PORT_IN_USE");
+        const invalid = machine.forward([{ hostPort: 0, guestPort: 0 }]);
+        await assertFails(invalid, "VM_SPEC_INVALID");
+      }),
+  },
+  {
+    title: "a machine tells what it uses",
+    run: (subject) =>
+      withMachine(subject, async (machine) => {
+        const { guest, host } = await machine.stats();
+        assert.ok(guest.cpus >= 1);
+        assert.ok(guest.uptimeMs > 0 && guest.cpuMs > 0, `${guest.uptimeMs} ${guest.cpuMs}`);
+        assert.ok(guest.usedMemoryBytes > 0 && guest.usedMemoryBytes < guest.memoryBytes);
+        assert.ok(guest.usedDiskBytes > 0 && guest.usedDiskBytes < guest.diskBytes);
+        assert.ok(host.readBytes >= 0 && host.writtenBytes >= 0);
       }),
   },
 ];
@@ -117,6 +158,19 @@ async function filesOf({ stdout }: GuestStream) {
   }
   assert.ok(decoder.isBetweenRecords);
   return files;
+}
+
+/** Sends something to a port of this host, and reads the answer to its end. */
+async function askPort(port: number, sent: Uint8Array): Promise<Buffer> {
+  const socket = connect({ port, host: "127.0.0.1", allowHalfOpen: true });
+  const failed = new Promise<never>((_, reject) => socket.once("error", reject));
+  socket.end(sent);
+  const chunks: Uint8Array[] = [];
+  const reading = (async () => {
+    for await (const chunk of socket) chunks.push(chunk as Uint8Array);
+  })();
+  await Promise.race([reading, failed]);
+  return Buffer.concat(chunks);
 }
 
 /** Reads until a text has come; the rest is for nobody. */
