@@ -1,5 +1,6 @@
 import { rmSync } from "node:fs";
-import { FileTree, type PlanExt4Options, readExt4 } from "@box/ext4";
+import { isDeepStrictEqual } from "node:util";
+import { FileTree, type PlanExt4Options, readExt4, verifyExt4 } from "@box/ext4";
 import fc from "fast-check";
 import { describe, expect, test, vi } from "vitest";
 import { writeImage } from "../images/build.ts";
@@ -14,7 +15,8 @@ import {
   run,
 } from "../images/oracles.ts";
 import { randomTrees } from "../images/random-tree.ts";
-import { sampleTree } from "../images/sample-tree.ts";
+import { pattern, sampleTree } from "../images/sample-tree.ts";
+import { shapeOfImage, shapeOfTree } from "../images/tree-shape.ts";
 import { bytes, directory, file, symlink } from "../tree/nodes.ts";
 
 const gibibyte = 2 ** 30;
@@ -211,6 +213,37 @@ describe.skipIf(!hasE2fsprogs || !has("resize2fs"))(needsE2fsprogs("resize2fs"),
     expect(grown.status).toBe(0);
     await expectClean(disk);
     expect(debugfs(disk.path, "stats")).toContain(`Block count:              ${size / 4096}`);
+    disk.close();
+  });
+
+  test("grows a file system of 12,000 files over 30 groups, and leaves every file as it was", async () => {
+    const { tree, contents: sample } = sampleTree();
+    const contents = new Map(sample);
+    for (let d = 0; d < 12; d++) {
+      const parent = tree.add(tree.root, bytes(`d${d}`), directory);
+      for (let i = 0; i < 1000; i++) {
+        const content = i % 10 === 0 ? pattern(i * 7, d) : new Uint8Array(0);
+        const attributes = { ...file, sizeBytes: content.byteLength };
+        contents.set(tree.add(parent, bytes(`file ${i}`), attributes), content);
+      }
+    }
+    const disk = new DiskFile();
+    const plan = await writeImage(tree, disk, {}, contents);
+    expect(plan.usedInodes).toBeGreaterThan(12_000);
+    const size = 30 * 2 ** 27;
+    await disk.truncate(size);
+    expect(run("resize2fs", [disk.path]).status).toBe(0);
+    await expectClean(disk);
+    const reader = await readExt4(disk);
+    expect(reader.summary.sizeBytes).toBe(size);
+    expect(reader.summary.freeBytes).toBeGreaterThan(size * 0.9);
+    const found = await shapeOfImage(reader, false);
+    const expected = shapeOfTree(tree, contents);
+    const paths = Object.keys(expected);
+    expect(Object.keys(found)).toEqual(paths);
+    // Path by path: a difference between two objects of 12,000 would take minutes to print.
+    expect(paths.filter((path) => !isDeepStrictEqual(found[path], expected[path]))).toEqual([]);
+    expect((await verifyExt4(disk)).findings).toEqual([]);
     disk.close();
   });
 });
