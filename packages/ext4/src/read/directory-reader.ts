@@ -1,6 +1,7 @@
 import { crc32c } from "../format/crc32c.ts";
 import { inodeFlags } from "../format/numbers.ts";
 import { findRun } from "./block-map.ts";
+import { ClaimedBlocks } from "./claimed-blocks.ts";
 import type { ContentReader } from "./content.ts";
 import { hasInlineData, type InodeRecord } from "./inode-record.ts";
 import { readError } from "./read-error.ts";
@@ -22,11 +23,17 @@ const tailType = 0xde;
 const rootIndexAt = 32;
 const nodeIndexAt = 8;
 
-/** The names of a directory in the order in which they are stored, without `.` and `..`. */
+/**
+ * The names of a directory in the order in which they are stored, without `.` and `..`.
+ *
+ * @param claimed - Blocks of directories that were read before: none is read twice, so that names stay in proportion to
+ * what the image stores.
+ */
 export async function* readEntries(
   volume: Volume,
   content: ContentReader,
   directory: InodeRecord,
+  claimed: ClaimedBlocks = new ClaimedBlocks(),
 ): AsyncGenerator<Ext4DirectoryEntry> {
   if (hasInlineData(directory)) {
     const bytes = await content.inline(directory);
@@ -45,6 +52,9 @@ export async function* readEntries(
     const run = await findRun(volume, directory, logical);
     const count = Math.min(run.blocks, blocks - logical);
     for (let i = 0; i < count && run.physical > 0; i++) {
+      if (claimed.claim(run.physical + i, 1) !== undefined) {
+        throw badDirectory(directory, "a block that was read before");
+      }
       const bytes = await volume.block(run.physical + i);
       validateChecksum(directory, bytes, logical + i);
       yield* parseEntries(volume, directory, bytes, 0);

@@ -1,6 +1,7 @@
 import type { RandomAccess } from "@box/io";
 import { inodeFlags, inodes } from "../format/numbers.ts";
 import type { DataRun, NodeTime, NodeType, NodeXattr } from "../tree/attributes.ts";
+import { ClaimedBlocks } from "./claimed-blocks.ts";
 import { ContentReader } from "./content.ts";
 import { type Ext4DirectoryEntry, readEntries } from "./directory-reader.ts";
 import type { InodeRecord } from "./inode-record.ts";
@@ -148,8 +149,7 @@ export class Ext4Reader {
 
   /** A directory's names without `.` and `..`, in the order in which they are stored. */
   async *readdir(directory: number): AsyncGenerator<Ext4DirectoryEntry> {
-    const record = await this.#typed(directory, "directory");
-    yield* readEntries(this.#volume, this.#content, record);
+    yield* this.#readdir(directory, new ClaimedBlocks());
   }
 
   /**
@@ -209,14 +209,15 @@ export class Ext4Reader {
   /**
    * Everything below a directory, each directory before what it holds. Depth costs no stack.
    *
-   * @throws {@link Ext4Error} `EXT4_BAD_DIRECTORY` when a directory has two names, so a loop ends; `EXT4_OVER_LIMIT` when a
+   * @throws {@link Ext4Error} `EXT4_BAD_DIRECTORY` when a directory has two names or a block of another one, so a loop ends; `EXT4_OVER_LIMIT` when a
    * path is too long.
    */
   async *walk(directory: number = inodes.root): AsyncGenerator<Ext4WalkEntry> {
     const seen = new Set([directory]);
+    const claimed = new ClaimedBlocks();
     // Every open directory is a beginning of the one path.
     const path = new Uint8Array(this.#limits.maxPathBytes);
-    const open = [{ pathBytes: 0, entries: this.readdir(directory) }];
+    const open = [{ pathBytes: 0, entries: this.#readdir(directory, claimed) }];
     for (let top = open.at(-1); top !== undefined; top = open.at(-1)) {
       const next = await top.entries.next();
       if (next.done === true) {
@@ -232,8 +233,13 @@ export class Ext4Reader {
         throw readError("EXT4_BAD_DIRECTORY", `directory ${inode} has two names`, { inode });
       }
       seen.add(inode);
-      open.push({ pathBytes, entries: this.readdir(inode) });
+      open.push({ pathBytes, entries: this.#readdir(inode, claimed) });
     }
+  }
+
+  async *#readdir(directory: number, claimed: ClaimedBlocks): AsyncGenerator<Ext4DirectoryEntry> {
+    const record = await this.#typed(directory, "directory");
+    yield* readEntries(this.#volume, this.#content, record, claimed);
   }
 
   async #find(directory: number, name: Uint8Array): Promise<number | undefined> {

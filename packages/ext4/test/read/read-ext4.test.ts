@@ -114,6 +114,58 @@ describe("walk", () => {
   });
 });
 
+/** A reader of an image with two directories, after the place of their first blocks was changed: nothing has checksums. */
+async function withBlocks(
+  change: (blocks: { a: number; b: number; words: DataView }) => void,
+): Promise<Ext4Reader> {
+  const tree = new FileTree();
+  for (const name of ["a", "b"]) {
+    const parent = tree.add(tree.root, bytes(name), directory);
+    for (let i = 0; i < 3; i++) tree.add(parent, bytes(`${name}${i}`), file);
+  }
+  const image = await imageBytes(tree, { journal: false });
+  const words = new DataView(image.buffer);
+  words.setUint32(1024 + 0x64, words.getUint32(1024 + 0x64, true) & ~0x400, true);
+  const reader = await readExt4(new MemoryFile(image));
+  const placeOf = async (path: string): Promise<number> => {
+    const inode = (await reader.lookup(bytes(path))) as number;
+    return words.getUint32(4096 + 8, true) * 4096 + (inode - 1) * 256;
+  };
+  change({ a: await placeOf("a"), b: await placeOf("b"), words });
+  return readExt4(new MemoryFile(image));
+}
+
+describe("a block of names", () => {
+  const names = async (found: AsyncIterable<{ name: Uint8Array }>): Promise<string[]> => {
+    const all: string[] = [];
+    for await (const { name } of found) all.push(text(name));
+    return all;
+  };
+
+  test("is read once, however often a directory points at it", async () => {
+    const reader = await withBlocks(({ a, words }) => {
+      const block = words.getUint32(a + 0x28 + 20, true);
+      words.setUint32(a + 0x20, 0, true);
+      words.setUint32(a + 4, 3 * 4096, true);
+      for (const [i, at] of [block, 0, block].entries())
+        words.setUint32(a + 0x28 + i * 4, at, true);
+    });
+    const inode = (await reader.lookup(bytes("a"))) as number;
+    await expect(names(reader.readdir(inode))).rejects.toThrow(code("EXT4_BAD_DIRECTORY"));
+    await expect(reader.lookup(bytes("a/none"))).rejects.toThrow(code("EXT4_BAD_DIRECTORY"));
+    expect(await reader.lookup(bytes("a/a1"))).toBeDefined();
+  });
+
+  test("belongs to one directory of a walk", async () => {
+    const reader = await withBlocks(({ a, b, words }) => {
+      words.setUint32(b + 0x28 + 20, words.getUint32(a + 0x28 + 20, true), true);
+    });
+    const inode = (await reader.lookup(bytes("b"))) as number;
+    expect(await names(reader.readdir(inode))).toEqual(["a0", "a1", "a2"]);
+    await expect(names(reader.walk())).rejects.toThrow(code("EXT4_BAD_DIRECTORY"));
+  });
+});
+
 describe("lookup", () => {
   let reader: Ext4Reader;
   let deep = 0;
