@@ -30,7 +30,7 @@ export interface FileTreeOptions {
   readonly maxLinks?: number;
   /**
    * The most bytes of names, symlink targets and sets of attributes that are kept in memory, replaced and removed ones
-   * included; 512 MiB by default, in steps of 1 MiB.
+   * included; 512 MiB by default, in steps of 1 MiB. As many again for the ranges of sparse files, of 16 bytes each.
    */
   readonly maxTextBytes?: number;
   /** The key of the tree's hash table, random by default. It never shows in any result. */

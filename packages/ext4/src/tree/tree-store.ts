@@ -6,6 +6,8 @@ import type { HashKey } from "./name-hash.ts";
 import { XattrPool } from "./xattr-pool.ts";
 
 const maxNodes = 2 ** 31;
+/** Two numbers of eight bytes. */
+const runBytes = 16;
 
 /**
  * The columns behind a file tree: one slot of every array per node, no object per node.
@@ -48,9 +50,11 @@ export class TreeStore {
   runsUsed: number = 0;
   /** How many slots are in use, dead nodes included. */
   slots: number = 0;
+  readonly #maxRuns: number;
 
-  /** @param maxTextBytes - Room for what the arena holds. */
+  /** @param maxTextBytes - Room for what the arena holds, and the same again for ranges of data. */
   constructor(key: HashKey, maxTextBytes: number) {
+    this.#maxRuns = maxTextBytes / runBytes;
     this.arena = new ByteArena(maxTextBytes);
     this.xattrs = new XattrPool(this.arena, key);
     this.entries = new EntryTable(this.arena, key);
@@ -66,6 +70,13 @@ export class TreeStore {
   newRuns(ranges: readonly { readonly offset: number; readonly length: number }[]): number {
     const start = this.runsUsed;
     const end = start + ranges.length * 2;
+    if (end / 2 > this.#maxRuns) {
+      throw new Ext4Error({
+        code: "EXT4_TOO_MANY_NODES",
+        message: `cannot add to the file tree: its sparse files have more than ${this.#maxRuns} ranges`,
+        details: { maxRuns: this.#maxRuns },
+      });
+    }
     if (end > this.runs.length) this.runs = grown(this.runs, Math.max(end, this.runs.length * 2));
     for (const { offset, length } of ranges) {
       this.runs[this.runsUsed++] = offset;

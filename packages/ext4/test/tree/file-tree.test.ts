@@ -101,6 +101,16 @@ describe("FileTree", () => {
     expect(tree.attributes(node).xattrs).toEqual(xattrs);
   });
 
+  test("refuses more ranges of sparse files than memory is allowed for, replaced ones included", () => {
+    const tree = new FileTree({ maxTextBytes: 2 ** 20 });
+    const dataRuns = Array.from({ length: 1000 }, (_, i) => ({ offset: i * 10, length: 1 }));
+    const attributes = { ...file, sizeBytes: 10_000, dataRuns };
+    for (let i = 0; i < 65; i++) tree.add(tree.root, bytes("f"), attributes);
+    expect(() => tree.add(tree.root, bytes("f"), attributes)).toThrow(
+      expect.objectContaining({ code: "EXT4_TOO_MANY_NODES", kind: "limit" }),
+    );
+  });
+
   test("replaces what had the name, a directory with all it holds", () => {
     const tree = new FileTree();
     const old = tree.add(tree.root, bytes("a"), directory);

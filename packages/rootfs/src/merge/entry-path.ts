@@ -38,6 +38,18 @@ export function splitPath(path: Uint8Array): Uint8Array[] {
   return components;
 }
 
+/** The opposite of {@link splitPath}: a copy of the components with slashes between them. */
+export function joinPath(components: readonly Uint8Array[]): Uint8Array {
+  const length = components.reduce((sum, { byteLength }) => sum + byteLength + 1, -1);
+  const path = new Uint8Array(length).fill(slash);
+  let at = 0;
+  for (const component of components) {
+    path.set(component, at);
+    at += component.byteLength + 1;
+  }
+  return path;
+}
+
 /** Whether a component is `..`. */
 export function isParent(component: Uint8Array): boolean {
   return component.byteLength === 2 && component[0] === dot && component[1] === dot;

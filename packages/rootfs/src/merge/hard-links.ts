@@ -1,13 +1,13 @@
 import type { FileTree, NodeId } from "@box/ext4";
 import { RootfsError } from "../errors.ts";
-import { displayEntryPath, parseEntryPath } from "./entry-path.ts";
+import { displayEntryPath, joinPath, parseEntryPath, splitPath } from "./entry-path.ts";
 import type { LayerOwnership } from "./ownership.ts";
 import type { PathResolver } from "./path-resolver.ts";
 
 /** A hard link whose target was not there when it came. */
 interface PendingLink {
-  readonly parents: readonly Uint8Array[];
-  readonly name: Uint8Array;
+  /** In one piece: a path can have two thousand components. */
+  readonly path: Uint8Array;
   readonly target: Uint8Array;
 }
 
@@ -16,6 +16,9 @@ interface PendingLink {
  * a chain that needs more was made to be slow.
  */
 const maxRounds = 16;
+
+/** What keeping a link takes in memory besides its two paths, or more. */
+const pendingLinkBytes = 256;
 
 /** Makes the hard links of a layer. A target may be in any layer, or come later in the same one. */
 export class HardLinks {
@@ -73,7 +76,9 @@ export class HardLinks {
     if (left !== undefined) throw targetMissing(left.target);
   }
 
-  #retry({ parents, name, target }: PendingLink): boolean {
+  #retry({ path, target }: PendingLink): boolean {
+    const parents = splitPath(path);
+    const name = parents.pop() as Uint8Array;
     const parent = this.#resolver.make(parents);
     this.#own.markDirectory(parent);
     const existing = this.#tree.lookup(parent, name);
@@ -104,17 +109,12 @@ export class HardLinks {
   }
 
   #defer(parents: readonly Uint8Array[], name: Uint8Array, target: Uint8Array): void {
-    const link = {
-      parents: parents.map((each) => each.slice()),
-      name: name.slice(),
-      target: target.slice(),
-    };
-    this.#pendingBytes += target.byteLength + name.byteLength;
-    for (const component of parents) this.#pendingBytes += component.byteLength;
+    const link = { path: joinPath([...parents, name]), target: target.slice() };
+    this.#pendingBytes += link.path.byteLength + target.byteLength + pendingLinkBytes;
     if (this.#pendingBytes > this.#maxPendingBytes) {
       throw new RootfsError({
         code: "ROOTFS_LIMIT",
-        message: `the layer has hard links of more than ${this.#maxPendingBytes} bytes of path before their targets`,
+        message: `the layer has hard links before their targets that take more than ${this.#maxPendingBytes} bytes`,
       });
     }
     this.#pending.push(link);

@@ -13,7 +13,7 @@ export interface MergeLimits {
   readonly maxTextBytes: number;
   /** Bytes of a path inside a layer; 4,096 unless given. */
   readonly maxPathBytes: number;
-  /** Bytes of the paths of hard links that come before their targets, per layer; 64 MiB unless given. */
+  /** Bytes that hard links before their targets take, their paths and 256 for each, per layer; 64 MiB unless given. */
   readonly maxPendingLinkBytes: number;
   /**
    * Bytes of symbolic links' targets that are followed on the way to entries, of all layers together; 64 MiB unless given.

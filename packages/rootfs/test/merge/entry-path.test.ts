@@ -1,6 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { displayEntryPath, parseEntryPath, splitPath } from "../../src/merge/entry-path.ts";
+import {
+  displayEntryPath,
+  joinPath,
+  parseEntryPath,
+  splitPath,
+} from "../../src/merge/entry-path.ts";
 import { bytes } from "./layers.ts";
 
 const parse = (path: string) => {
@@ -51,4 +56,13 @@ test("splitPath keeps what points upwards", () => {
 test("displayEntryPath cuts a long path", () => {
   expect(displayEntryPath(bytes("a/b"))).toBe("a/b");
   expect(displayEntryPath(bytes("x".repeat(300)))).toBe(`${"x".repeat(256)}...`);
+});
+
+test("joinPath keeps a copy from which splitPath finds the same components", () => {
+  for (const path of ["a", "a/b", "some/longer/path/..."]) {
+    const components = splitPath(bytes(path));
+    const joined = joinPath(components);
+    for (const component of components) component.fill(0x7a);
+    expect(Buffer.from(joined).toString()).toBe(path);
+  }
 });

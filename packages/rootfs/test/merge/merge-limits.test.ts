@@ -86,6 +86,17 @@ describe("limits", () => {
   });
 });
 
+test("hard links before their targets count with what keeping them takes", async () => {
+  const links = Array.from({ length: 4 }, (_, i) => hardlink(`${i}`, "t"));
+  const layers = [layer(...links, file("t"))];
+  const limits = { maxPendingLinkBytes: 4 * (256 + 2) };
+  expect(listing((await mergeWith({ limits }, ...layers)).tree)).toHaveLength(5);
+  const tight = { maxPendingLinkBytes: limits.maxPendingLinkBytes - 1 };
+  await expect(mergeWith({ limits: tight }, ...layers)).rejects.toMatchObject({
+    code: "ROOTFS_LIMIT",
+  });
+});
+
 describe("memory", () => {
   const text = "x".repeat(4000);
   const xattrs = [{ name: bytes("user.a"), value: bytes(text) }];
