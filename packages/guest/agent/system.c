@@ -141,12 +141,15 @@ static void take_root(const char *path, const char *serial) {
 }
 
 static _Noreturn void mount_all(const struct order *order) {
-  const char *box = order->has_guest ? "/guest/box" : "/box";
+  const char *box = "/box";
   if (unshare(CLONE_NEWNS) != 0) finish(F_MOUNT, errno, "cannot make a namespace", "");
   if (order->has_guest) {
     int guest = mount_disk(order->guest_serial, "/guest", false, false);
-    // Tools of the guest's system see the box there.
-    if (open_folder(guest, "box", 0755) < 0) finish(F_MOUNT, errno, "the guest's system has no place for the box", "");
+    // Tools of the guest's system see the box there. A disk of an image may have no space for a folder more; /run is in memory.
+    box = open_folder(guest, "box", 0755) >= 0 ? "/guest/box" : "/guest/run/box";
+    if (strcmp(box, "/guest/run/box") == 0 && open_folder(guest, "run/box", 0755) < 0) {
+      finish(F_MOUNT, errno, "the guest's system has no place for the box", "");
+    }
     close(guest);
   }
   close(mount_disk(order->box_serial, box, order->read_only, order->grows));

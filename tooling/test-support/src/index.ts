@@ -1,3 +1,4 @@
+export { debianImage } from "./debian-image.ts";
 export {
   annOnly,
   certificateFolder,

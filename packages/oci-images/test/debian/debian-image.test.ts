@@ -9,6 +9,7 @@ import { serveRegistry } from "@box/oras/registry-server";
 import {
   annOnly,
   certificateFolder,
+  debianImage,
   dockerRegistry,
   run,
   selfSigned,
@@ -16,7 +17,6 @@ import {
 } from "@box/test-support";
 import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { temporaryFolder } from "../temporary-folder.ts";
-import { debianImage } from "./debian-image.ts";
 
 let source: Awaited<ReturnType<typeof debianImage>>;
 beforeAll(async () => {

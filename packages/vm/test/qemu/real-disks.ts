@@ -47,21 +47,26 @@ export async function writeBoxDisk(path: string, program: string): Promise<void>
   await writeDisk(path, tree, files);
 }
 
-/** Writes a disk for the system that boots: what its agent needs to move into it. */
-export async function writeGuestDisk(path: string): Promise<void> {
+/**
+ * Writes a disk for the system that boots: what its agent needs to move into it. A full one is like that of an image of a
+ * distribution: without the folder that the box's disk is mounted at, and without space for it.
+ */
+export async function writeGuestDisk(path: string, isFull = false): Promise<void> {
   const tree = new FileTree();
-  for (const name of ["dev", "proc", "sys", "run", "tmp", "etc", "box", "bin"]) {
+  const names = ["dev", "proc", "sys", "run", "tmp", "etc", "bin", ...(isFull ? [] : ["box"])];
+  for (const name of names) {
     tree.add(tree.root, bytesOf(name), { ...owner, type: "directory", mode: 0o755 });
   }
-  await writeDisk(path, tree, []);
+  await writeDisk(path, tree, [], isFull ? 0 : undefined);
 }
 
 async function writeDisk(
   path: string,
   tree: FileTree,
   files: readonly (readonly [NodeId, Uint8Array])[],
+  freeBytes = 8 * 2 ** 20,
 ): Promise<void> {
-  const plan = planExt4(tree, { freeBytes: 8 * 2 ** 20 });
+  const plan = planExt4(tree, { freeBytes });
   await using file = await openFile(path, { mode: "create" });
   await writeExt4(plan, file);
   for (const [node, bytes] of files) {

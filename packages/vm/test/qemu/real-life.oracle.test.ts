@@ -1,9 +1,10 @@
 import { execFile } from "node:child_process";
-import { truncate } from "node:fs/promises";
+import { rm, truncate } from "node:fs/promises";
 import { promisify } from "node:util";
 import type { Machine } from "@box/vm";
 import { afterAll, describe, expect, onTestFinished, test } from "vitest";
 import { bootFilesOfTests } from "./real-boot.ts";
+import { writeGuestDisk } from "./real-disks.ts";
 import { openRealHost, type RealHost } from "./real-subject.ts";
 
 const host = await openRealHost(await bootFilesOfTests());
@@ -66,11 +67,18 @@ describe.skipIf(host === undefined)(host ? title : `${title} (skipped: no QEMU o
     await machine.close();
   });
 
-  test("runs commands as users and groups of a box whose disk has grown", { timeout }, async () => {
+  test("runs commands as users of a box whose disk has grown, beside a full system", {
+    timeout,
+  }, async () => {
     const spec = await real.spec("disk");
     const [disk = ""] = spec.disks.flatMap(({ role, path }) => (role === "user" ? [path] : []));
     const grownBytes = 256 * 2 ** 20;
     await truncate(disk, grownBytes);
+    const [guestDisk = ""] = spec.disks.flatMap((each) =>
+      each.role === "guest" ? [each.path] : [],
+    );
+    await rm(guestDisk);
+    await writeGuestDisk(guestDisk, true);
     const machine = await boot(real, spec);
     // What the file system keeps for itself is not told.
     const { guest, host } = await machine.stats();

@@ -1,8 +1,8 @@
 import { cp, mkdir, mkdtemp, readFile, rename, rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import { hasTool, run } from "@box/test-support";
+import { hasTool, run } from "./oracle-tools.ts";
 
-const repository = resolve(import.meta.dirname, "../../../..");
+const repository = resolve(import.meta.dirname, "../../..");
 /** Leaf packages and what they need besides the smallest Debian. */
 const packages = ["less", "libncursesw6", "nano"];
 const tag = "debian";
