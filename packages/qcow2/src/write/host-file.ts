@@ -115,16 +115,19 @@ export class HostFile {
   }
 
   /**
-   * Makes a file that has grown end with a whole cluster. What the disk reads behind the end of the file are zeros, but in a copy of the
-   * file on a device that is larger it is what the device had there.
+   * Makes a file that has grown end with a whole cluster, where the storage has room for it. What the disk reads behind the end
+   * of the file are zeros, but in a copy of the file on a device that is larger it is what the device had there.
    */
   async completeTo(clusterSize: number): Promise<void> {
-    if (this.#failure) throw this.#failure;
-    const { freshFrom } = this;
-    const end = Math.ceil(freshFrom / clusterSize) * clusterSize;
-    if (freshFrom <= this.#foundEnd || end === freshFrom) return;
-    // Nothing has ever been there: no structure can be hit.
-    await this.#put(end - 1, new Uint8Array(1), "data cluster");
+    const { sizeBytes, freshFrom } = this;
+    const end = Math.ceil(sizeBytes / clusterSize) * clusterSize;
+    // Behind what the file has ever had nothing is hit, and a device, which never grows, is left as it is.
+    if (this.hasFailed || sizeBytes <= this.#foundEnd || end <= freshFrom) return;
+    try {
+      await this.#put(end - 1, new Uint8Array(1), "data cluster");
+    } catch {
+      // The image is as sound without it: what was written must not be lost for this.
+    }
   }
 
   /** Runs a check; when it finds an overlap the image is marked and nothing more is written. */

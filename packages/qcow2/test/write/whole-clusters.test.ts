@@ -52,3 +52,44 @@ it("a device that ends inside a cluster is not told to become longer", async () 
   expect(await again.read(0, 100)).toEqual(new Uint8Array(100).fill(1));
   expect(await device.size()).toBe(2 ** 20 + 512);
 });
+
+describe("a storage that is full", () => {
+  const clusterBytes = 65_536;
+
+  it.each([
+    { kind: "file", moreBytes: 100, second: 2 },
+    { kind: "file", moreBytes: 0, second: 0 },
+    // On a device a cluster is written whole: nobody knows what was there.
+    { kind: "device", moreBytes: 100, second: 0 },
+    { kind: "device", moreBytes: 0, second: 0 },
+  ])(
+    "keeps what it had room for: $kind, $moreBytes bytes more",
+    async ({ kind, moreBytes, second }) => {
+      const file = new MemoryFile();
+      await createImage(file, { virtualSizeBytes: 2 ** 20 });
+      const made = await openImage(file, { mode: "rw" });
+      await made.write(0, new Uint8Array(clusterBytes).fill(9));
+      await made.close();
+      const end = (await file.size()) + clusterBytes + moreBytes;
+      if (kind === "device") await file.write(end - 1, new Uint8Array(1));
+      const full: RandomAccess = {
+        ...untruncatable(file),
+        write: async (offset, bytes) => {
+          if (offset + bytes.byteLength <= end) return file.write(offset, bytes);
+          throw Object.assign(new Error("ENOSPC: no space left on device"), { code: "ENOSPC" });
+        },
+      };
+      const image = await openImage(full, { mode: "rw" });
+      await image.write(clusterBytes, new Uint8Array(clusterBytes).fill(1));
+      const last = image.write(2 * clusterBytes, new Uint8Array(100).fill(2));
+      if (second === 0) await expect(last).rejects.toMatchObject({ code: "QCOW2_NO_SPACE" });
+      await last.catch(() => {});
+      await image.close();
+      await using again = await openImage(file);
+      expect(await again.read(clusterBytes, clusterBytes)).toEqual(
+        new Uint8Array(clusterBytes).fill(1),
+      );
+      expect(await again.read(2 * clusterBytes, 100)).toEqual(new Uint8Array(100).fill(second));
+    },
+  );
+});
