@@ -1,7 +1,7 @@
 import { isBoxError } from "@box/errors";
 import { tarEnd, tarPadding } from "@box/tar";
 import type { Descriptor } from "../content/descriptor.ts";
-import { type Digest, digestAlgorithm, digestHex } from "../content/digest.ts";
+import { type Digest, digestAlgorithm, digestHex, validateName } from "../content/digest.ts";
 import { maxManifestBytes } from "../content/manifest.ts";
 import { hasSuccessors, isIndexType, mediaTypes } from "../content/media-types.ts";
 import { releaseChunk } from "../content/release-chunk.ts";
@@ -71,6 +71,7 @@ export class ArchiveWriter implements CopyDestination {
   /** {@inheritDoc Tagger.tag} */
   tag(descriptor: Descriptor, reference: string): Promise<void> {
     return this.#inTurn(async () => {
+      validateName(reference, descriptor.digest);
       if (!this.#manifests.has(descriptor.digest)) throw notThere(descriptor);
       const isNameless = this.#format === "docker-archive-legacy" && !isDockerTag(reference);
       if (isNameless) throw notDockerTag(reference);

@@ -43,6 +43,22 @@ export function pinnedDigest(reference: string): Digest | undefined {
   return isDigest(digest) ? digest : undefined;
 }
 
+/**
+ * Refuses to let a name stand for content that has not the digest that it pins.
+ *
+ * @throws {@link OrasError} `OCI_INVALID_REFERENCE`.
+ */
+export function validateName(reference: string, digest: Digest): void {
+  const pinned = pinnedDigest(reference);
+  if (pinned === undefined || pinned === digest) return;
+  throw new OrasError({
+    code: "OCI_INVALID_REFERENCE",
+    message: `cannot name ${digest} ${JSON.stringify(reference.slice(0, 300))}: the name pins another digest`,
+    details: { reference, digest },
+    hint: "a digest cannot be chosen: name a tag",
+  });
+}
+
 /** The part of a digest before the colon. */
 export function digestAlgorithm(digest: Digest): DigestAlgorithm {
   return digest.slice(0, digest.indexOf(":")) as DigestAlgorithm;

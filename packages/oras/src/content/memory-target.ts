@@ -1,7 +1,7 @@
 import { isBoxError } from "@box/errors";
 import { OrasError } from "../errors.ts";
 import type { Descriptor } from "./descriptor.ts";
-import { type Digest, pinnedDigest } from "./digest.ts";
+import { type Digest, validateName } from "./digest.ts";
 import { hasSuccessors } from "./media-types.ts";
 import { describeReferrer } from "./referrer.ts";
 import {
@@ -53,16 +53,14 @@ export class MemoryTarget implements Target, GraphTarget {
 
   /** {@inheritDoc Resolver.resolve} */
   async resolve(reference: string): Promise<Descriptor> {
-    const pinned = pinnedDigest(reference);
-    const named = this.#tags.get(reference);
-    const isRight = pinned === undefined || named?.digest === pinned;
-    const found = isRight ? named : this.#descriptors.get(reference as Digest);
+    const found = this.#tags.get(reference) ?? this.#descriptors.get(reference as Digest);
     if (found === undefined) throw notFound(reference);
     return found;
   }
 
   /** {@inheritDoc Tagger.tag} */
   async tag(descriptor: Descriptor, reference: string): Promise<void> {
+    validateName(reference, descriptor.digest);
     if (!this.#blobs.has(descriptor.digest)) throw notFound(descriptor.digest);
     this.#tags.set(reference, descriptor);
   }

@@ -100,7 +100,10 @@ export interface Resolver {
 
 /** Names content. */
 export interface Tagger {
-  /** Lets a name refer to content that is there; a name in use moves. */
+  /**
+   * Lets a name refer to content that is there; a name in use moves. One that pins the digest of other content is refused
+   * with `OCI_INVALID_REFERENCE`.
+   */
   tag(descriptor: Descriptor, reference: string, options?: OperationOptions): Promise<void>;
 }
 

@@ -2,7 +2,7 @@ import { join, resolve as resolvePath } from "node:path";
 import { isBoxError } from "@box/errors";
 import { acquireLock, ensureDirectory, type FileSystem, writeFileDurably } from "@box/io/node";
 import type { Descriptor } from "../content/descriptor.ts";
-import { type Digest, digestAlgorithm, isDigest } from "../content/digest.ts";
+import { type Digest, digestAlgorithm, isDigest, validateName } from "../content/digest.ts";
 import { type Index, maxManifestBytes, parseManifest } from "../content/manifest.ts";
 import { hasSuccessors } from "../content/media-types.ts";
 import type {
@@ -228,6 +228,7 @@ export class OciLayout implements Target, GraphTarget {
     reference: string,
     options: OperationOptions = {},
   ): Promise<void> {
+    validateName(reference, descriptor.digest);
     if (!(await this.exists(descriptor))) throw noEntry(this.#place, descriptor.digest);
     const entry: Descriptor = {
       ...descriptor,

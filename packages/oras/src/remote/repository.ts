@@ -1,6 +1,6 @@
 import * as z from "zod";
 import type { Descriptor } from "../content/descriptor.ts";
-import type { Digest } from "../content/digest.ts";
+import { type Digest, validateName } from "../content/digest.ts";
 import { hasSuccessors, mediaTypes } from "../content/media-types.ts";
 import { isRepository } from "../content/reference.ts";
 import { describeReferrer } from "../content/referrer.ts";
@@ -189,6 +189,7 @@ export class RemoteRepository implements Target, ReferenceFetcher, GraphTarget {
     reference: string,
     options: OperationOptions = {},
   ): Promise<void> {
+    validateName(reference, descriptor.digest);
     const { bytes } =
       this.#pushed?.digest === descriptor.digest
         ? this.#pushed

@@ -9,12 +9,15 @@ import {
   MemoryTarget,
   namesOf,
   OciLayout,
+  RemoteRepository,
 } from "@box/oras";
+import { serveRegistry } from "@box/oras/registry-server";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { tarOf } from "../archive/tar-of.ts";
 import { expectCode } from "../expect-code.ts";
 import { sampleImage } from "../sample-image.ts";
 import { temporaryFolder } from "../temporary-folder.ts";
+import { testClient } from "../test-client.ts";
 
 async function layoutWith(name: string, sizes?: readonly number[]): Promise<OciLayout> {
   const { target } = await sampleImage(sizes);
@@ -65,6 +68,19 @@ describe("a digest in a reference binds", () => {
       await expectCode((await packed(layout)).resolve(name), "OCI_NOT_FOUND");
     },
   );
+
+  test.each([wrong, `app:v1@${wrong}`])("so that nothing else is called %s", async (name) => {
+    const { target } = await sampleImage();
+    const layout = await OciLayout.ensure(join(await temporaryFolder(), "layout"));
+    await expectCode(copy(target, "v1", layout, name), "OCI_INVALID_REFERENCE");
+    expect((await layout.index()).manifests).toEqual([]);
+    const path = join(await temporaryFolder(), "image.tar");
+    const archiving = createArchive(path, (archive) => copy(target, "v1", archive, name));
+    await expectCode(archiving, "OCI_INVALID_REFERENCE");
+    await using registry = await serveRegistry();
+    const repository = new RemoteRepository(testClient(), registry.host, "app");
+    await expectCode(copy(target, "v1", repository, name), "OCI_INVALID_REFERENCE");
+  });
 
   test("and an entry is found by a name with its own digest", async () => {
     const layout = await layoutWith("v1");
