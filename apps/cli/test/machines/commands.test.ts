@@ -64,6 +64,29 @@ describe("on a host without QEMU", () => {
     expect((await box("kill", "web", "-s", "NONE")).exitCode).toBe(2);
   });
 
+  test("a box that does not run has no files, ports, streams and figures", async () => {
+    const { box, home } = await boxWithoutQemu();
+    await writeFile(join(home, "f"), "content");
+    for (const argv of [
+      ["cp", join(home, "f"), "web:/"],
+      ["cp", "web:/f", "-"],
+      ["port", "web", "-p", "8080:80"],
+      ["stats", "web"],
+    ]) {
+      const run = await box(...argv);
+      expect([run.exitCode, run.stderr]).toEqual([4, expect.stringContaining("BOX_NOT_RUNNING")]);
+    }
+    const attached = await box("attach", "web");
+    expect([attached.exitCode, attached.stderr]).toEqual([
+      125,
+      expect.stringContaining("BOX_NOT_RUNNING"),
+    ]);
+    expect(JSON.parse((await box("stats", "--format", "json")).stdout)).toEqual([]);
+    expect((await box("port", "web", "-p", "0")).exitCode).toBe(2);
+    expect((await box("cp", "a", "b")).exitCode).toBe(2);
+    expect((await box("attach", "web", "--detach-keys", "ab")).exitCode).toBe(125);
+  });
+
   test("doctor says what is missing", async () => {
     const { env } = await boxWithoutQemu();
     const run = await runBoxHere(["doctor"], { env: { ...env, BOX_KERNEL: "/no/kernel" } });
