@@ -148,7 +148,8 @@ export class SourceReader {
     const expected = Math.max(0, Math.min(length, this.#sizeBytes - offset));
     const found = await this.#readOnce(offset, length, into);
     // A source that fills up what it gives behind its end says nothing about the file by it.
-    if (found.byteLength >= expected) return found.subarray(0, expected);
+    const most = Math.max(0, this.freshFrom - offset);
+    if (found.byteLength >= expected) return found.subarray(0, most);
     return this.#readRest(found, offset, expected, into);
   }
 

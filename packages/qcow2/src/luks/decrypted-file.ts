@@ -34,19 +34,17 @@ export class DecryptedFile implements RandomAccess {
 
   /** A part that is shorter than a sector says nothing: what the source gives is read up to the file's end. */
   async #readAll(start: number, length: number): Promise<Uint8Array> {
-    let found = await readOnce(this.#source, start, length);
-    while (found.byteLength < length) {
-      const next = await readOnce(
-        this.#source,
-        start + found.byteLength,
-        length - found.byteLength,
-      );
+    const first = await readOnce(this.#source, start, length);
+    if (first.byteLength === length || first.byteLength === 0) return first;
+    const whole = new Uint8Array(length);
+    whole.set(first);
+    let found = first.byteLength;
+    while (found < length) {
+      const next = await readOnce(this.#source, start + found, length - found);
       if (next.byteLength === 0) break;
-      const both = new Uint8Array(found.byteLength + next.byteLength);
-      both.set(found);
-      both.set(next, found.byteLength);
-      found = both;
+      whole.set(next, found);
+      found += next.byteLength;
     }
-    return found;
+    return whole.subarray(0, found);
   }
 }

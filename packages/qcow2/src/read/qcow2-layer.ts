@@ -117,7 +117,8 @@ export class Qcow2Layer implements DiskLayer {
         // What the cluster of a subcluster has behind the end of the backing file has a place, as without one.
         const { start, hostOffset, ...rest } = toExtent(run, depth);
         const place = hostOffset === undefined ? {} : { hostOffset: hostOffset + below };
-        yield { ...rest, ...place, start: start + below, length: run.length - below };
+        const behind = { start: start + below, length: run.length - below };
+        yield { ...rest, ...place, ...encrypted, ...behind };
       }
     }
   }

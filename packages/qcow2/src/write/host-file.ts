@@ -115,8 +115,8 @@ export class HostFile {
   }
 
   /**
-   * Makes a file that has grown end with a whole cluster, where the storage has room for it. What the disk reads behind the end
-   * of the file are zeros, but in a copy of the file on a device that is larger it is what the device had there.
+   * Makes a file that has grown end with a whole cluster, where the storage has room for it. What the disk reads behind
+   * the end of the file are zeros, but in a copy of the file on a larger device it is what the device had there.
    */
   async completeTo(clusterSize: number): Promise<void> {
     const { sizeBytes, freshFrom } = this;

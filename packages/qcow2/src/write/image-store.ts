@@ -191,7 +191,7 @@ export class ImageStore {
   async commit(): Promise<void> {
     await this.#parts.data?.flush();
     await this.#writeRefcounts();
-    if (this.#hasAllocated) await this.host.completeTo(this.clusterSize);
+    await this.host.completeTo(this.clusterSize);
     const hasTables = this.#parts.cache.editedSlices > 0;
     if (hasTables || this.#hasAllocated || this.#freed.length > 0) await this.host.flush();
     await this.#writeTables("L2 table");

@@ -70,6 +70,11 @@ export const imageMatrix: readonly MatrixImage[] = [
     make: makeOverlayOnLuks,
     openArguments: [...secret, "--image-opts", overlayOnLuks],
   },
+  {
+    name: "LUKS with subclusters behind the end of a shorter backing file",
+    make: makeLuksOnShorter,
+    openArguments: [...secret, "--image-opts", luksOptions("i.qcow2")],
+  },
   { name: "leaks", make: (folder) => makeLeaks(folder, "compat=1.1") },
   { name: "leaks, version 2", make: (folder) => makeLeaks(folder, "compat=0.10") },
   {
@@ -132,18 +137,24 @@ function makeBitmaps(folder: string): void {
   qemuImg(folder, "bitmap", "--disable", "i.qcow2", "b1");
 }
 
-function makeLuks(folder: string, name: string): void {
+function makeLuks(folder: string, name: string, ...more: readonly string[]): void {
   const options = "encrypt.format=luks,encrypt.key-secret=s,encrypt.iter-time=10";
   // qemu-img times its key derivation and gives up when the clock is too coarse for a short run.
   for (let attempt = 1; ; attempt++) {
     try {
-      create(folder, [...secret, "-o", options], name, "8M");
+      create(folder, [...secret, "-o", options, ...more], name, "8M");
       break;
     } catch (error) {
       if (attempt === 10) throw error;
     }
   }
   qemuIo(folder, luksOptions(name), ...secret, "--image-opts", ...writes);
+}
+
+function makeLuksOnShorter(folder: string): void {
+  qemuImg(folder, "create", "-q", "-f", "raw", "base.raw", "3080k");
+  qemuIo(folder, "base.raw", "-f", "raw", "write -q -P 3 0 1M");
+  makeLuks(folder, "i.qcow2", "-o", "extended_l2=on", "-b", "base.raw", "-F", "raw");
 }
 
 function makeOverlayOnLuks(folder: string): void {

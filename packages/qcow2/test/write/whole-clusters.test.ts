@@ -34,6 +34,19 @@ describe.each([512, 65_536, 2 ** 21])("an image with clusters of %i bytes", (clu
   });
 });
 
+it("a file that was cut inside its last cluster ends with it again once it is longer", async () => {
+  const file = new MemoryFile();
+  await createImage(file, { virtualSizeBytes: 2 ** 20 });
+  const made = await openImage(file, { mode: "rw" });
+  await made.write(0, new Uint8Array(65_536).fill(9));
+  await made.close();
+  const cut = new MemoryFile(file.toBytes().slice(0, -65_436));
+  const image = await openImage(cut, { mode: "rw" });
+  await image.write(200, new Uint8Array(100).fill(1));
+  await image.close();
+  expect(await cut.size()).toBe(await file.size());
+});
+
 it("a device that ends inside a cluster is not told to become longer", async () => {
   const file = new MemoryFile();
   await createImage(file, { virtualSizeBytes: 2 ** 20 });
