@@ -24,6 +24,7 @@ export interface ReadMachineLogOptions {
   readonly tailLines?: number;
   /** Goes on with what is added, until this says that nothing more comes. */
   readonly follow?: () => Promise<boolean>;
+  /** Stops reading. */
   readonly signal?: AbortSignal;
 }
 
