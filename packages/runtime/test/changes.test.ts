@@ -14,7 +14,12 @@ const mebibyte = 1024 * 1024;
 
 async function withBox(options: { readonly labels?: Record<string, string> } = {}) {
   const opened = await openTestRuntime();
-  const { box } = await opened.runtime.boxes.create({ image: "app", name: "web", ...options });
+  const { box } = await opened.runtime.boxes.create({
+    image: "app",
+    name: "web",
+    diskSizeBytes: 32 * mebibyte,
+    ...options,
+  });
   return { ...opened, box, boxes: opened.runtime.boxes };
 }
 

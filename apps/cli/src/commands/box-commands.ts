@@ -27,7 +27,7 @@ export const boxCommands: readonly CommandSpec[] = [
       {
         name: "disk-size",
         value: "SIZE",
-        summary: "size of the box's disk, such as 10GiB (default: the size of its base)",
+        summary: "size of the box's disk, such as 10GiB (default: 10GiB, taken as it is written)",
       },
       {
         name: "label",

@@ -20,6 +20,8 @@ export interface PrepareOverlayOptions extends ReadOverlayFactsOptions {
   readonly base: () => Promise<OverlayBase>;
   /** Size of a disk that has to be made, in bytes; the base's unless given. */
   readonly virtualSizeBytes?: number;
+  /** Without a size it is the base's, or this where that is more. */
+  readonly minimumSizeBytes?: number;
   /** Folder on the same file system for corrupt overlays; made when it is needed. */
   readonly quarantineDirectory: string;
   /** Told what happens, as it happens. */
@@ -148,11 +150,9 @@ async function makeOn(
   options: PrepareOverlayOptions,
   base: RecordedBase,
 ): Promise<Omit<PreparedOverlay, "outcome">> {
-  const { path, signal } = options;
+  const { path, signal, minimumSizeBytes = 0 } = options;
   const { virtualSizeBytes } = await createOnBase(fs, path, base, {
-    ...(options.virtualSizeBytes === undefined
-      ? {}
-      : { virtualSizeBytes: options.virtualSizeBytes }),
+    virtualSizeBytes: options.virtualSizeBytes ?? Math.max(base.sizeBytes, minimumSizeBytes),
     ...(signal === undefined ? {} : { signal }),
   });
   const made = await recordMade(fs, path);

@@ -188,6 +188,14 @@ describe("a corrupt guest overlay is recreated, the old one kept in quarantine",
     expect(names(disk)).toEqual(["overlay.refused"]);
   });
 
+  test.each([
+    [{ minimumSizeBytes: 3 * baseBytes }, 3 * baseBytes],
+    [{ minimumSizeBytes: 512 }, baseBytes],
+    [{ minimumSizeBytes: 3 * baseBytes, virtualSizeBytes: 2 * baseBytes }, 2 * baseBytes],
+  ])("makes the disk as large as %j says", async (size, bytes) => {
+    expect((await disk.prepare(size)).virtualSizeBytes).toBe(bytes);
+  });
+
   test("is back under its name when the new one cannot be made", async () => {
     await disk.make();
     await writeFile(disk.path, "damaged");

@@ -21,7 +21,7 @@ export interface CreateBoxOptions extends OperationOptions {
   readonly name?: string;
   /** The system that boots; box's own bootstrap image on a disk unless given. Recorded, and never changed silently. */
   readonly guestRootfs?: GuestRootfsChoice;
-  /** Size of the user's disk in bytes; as large as its base unless given. */
+  /** Size of the user's disk in bytes; unless given 10 GiB, or as large as its base where that is more. It takes room as it is written. */
   readonly diskSizeBytes?: number;
   /** When a registry is asked for an image that may be here already; `missing` unless given. */
   readonly pull?: PullPolicy;

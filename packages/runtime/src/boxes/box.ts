@@ -55,7 +55,7 @@ export interface BoxRecord {
   readonly imageConfig?: ImageConfig;
   /** The system that boots. */
   readonly guestRootfs: GuestRootfsRecord;
-  /** Size of the user's disk that was asked for; the base's when absent. */
+  /** Size of the user's disk that was asked for; 10 GiB or the base's when absent. */
   readonly diskSizeBytes?: number;
   /** Its labels. */
   readonly labels: Labels;

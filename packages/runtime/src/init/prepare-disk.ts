@@ -18,6 +18,9 @@ import { BaseChoice, type FreshBase } from "./base-choice.ts";
 import type { PreparedDisk } from "./keys.ts";
 import type { InitServices } from "./services.ts";
 
+/** Size of a user's disk that nobody has named a size for. A base is as large as its content: a box could write nothing. */
+const userDiskBytes = 10 * 1024 ** 3;
+
 /** A disk and where it comes from. */
 export interface PrepareDiskRequest {
   /** The box. */
@@ -28,7 +31,7 @@ export interface PrepareDiskRequest {
   readonly role: DiskRole;
   /** Whether the user allowed a new disk in the place of an absent or corrupt one. */
   readonly recreateDisk: boolean;
-  /** Size of a disk that is made for the first time; the base's when absent. */
+  /** Size of a disk that is made for the first time; the base's when absent, for a user's disk at least 10 GiB. */
   readonly diskSizeBytes?: number;
   /** Fetches and builds. Asked only when a disk has to be made and its recorded base is not there. */
   fresh(): Promise<FreshBase>;
@@ -58,6 +61,7 @@ export async function prepareDisk(
     quarantineDirectory: layout.quarantine,
     base: () => choice.choose(),
     ...(virtualSizeBytes === undefined ? {} : { virtualSizeBytes }),
+    ...(role === "user" ? { minimumSizeBytes: userDiskBytes } : {}),
     signal: context.signal,
     onEvent: (event) => context.emit(event),
   });

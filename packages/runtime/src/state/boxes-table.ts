@@ -18,7 +18,7 @@ export interface NewBox {
   readonly imageReference: string;
   /** The system that boots. */
   readonly guestRootfs: GuestRootfsRecord;
-  /** Size of the user's disk; the base's when absent. */
+  /** Size of the user's disk; 10 GiB or the base's when absent. */
   readonly diskSizeBytes?: number;
   /** Its labels. */
   readonly labels: Labels;
