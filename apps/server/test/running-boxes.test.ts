@@ -77,7 +77,7 @@ test("every verb of a box works over HTTP", async () => {
   await create({ memoryMiB: 128, cpus: 2, command: ["sleep"] });
   expect(await inspect()).toMatchObject({ run: { memoryMiB: 128, cpus: 2, command: ["sleep"] } });
   await post("/v1/boxes/web/snapshots", { snapshot: "s1" });
-  await post("/v1/boxes/web/resize", { sizeBytes: 64 * 1024 * 1024 });
+  await post("/v1/boxes/web/resize", { sizeBytes: 20 * 1024 ** 3 });
   const { json } = await send(url, "/v1/boxes/web/snapshots");
   expect(json.snapshots).toMatchObject([{ name: "s1" }]);
   await post("/v1/boxes/web/clone", { name: "copy" });

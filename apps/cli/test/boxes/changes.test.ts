@@ -84,10 +84,10 @@ describe("box rename, clone and resize", () => {
     expect(await ok(home, "rename", "-q", "www", "web")).toBe("web\n");
     expect(await ok(home, "clone", "web", "copy")).toMatch(/^name +copy$/m);
     expect(await ok(home, "clone", "-q", "web")).toMatch(/^box-[0-9a-f]{8}\n$/);
-    expect(await ok(home, "resize", "web", "1GiB")).toMatch(
-      /^disk size +1 GiB \(1073741824 bytes\)$/m,
+    expect(await ok(home, "resize", "web", "20GiB")).toMatch(
+      /^disk size +20 GiB \(21474836480 bytes\)$/m,
     );
-    expect(await ok(home, "resize", "-q", "web", "1GiB")).toBe("web\n");
+    expect(await ok(home, "resize", "-q", "web", "20GiB")).toBe("web\n");
     const shrunk = await here(home, "resize", "web", "1MiB");
     expect(shrunk.exitCode).toBe(2);
     expect(shrunk.stderr).toContain("BOX_DISK_SHRINKS");
