@@ -4,6 +4,7 @@ import {
   type Digest,
   type OciLayout,
   type OperationOptions,
+  pinnedDigest,
   releaseChunk,
   streamArchive,
 } from "@box/oras";
@@ -15,7 +16,10 @@ import { unpackedParts } from "./unpacked-image.ts";
 export interface WriteArchiveOptions extends OperationOptions {
   /** The form; `oci-archive` unless given. */
   readonly format?: ArchiveFormat;
-  /** The name that the image has in the archive; none unless given. */
+  /**
+   * The name that the image has in the archive; none unless given. A digest in it is left out: it is that of an index, or of a
+   * manifest that docker archives have made anew. Without a tag nothing of it is left.
+   */
   readonly name?: string;
   /** Told how much of a layer, of the config or of the manifest has been written, in bytes as they are in the archive. */
   readonly onProgress?: (digest: Digest, doneBytes: number, totalBytes: number) => void;
@@ -34,7 +38,8 @@ export async function* writeArchive(
   image: Image,
   options: WriteArchiveOptions = {},
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  const { format = "oci-archive", name } = options;
+  const { format = "oci-archive" } = options;
+  const name = options.name === undefined ? undefined : nameWithoutDigest(options.name);
   const { parts, root } =
     format === "oci-archive"
       ? storedParts(layout, image, options)
@@ -52,6 +57,13 @@ export async function* writeArchive(
     // Whoever read the manifest has limited it.
     { format, maxManifestBytes: root.descriptor.size },
   );
+}
+
+function nameWithoutDigest(name: string): string | undefined {
+  if (pinnedDigest(name) === undefined) return name;
+  const at = name.lastIndexOf("@");
+  const rest = name.slice(0, Math.max(at, 0));
+  return /:[^/]*$/.test(rest) ? rest : undefined;
 }
 
 /** The image as it is in the store. */

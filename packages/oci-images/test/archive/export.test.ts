@@ -101,6 +101,23 @@ describe.each(formats)("an image exported as %s", (format) => {
     expect(chunks.some((chunk) => chunk.byteLength === 0)).toBe(true);
   });
 
+  test("has a name without the digest that it was pulled by", async () => {
+    const { store } = await storeWithImage();
+    const pinned = `@sha256:${"a".repeat(64)}`;
+    const [plain, nameless] = [
+      await drain(store.export(name, { format, name })),
+      await drain(store.export(name, { format })),
+    ];
+    for (const [given, expected] of [
+      [`${name}${pinned}`, plain],
+      [`registry.test:5000/team/app${pinned}`, nameless],
+      [pinned.slice(1), nameless],
+    ] as const) {
+      const bytes = await drain(store.export(name, { format, name: given }));
+      expect(Buffer.compare(bytes, expected)).toBe(0);
+    }
+  });
+
   test("without a name asks for one when it is imported", async () => {
     const { store, folder } = await storeWithImage();
     const bytes = await drain(store.export(name, { format }));
