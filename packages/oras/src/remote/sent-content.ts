@@ -11,20 +11,22 @@ interface Prefix {
 }
 
 /**
- * Hashes what an upload sends, in as many parts as it goes. The last bytes of a blob leave only when all of it is right, so
- * that no registry gets wrong content whole.
+ * Hashes what an upload sends, in as many parts as it goes. The last bytes of a blob leave only when all of it is right. Where
+ * a part is sent again from other bytes than at first, the registry may have wrong content, which its own digest tells it.
  */
 export class SentContent {
   /** What was found to be wrong with the source's content. */
   mismatch: OrasError | undefined;
   readonly #source: BlobSource;
   readonly #descriptor: Descriptor;
+  readonly #signal: AbortSignal | undefined;
   /** Where the latest part began, and how far it came. */
   #marks: readonly Prefix[] = [];
 
-  constructor(source: BlobSource, descriptor: Descriptor) {
+  constructor(source: BlobSource, descriptor: Descriptor, signal: AbortSignal | undefined) {
     this.#source = source;
     this.#descriptor = descriptor;
+    this.#signal = signal;
   }
 
   /**
@@ -75,6 +77,7 @@ export class SentContent {
     let position = mark?.bytes ?? 0;
     if (position === offset) return digester;
     for await (const chunk of await this.#source.open(position)) {
+      this.#signal?.throwIfAborted();
       const part = chunk.subarray(0, offset - position);
       digester.update(part);
       position += part.byteLength;

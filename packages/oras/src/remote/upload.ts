@@ -43,7 +43,7 @@ interface Upload extends UploadRequest {
  * accident on its way: it is read and sent once more.
  */
 export async function uploadBlob(client: RegistryClient, asked: UploadRequest): Promise<void> {
-  const content = new SentContent(asked.source, asked.descriptor);
+  const content = new SentContent(asked.source, asked.descriptor, asked.request.signal);
   const upload = { ...asked, content };
   const counter = client.retryCounter();
   let isSecondTry = false;

@@ -147,3 +147,49 @@ test.each([
   await (code === undefined ? push : expectCode(push, code));
   expect(ends).toBe(2);
 });
+
+test("an abort ends the reading of what was sent before", async () => {
+  const size = 1_000_000;
+  const stop = new AbortController();
+  let held = 0;
+  let isCut = false;
+  const server = await scriptedServer((request, response) => {
+    const location = "/v2/app/blobs/uploads/x";
+    const headers = { location, range: `0-${Math.max(held - 1, 0)}` };
+    if (request.method === "HEAD") response.writeHead(404).end();
+    else if (request.method === "POST") response.writeHead(202, { location }).end();
+    else if (request.method === "GET") response.writeHead(204, headers).end();
+    else {
+      request.on("error", () => {});
+      request.on("data", (chunk: Buffer) => {
+        held += chunk.byteLength;
+        if (isCut || held < size - 100_000) return;
+        // It has lost some of what it had.
+        isCut = true;
+        held = 450_000;
+        request.socket.destroy();
+      });
+      request.on("end", () => response.writeHead(202, { location, range: `0-${held - 1}` }).end());
+    }
+  });
+  const bytes = noise(size);
+  let readAfter = 0;
+  const source: BlobSource = {
+    open: async (offset) =>
+      (async function* () {
+        const isAgain = isCut;
+        for (let at = offset; at < size; at += 10_000) {
+          if (isAgain) {
+            if (stop.signal.aborted) readAfter++;
+            stop.abort();
+          }
+          yield bytes.subarray(at, at + 10_000);
+        }
+      })(),
+  };
+  const repository = new RemoteRepository(testClient(), server.host, "app");
+  const descriptor = describeContent("application/octet-stream", bytes);
+  const push = repository.push(descriptor, source, { chunkBytes: 300_000, signal: stop.signal });
+  await expect(push).rejects.toMatchObject({ kind: "aborted" });
+  expect(readAfter).toBeLessThanOrEqual(1);
+});
