@@ -1,3 +1,4 @@
+import { kindOf } from "@box/errors";
 import type { RandomAccess } from "@box/io";
 import { type SourceReader, toSourceError } from "../bytes/source-reader.ts";
 import { Qcow2Error, type Qcow2Structure } from "../errors.ts";
@@ -125,8 +126,9 @@ export class HostFile {
     if (this.hasFailed || sizeBytes <= this.#foundEnd || end <= freshFrom) return;
     try {
       await this.#put(end - 1, new Uint8Array(1), "data cluster");
-    } catch {
-      // The image is as sound without it: what was written must not be lost for this.
+    } catch (error) {
+      // The image is as sound without it: what there was room for must not be lost for this.
+      if (kindOf(error) !== "no-space") throw error;
     }
   }
 
