@@ -214,7 +214,7 @@ export function numberOfBytes(size: number): number {
 }
 
 /** Reads what a source gives at once of a range, never more, where the caller asks for it. @throws Error, and what the source throws. */
-export async function readOnce(
+async function readOnce(
   source: RandomAccess,
   offset: number,
   length: number,
@@ -222,6 +222,26 @@ export async function readOnce(
 ): Promise<Uint8Array> {
   const found = plain(await source.read(offset, length, into)).subarray(0, length);
   return into ? inPlace(found, into) : found;
+}
+
+/** As {@link readOnce}, again and again where a source gives less than it is asked for, up to its end. */
+export async function readToEnd(
+  source: RandomAccess,
+  offset: number,
+  length: number,
+  into?: Uint8Array,
+): Promise<Uint8Array> {
+  const first = await readOnce(source, offset, length, into);
+  if (first.byteLength === length || first.byteLength === 0) return first;
+  const whole = into ?? new Uint8Array(length);
+  if (into === undefined) whole.set(first);
+  let found = first.byteLength;
+  while (found < length) {
+    const next = await readOnce(source, offset + found, length - found, whole.subarray(found));
+    if (next.byteLength === 0) break;
+    found += next.byteLength;
+  }
+  return whole.subarray(0, found);
 }
 
 /** Bytes where the caller asked for them, also from a source that does not know of `into`. */

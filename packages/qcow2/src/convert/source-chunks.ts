@@ -1,5 +1,5 @@
 import type { RandomAccess } from "@box/io";
-import { numberOfBytes, readOnce, throwIfAborted, toSourceError } from "../bytes/source-reader.ts";
+import { numberOfBytes, readToEnd, throwIfAborted, toSourceError } from "../bytes/source-reader.ts";
 import { Qcow2Error } from "../errors.ts";
 import { Qcow2Image } from "../image.ts";
 import { requireSource } from "../require-arguments.ts";
@@ -100,20 +100,14 @@ export async function readPart(
   start: number,
   into: Uint8Array,
 ): Promise<Uint8Array> {
-  for (let done = 0; done < into.byteLength; ) {
-    const found = await readSome(source, start + done, into.subarray(done));
-    if (found === 0) throw shortRead(start, done, into.byteLength);
-    done += found;
-  }
-  return into;
-}
-
-async function readSome(source: RandomAccess, start: number, into: Uint8Array): Promise<number> {
+  let found: Uint8Array;
   try {
-    return (await readOnce(source, start, into.byteLength, into)).byteLength;
+    found = await readToEnd(source, start, into.byteLength, into);
   } catch (cause) {
     throw cause instanceof Qcow2Error ? cause : toSourceError(cause, "read the source", start);
   }
+  if (found.byteLength < into.byteLength) throw shortRead(start, found.byteLength, into.byteLength);
+  return found;
 }
 
 function shortRead(offset: number, done: number, wanted: number): Qcow2Error {

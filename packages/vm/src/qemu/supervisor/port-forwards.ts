@@ -1,82 +1,36 @@
-import { once } from "node:events";
-import { createServer, type Server, type Socket } from "node:net";
+import type { Socket } from "node:net";
 import { initialCreditBytes, maxDataBytes } from "@box/guest/protocol";
-import { errnoOf } from "@box/io/node";
-import { VmError } from "../../errors.ts";
-import {
-  checkPortForward,
-  loopbackAddress,
-  type OpenPortForward,
-  type PortForward,
-} from "../../ports.ts";
+import { ListeningPorts } from "../../listening-ports.ts";
+import type { OpenPortForward, PortForward } from "../../ports.ts";
 import type { GuestListener, GuestSession } from "./guest-session.ts";
-
-/** Below the streams that an agent has at most, so that commands still find one. */
-const mostConnections = 100;
 
 /** Ports of the host whose connections go to ports of a guest's loopback, through its agent. */
 export class PortForwards {
-  readonly #guest: GuestSession;
-  readonly #servers = new Set<Server>();
+  readonly #ports: ListeningPorts;
   readonly #sockets = new Set<Socket>();
-  readonly #open: OpenPortForward[] = [];
 
   constructor(guest: GuestSession) {
-    this.#guest = guest;
+    this.#ports = new ListeningPorts((socket, guestPort) => {
+      this.#sockets.add(socket);
+      socket.once("close", () => this.#sockets.delete(socket));
+      void new ForwardedConnection(socket, guest).open(guestPort);
+    });
   }
 
   /** What is listened on. */
   get open(): readonly OpenPortForward[] {
-    return this.#open;
+    return this.#ports.open;
   }
 
   /** Listens on more; all of them or none. @throws VmError `VM_PORT_IN_USE`, `VM_SPEC_INVALID`. */
-  async add(forwards: readonly PortForward[]): Promise<void> {
-    const added: { readonly server: Server; readonly open: OpenPortForward }[] = [];
-    try {
-      for (const forward of forwards) added.push(await this.#listen(forward));
-    } catch (error) {
-      for (const { server } of added) server.close();
-      throw error;
-    }
-    for (const { server, open } of added) {
-      this.#servers.add(server);
-      this.#open.push(open);
-    }
+  add(forwards: readonly PortForward[]): Promise<void> {
+    return this.#ports.add(forwards);
   }
 
   /** Listens on nothing any more, and breaks connections off. */
   close(): void {
-    for (const server of this.#servers) server.close();
+    this.#ports.close();
     for (const socket of this.#sockets) socket.destroy();
-    this.#open.length = 0;
-  }
-
-  async #listen(
-    forward: PortForward,
-  ): Promise<{ readonly server: Server; readonly open: OpenPortForward }> {
-    checkPortForward(forward);
-    const { hostAddress = loopbackAddress, hostPort, guestPort } = forward;
-    const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (socket) => {
-      this.#sockets.add(socket);
-      socket.once("close", () => this.#sockets.delete(socket));
-      void new ForwardedConnection(socket, this.#guest).open(guestPort);
-    });
-    server.maxConnections = mostConnections;
-    try {
-      server.listen(hostPort, hostAddress);
-      await once(server, "listening");
-    } catch (error) {
-      throw new VmError({
-        code: "VM_PORT_IN_USE",
-        message: `cannot listen on port ${hostPort} of ${hostAddress}: ${errnoOf(error) ?? String(error)}`,
-        details: { hostAddress, hostPort },
-        cause: error,
-      });
-    }
-    const address = server.address();
-    const port = typeof address === "object" && address !== null ? address.port : hostPort;
-    return { server, open: { hostAddress, hostPort: port, guestPort } };
   }
 }
 
