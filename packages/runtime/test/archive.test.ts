@@ -7,10 +7,10 @@ import { allowList } from "@box/qcow2";
 import { openImageFile } from "@box/qcow2/node";
 import { type BoxDetails, Runtime } from "@box/runtime";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { checksumEntry, checksumEntryBytes, planArchive } from "../src/archive/archive-plan.ts";
-import type { ArchiveManifest } from "../src/archive/manifest.ts";
+import { checksumEntryBytes } from "../src/archive/archive-plan.ts";
 import { factsOf } from "./disk-facts.ts";
 import { FakeImages } from "./fake-images.ts";
+import { type LooseManifest, rewritten, withUserDisk } from "./rewritten-archive.ts";
 import { openTestRuntime, temporaryFolder } from "./test-home.ts";
 
 const data = new TextEncoder().encode("the user's data");
@@ -18,8 +18,19 @@ const run = {
   memoryMiB: 512,
   cpus: 2,
   command: ["/hello", "you"],
+  environment: [
+    ["WHO", "you"],
+    ["WHO", ""],
+  ] as const,
+  workingDirectory: "/tmp",
+  user: "1000:1000",
+  terminal: true,
+  keepsInput: true,
   restart: { type: "on-failure" as const, maxRetries: 3 },
 };
+
+const corrupt = "BOX_ARCHIVE_CORRUPT";
+const badSetting = "BOX_SETTING_INVALID";
 
 /** A box with data and a snapshot, exported. */
 async function exported(options: { readonly withBases?: boolean } = {}) {
@@ -28,7 +39,7 @@ async function exported(options: { readonly withBases?: boolean } = {}) {
     image: "app",
     name: "web",
     labels: { a: "b" },
-    run,
+    run: { ...run, forwards: [{ hostPort: 0, guestPort: 80 }] },
   });
   await using image = await openDisk(box, "rw");
   await image.write(5, data);
@@ -59,30 +70,6 @@ async function openDisk(box: BoxDetails, mode: "r" | "rw") {
 async function dataOf(box: BoxDetails): Promise<Uint8Array> {
   await using image = await openDisk(box, "r");
   return new Uint8Array(await image.read(5, data.byteLength));
-}
-
-/** The archive with its description changed and everything else as it should be. */
-function rewritten(archive: Buffer, change: (manifest: Record<string, never>) => void): Buffer {
-  const size = Number.parseInt(archive.toString("latin1", 124, 135), 8);
-  const text = archive.toString("utf8", 512, 512 + size);
-  const old = JSON.parse(text) as ArchiveManifest;
-  const manifest = JSON.parse(text) as Record<string, never>;
-  change(manifest);
-  const bytes = Buffer.from(JSON.stringify(manifest));
-  const [first, ...rest] = planArchive(old, bytes.byteLength).pieces;
-  const from = planArchive(old, size).pieces.slice(1);
-  const parts = [
-    first?.header ?? bytes,
-    bytes,
-    Buffer.alloc((512 - (bytes.byteLength % 512)) % 512),
-  ];
-  rest.forEach(({ header, sizeBytes }, index) => {
-    const start = from[index]?.offset ?? 0;
-    const padding = (512 - (sizeBytes % 512)) % 512;
-    parts.push(header, archive.subarray(start, start + sizeBytes + padding));
-  });
-  const body = Buffer.concat(parts);
-  return Buffer.concat([body, checksumEntry(createHash("sha256").update(body).digest("hex"))]);
 }
 
 describe("export", () => {
@@ -214,64 +201,30 @@ describe("import", () => {
     expect(await runtime.operations.list()).toEqual([]);
   });
 
-  test.each<readonly [string, (manifest: never) => void, string]>([
-    [
-      "a newer version",
-      (m: { formatVersion: number }) => (m.formatVersion = 2),
-      "BOX_ARCHIVE_TOO_NEW",
-    ],
-    ["an unknown field", (m: { more: number }) => (m.more = 2), "BOX_ARCHIVE_CORRUPT"],
-    [
-      "a name that is none",
-      (m: { box: { name: string } }) => (m.box.name = "../x"),
-      "BOX_NAME_INVALID",
-    ],
-    [
-      "labels that are none",
-      (m: { box: { labels: object } }) => (m.box.labels = { "": "" }),
-      "BOX_LABEL_INVALID",
-    ],
-    [
-      "more memory than any machine has",
-      (m: { box: { run: { memoryMiB: number } } }) => (m.box.run.memoryMiB = 2 ** 40),
-      "BOX_SETTING_INVALID",
-    ],
-    [
-      "a policy that is none",
-      (m: { box: { run: { restart: object } } }) => (m.box.run.restart = { type: "sometimes" }),
-      "BOX_ARCHIVE_CORRUPT",
-    ],
-    ["no bases", (m: { bases: unknown[] }) => (m.bases = []), "BOX_ARCHIVE_CORRUPT"],
-    [
-      "a guest disk of an initramfs",
-      (m: { box: { guestRootfs: object } }) => (m.box.guestRootfs = { type: "initramfs" }),
-      "BOX_ARCHIVE_CORRUPT",
-    ],
-    [
-      "another digest of a disk",
-      (m: { disks: { digest: string }[] }) => {
-        for (const d of m.disks) d.digest = `sha256:${"0".repeat(64)}`;
-      },
-      "BOX_ARCHIVE_CORRUPT",
-    ],
-    [
-      "another size of a disk",
-      (m: { disks: { sizeBytes: number }[] }) => {
-        for (const d of m.disks) d.sizeBytes += 1;
-      },
-      "BOX_ARCHIVE_CORRUPT",
-    ],
-    [
-      "one disk twice",
-      (m: { disks: { role: string }[] }) => {
-        for (const d of m.disks) d.role = "user";
-      },
-      "BOX_ARCHIVE_CORRUPT",
-    ],
-  ] as never)("refuses %s although the checksum is right", async (_, change, code) => {
+  test.each<readonly [string, (manifest: LooseManifest) => void, string]>([
+    ["a newer version", (m) => (m.formatVersion = 2), "BOX_ARCHIVE_TOO_NEW"],
+    ["an unknown field", (m) => (m.more = 2), corrupt],
+    ["a name that is none", (m) => (m.box.name = "../x"), "BOX_NAME_INVALID"],
+    ["labels that are none", (m) => (m.box.labels = { "": "" }), "BOX_LABEL_INVALID"],
+    ["a reference for a terminal", (m) => (m.box.image.reference = "a\u001b[2J"), corrupt],
+    ["more memory than any has", (m) => (m.box.run.memoryMiB = 2 ** 40), badSetting],
+    ["a command that is none", (m) => (m.box.run.command = [""]), badSetting],
+    ["a variable that is none", (m) => (m.box.run.environment = [["A=", ""]]), badSetting],
+    ["a folder that is none", (m) => (m.box.run.workingDirectory = "x"), badSetting],
+    ["a user that is none", (m) => (m.box.run.user = "a\0"), badSetting],
+    ["a terminal that is none", (m) => (m.box.run.terminal = "yes"), corrupt],
+    ["ports of the host", (m) => (m.box.run.forwards = []), corrupt],
+    ["a policy that is none", (m) => (m.box.run.restart = { type: "sometimes" }), corrupt],
+    ["no bases", (m) => (m.bases = []), corrupt],
+    ["a guest disk of an initramfs", (m) => (m.box.guestRootfs = { type: "initramfs" }), corrupt],
+    ["another digest of a disk", (m) => (m.disks[0].digest = `sha256:${"0".repeat(64)}`), corrupt],
+    ["another size of a disk", (m) => (m.disks[0].sizeBytes += 1), corrupt],
+    ["a size beyond numbers", (m) => (m.disks[0].virtualSizeBytes = 2 ** 53), corrupt],
+    ["one disk twice", (m) => (m.disks[0].role = m.disks[1].role), corrupt],
+  ])("refuses %s although the checksum is right", async (_, change, code) => {
     const { path } = await exported();
     const { runtime, home } = await otherHome();
-    await writeFile(path, rewritten(await readFile(path), change as never));
+    await writeFile(path, rewritten(await readFile(path), change));
     await expect(runtime.boxes.import(path)).rejects.toMatchObject({ code });
     expect(await runtime.boxes.list()).toEqual([]);
     expect(await readdir(join(home, "boxes"))).toEqual([]);
@@ -280,13 +233,69 @@ describe("import", () => {
     );
   });
 
+  test.each<readonly [string, (disk: Buffer) => unknown, object]>([
+    ["no qcow2 image", (disk) => disk.fill(0, 0, 4), { code: corrupt }],
+    [
+      "of no virtual size that exists",
+      (disk) => disk.writeUInt32BE(2 ** 31, 24),
+      { code: corrupt },
+    ],
+    [
+      "with a table beyond its end",
+      (disk) => disk.writeUInt32BE(0xff_ff_ff, 36),
+      { code: corrupt },
+    ],
+    ["encrypted", (disk) => disk.writeUInt32BE(2, 32), { kind: "unsupported" }],
+    ["with its data elsewhere", (disk) => disk.writeUInt8(4, 79), { code: "OVERLAY_CORRUPT" }],
+  ])("refuses a disk that is %s although all checksums are right", async (_, change, refusal) => {
+    const { path } = await exported();
+    const { runtime, home } = await otherHome();
+    const damage = (disk: Buffer) => {
+      change(disk);
+      return disk;
+    };
+    await writeFile(path, withUserDisk(await readFile(path), damage));
+    await expect(runtime.boxes.import(path)).rejects.toMatchObject(refusal);
+    expect(await runtime.boxes.list()).toEqual([]);
+    expect(await readdir(join(home, "boxes"))).toEqual([]);
+  });
+
+  test("never lets a disk read a file of the host: neither with a base nor without one", async () => {
+    const { path } = await exported();
+    const { runtime, home } = await otherHome();
+    const archive = await readFile(path);
+    const naming = (disk: Buffer) => {
+      const [at, length] = [Number(disk.readBigUInt64BE(8)), disk.readUInt32BE(16)];
+      disk.fill(0, at, at + length).write("/etc/passwd", at);
+      disk.writeUInt32BE("/etc/passwd".length, 16);
+      return disk;
+    };
+    const ownDisk = (manifest: LooseManifest) => {
+      const [user] = manifest.disks.filter(({ role }: { role: string }) => role === "user");
+      manifest.bases = manifest.bases.filter(
+        ({ digest }: { digest: string }) => digest !== user.base,
+      );
+      delete user.base;
+    };
+    await writeFile(path, withUserDisk(archive, naming, ownDisk));
+    await expect(runtime.boxes.import(path)).rejects.toMatchObject({
+      code: "OVERLAY_BACKING_MISMATCH",
+    });
+    expect(await readdir(join(home, "boxes"))).toEqual([]);
+    await writeFile(path, withUserDisk(archive, naming));
+    const { box } = await runtime.boxes.import(path);
+    const bytes = await readFile(box.disks.user?.path ?? "");
+    expect(bytes.includes("/etc/passwd")).toBe(false);
+    expect(bytes.includes(box.disks.user?.base?.path ?? "none")).toBe(true);
+  });
+
   test("takes a rewritten archive that is right, and never lets a base pass for what it was not built from", async () => {
     const { box, path } = await exported();
     const { runtime } = await otherHome();
     await writeFile(
       path,
-      rewritten(await readFile(path), (manifest: { bases?: { key: string }[] }) => {
-        for (const base of manifest.bases ?? []) base.key = box.disks.user?.base?.key ?? "";
+      rewritten(await readFile(path), (manifest) => {
+        for (const base of manifest.bases) base.key = box.disks.user?.base?.key ?? "";
       }),
     );
     const { box: found } = await runtime.boxes.import(path);

@@ -1,3 +1,4 @@
+import { kindOf } from "@box/errors";
 import type { OpenFile } from "@box/io";
 import { createFileDurably, ensureDirectory, openFile } from "@box/io/node";
 import type { TaskContext } from "@box/pipeline";
@@ -31,7 +32,7 @@ import { putDisk, setDiskSize } from "../state/disks-table.ts";
 import { copyPiece } from "./copy-piece.ts";
 import { importBases } from "./import-bases.ts";
 import type { ArchivedDisk, ArchiveManifest } from "./manifest.ts";
-import { type OpenArchive, readArchive } from "./read-archive.ts";
+import { corrupt, type OpenArchive, readArchive } from "./read-archive.ts";
 
 /** A box that came from an archive. */
 export interface ImportedBox {
@@ -183,7 +184,12 @@ async function writeOverlay(
     await copyPiece(file, piece, disk.digest, overlay, path, context);
     if (base === undefined) return;
     const newBacking = { name: base.path, format: base.format };
-    await rebaseImage(overlay, { newBacking, isUnsafe: true, signal: context.signal });
+    try {
+      await rebaseImage(overlay, { newBacking, isUnsafe: true, signal: context.signal });
+    } catch (error) {
+      if (kindOf(error) !== "corrupt") throw error;
+      throw corrupt(path, `its ${disk.role} disk is damaged: ${(error as Error).message}`, error);
+    }
   };
   await createFileDurably(target, fill, { exclusive: true, signal: context.signal });
 }

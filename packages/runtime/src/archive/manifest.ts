@@ -10,7 +10,11 @@ export const maxManifestBytes: number = 4 * 1024 * 1024;
 
 const digest = z.string().regex(/^sha256:[0-9a-f]{64}$/);
 const size = z.int().nonnegative();
-const reference = z.string().min(1).max(4096);
+/** It is shown to people, and control characters would speak to their terminals. */
+const reference = z
+  .string()
+  .max(4096)
+  .regex(/^\P{Cc}+$/u);
 const environment = z.array(z.tuple([z.string(), z.string()])).readonly();
 
 const box = z.strictObject({

@@ -52,12 +52,13 @@ export async function readArchive(
 }
 
 /** The refusal of an archive. */
-export function corrupt(path: string, reason: string): RuntimeError {
+export function corrupt(path: string, reason: string, cause?: unknown): RuntimeError {
   return new RuntimeError({
     code: "BOX_ARCHIVE_CORRUPT",
     message: `cannot import ${path}: ${reason}`,
     details: { path, reason },
     hint: "copy the archive again from where it was made",
+    ...(cause === undefined ? {} : { cause }),
   });
 }
 
