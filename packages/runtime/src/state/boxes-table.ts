@@ -139,10 +139,13 @@ export function listBoxIds(database: StateDatabase): ReadonlySet<string> {
   );
 }
 
-/** Boxes that are being created or removed, or were left so. */
+/** Boxes that are being created or removed, or were left so; and those that were to go away when they had stopped. */
 export function listUnfinishedBoxes(database: StateDatabase): readonly BoxRecord[] {
   return database
-    .all("SELECT * FROM boxes WHERE state IN ('creating', 'removing') ORDER BY name")
+    .all(
+      `SELECT * FROM boxes WHERE state IN ('creating', 'removing') OR (state = 'stopped' AND auto_remove = 1)
+       ORDER BY name`,
+    )
     .map(readBox);
 }
 
@@ -212,13 +215,13 @@ function readBox(row: Row): BoxRecord {
     guestRootfs: columns.json<GuestRootfsRecord>("guest_rootfs"),
     ...(diskSizeBytes === undefined ? {} : { diskSizeBytes }),
     labels: columns.json<Labels>("labels"),
-    autoRemove: columns.number("auto_remove") !== 0,
+    autoRemove: columns.flag("auto_remove"),
     run: columns.json<RunSettings>("run_settings"),
     restarts: columns.number("restarts"),
-    stopRequested: columns.number("stop_requested") !== 0,
+    stopRequested: columns.flag("stop_requested"),
     ...(exit === undefined ? {} : { exit }),
-    createdMs: columns.number("created_ms"),
-    updatedMs: columns.number("updated_ms"),
+    createdMs: columns.time("created_ms"),
+    updatedMs: columns.time("updated_ms"),
     ...(error === undefined ? {} : { error }),
   };
 }

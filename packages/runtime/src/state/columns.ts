@@ -1,6 +1,9 @@
 import { RuntimeError } from "../errors.ts";
 import type { Row } from "./database.ts";
 
+/** No date is further from 1970. */
+const latestMs = 8_640_000_000_000_000;
+
 /** Reads columns of a row, and tells a damaged state when one does not hold what belongs there. */
 export class Columns {
   readonly #table: string;
@@ -31,6 +34,23 @@ export class Columns {
   /** A whole number, when there is one. */
   optionalNumber(name: string): number | undefined {
     return this.#row[name] === null ? undefined : this.number(name);
+  }
+
+  /** A yes or no. */
+  flag(name: string): boolean {
+    const value = this.number(name);
+    return value === 0 || value === 1 ? value === 1 : this.#damaged(name, "0 or 1");
+  }
+
+  /** A moment, in milliseconds since 1970. */
+  time(name: string): number {
+    const value = this.number(name);
+    return Math.abs(value) <= latestMs ? value : this.#damaged(name, "a time");
+  }
+
+  /** A moment, when there is one. */
+  optionalTime(name: string): number | undefined {
+    return this.#row[name] === null ? undefined : this.time(name);
   }
 
   /** One of a list of texts. */

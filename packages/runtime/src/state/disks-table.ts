@@ -94,7 +94,7 @@ function readDisk(row: Row): DiskRecord {
     role: columns.oneOf("role", diskRoles),
     ...(base === undefined ? {} : { base }),
     virtualSizeBytes: columns.number("virtual_size_bytes"),
-    madeMs: columns.number("made_ms"),
+    madeMs: columns.time("made_ms"),
   };
 }
 

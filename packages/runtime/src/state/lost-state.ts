@@ -16,8 +16,8 @@ export async function refuseLostState(home: HomeLayout): Promise<void> {
     throw toIoError(error, { action: "cannot look into", path: home.boxes });
   });
   if (boxes.length === 0) return;
-  const sizes = [home.state, `${home.state}-wal`].map(sizeOf);
-  if ((await Promise.all(sizes)).some((size) => size > 0)) return;
+  // A log without its database does not count: SQLite would throw it away and begin anew.
+  if ((await sizeOf(home.state)) > 0) return;
   throw new RuntimeError({
     code: "STATE_CORRUPT",
     message: `cannot use the state ${home.state}: it is empty or gone, although ${home.boxes} holds ${boxes.length} boxes`,

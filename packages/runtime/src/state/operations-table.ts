@@ -89,7 +89,11 @@ export function findOperation(database: StateDatabase, id: string): OperationSum
   return row === undefined ? undefined : readOperation(row);
 }
 
-/** Operations, the newest first; of one box when named. */
+/**
+ * Operations, the newest first; of one box when named.
+ *
+ * Here and below their order is the one in which they were stored: the clock may have gone back in between.
+ */
 export function listOperations(
   database: StateDatabase,
   options: { readonly boxId?: string; readonly limit: number },
@@ -97,11 +101,11 @@ export function listOperations(
   const { boxId, limit } = options;
   const rows =
     boxId === undefined
-      ? database.all("SELECT * FROM operations ORDER BY started_ms DESC, rowid DESC LIMIT :limit", {
+      ? database.all("SELECT * FROM operations ORDER BY rowid DESC LIMIT :limit", {
           limit,
         })
       : database.all(
-          "SELECT * FROM operations WHERE box_id = :boxId ORDER BY started_ms DESC, rowid DESC LIMIT :limit",
+          "SELECT * FROM operations WHERE box_id = :boxId ORDER BY rowid DESC LIMIT :limit",
           { boxId, limit },
         );
   return rows.map(readOperation);
@@ -121,13 +125,13 @@ export function listRunningOperations(
 export function trimOperations(database: StateDatabase, boxId: string): void {
   database.run(
     `DELETE FROM operations WHERE box_id = :boxId AND state <> 'running' AND id NOT IN
-       (SELECT id FROM operations WHERE box_id = :boxId ORDER BY started_ms DESC, rowid DESC LIMIT ${keptOfBox})`,
+       (SELECT id FROM operations WHERE box_id = :boxId ORDER BY rowid DESC LIMIT ${keptOfBox})`,
     { boxId },
   );
   database.run(
     `DELETE FROM operations WHERE state <> 'running' AND box_id NOT IN (SELECT id FROM boxes) AND id NOT IN
        (SELECT id FROM operations WHERE box_id NOT IN (SELECT id FROM boxes)
-        ORDER BY started_ms DESC, rowid DESC LIMIT ${keptOfRemovedBoxes})`,
+        ORDER BY rowid DESC LIMIT ${keptOfRemovedBoxes})`,
   );
 }
 
@@ -173,7 +177,7 @@ export function listHistory(
     .all(
       `SELECT body FROM events JOIN operations ON operations.id = operation_id
        WHERE events.box_id = :boxId AND type IN ('overlay', 'change', 'warning', 'failed')
-       ORDER BY started_ms DESC, operations.rowid DESC, sequence DESC LIMIT :limit`,
+       ORDER BY operations.rowid DESC, sequence DESC LIMIT :limit`,
       { boxId, limit },
     )
     .map(readEvent)
@@ -186,7 +190,7 @@ function readEvent(row: Row): BoxEvent {
 
 function readOperation(row: Row): OperationSummary {
   const columns = new Columns("operations", row);
-  const finishedMs = columns.optionalNumber("finished_ms");
+  const finishedMs = columns.optionalTime("finished_ms");
   const error = columns.optionalJson<ErrorReport>("error");
   const metrics = columns.optionalJson<PlanMetrics>("metrics");
   return {
@@ -195,7 +199,7 @@ function readOperation(row: Row): OperationSummary {
     box: { id: columns.text("box_id"), name: columns.text("box_name") },
     state: columns.oneOf("state", operationStates),
     traceId: columns.text("trace_id"),
-    startedAt: new Date(columns.number("started_ms")).toISOString(),
+    startedAt: new Date(columns.time("started_ms")).toISOString(),
     ...(finishedMs === undefined ? {} : { finishedAt: new Date(finishedMs).toISOString() }),
     ...(error === undefined ? {} : { error }),
     ...(metrics === undefined ? {} : { metrics }),

@@ -6,6 +6,7 @@ import { RuntimeError, type RuntimeErrorCode } from "../errors.ts";
 
 /** SQLite's primary result codes that say more than that it failed. */
 const codes: Readonly<Record<number, RuntimeErrorCode>> = {
+  1: "STATE_CORRUPT", // SQLITE_ERROR: a table or a column is not there, or there already
   5: "STATE_BUSY", // SQLITE_BUSY
   8: "STATE_READ_ONLY", // SQLITE_READONLY
   11: "STATE_CORRUPT", // SQLITE_CORRUPT
@@ -27,20 +28,39 @@ const hints: Readonly<Partial<Record<RuntimeErrorCode, string>>> = {
 /** Turns what the database threw into a {@link RuntimeError}; errors with a code pass through. */
 export function toStateError(error: unknown, path: string): Error {
   if (isBoxError(error)) return error;
-  const { errcode, message } = error as { errcode?: number; message?: string };
+  const { code: nodeCode, errcode, message } = error as SqliteFailure;
+  // A number that nothing here has written: Node.js does not hand it over.
+  if (nodeCode === "ERR_OUT_OF_RANGE") return stateError("STATE_CORRUPT", path, message, error);
   // Anything that SQLite did not throw is a bug, and stays as it is.
   if (typeof errcode !== "number") return error as Error;
   const code = codeOf(errcode, path);
-  const hint = hints[code];
   const isIndex = code === "STATE_NO_SPACE" && errcode === cannotGrowIndex;
   const reason = isIndex ? "there is no room for the index of its log" : message;
+  return stateError(code, path, reason, error);
+}
+
+/** What `node:sqlite` throws. */
+interface SqliteFailure {
+  readonly code?: string;
+  readonly errcode?: number;
+  readonly message?: string;
+}
+
+function stateError(
+  code: RuntimeErrorCode,
+  path: string,
+  reason: string | undefined,
+  cause: unknown,
+): RuntimeError {
+  const hint = hints[code];
+  const { errcode } = cause as SqliteFailure;
   return new RuntimeError({
     code,
     message: `cannot use the state ${path}: ${reason ?? "unknown failure"}`,
-    details: { path, sqlite: errcode },
+    details: { path, ...(errcode === undefined ? {} : { sqlite: errcode }) },
     ...(hint === undefined ? {} : { hint }),
     retryable: code === "STATE_BUSY",
-    cause: error,
+    cause,
   });
 }
 
