@@ -27,8 +27,15 @@ export function checkLabels(labels: Labels): void {
   for (const [name, value] of entries) {
     if (!namePattern.test(name))
       throw invalid(`${JSON.stringify(name)} is no name for a label`, name);
-    if (hasControl(value) || Buffer.byteLength(value) > maxValueBytes) {
-      throw invalid(`the value of label ${name} is too long or has control characters`, name);
+    if (
+      typeof value !== "string" ||
+      hasControl(value) ||
+      Buffer.byteLength(value) > maxValueBytes
+    ) {
+      throw invalid(
+        `the value of label ${name} is no text, too long or has control characters`,
+        name,
+      );
     }
   }
 }

@@ -4,6 +4,7 @@ import type { CreateBoxOptions } from "./box-options.ts";
 import { checkLabels } from "./labels.ts";
 import { checkBoxName } from "./name.ts";
 import { checkRunSettings } from "./run-settings.ts";
+import { checkDiskSize } from "./setting.ts";
 
 /**
  * The record of a box that is about to be created.
@@ -25,6 +26,7 @@ export async function newBoxFrom(
     run = {},
   } = options;
   checkLabels(labels);
+  if (diskSizeBytes !== undefined) checkDiskSize(diskSizeBytes);
   const guestReference = guestRootfs.type === "disk" ? guestRootfs.reference : undefined;
   return {
     id,

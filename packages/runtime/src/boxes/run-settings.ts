@@ -1,5 +1,5 @@
 import type { EnvironmentEntry, PortForward } from "@box/vm";
-import { RuntimeError } from "../errors.ts";
+import { requireSetting } from "./setting.ts";
 
 /** What becomes of a box whose machine has ended by itself; honoured by the server. */
 export type RestartPolicy =
@@ -41,23 +41,25 @@ export const defaultRunSettings: RunSettings = {
   restart: { type: "no" },
 };
 
+const policies: readonly RestartPolicy["type"][] = ["no", "on-failure", "always"];
 const maxRetriesLimit = 1_000_000;
 const maxCommandBytes = 128 * 1024;
 
 /** Fills in what was not said. @throws RuntimeError `BOX_SETTING_INVALID`. */
 export function checkRunSettings(given: Partial<RunSettings>): RunSettings {
   const { memoryMiB = 256, cpus = 1, command, restart = { type: "no" } } = given;
-  requireThat(isWithin(memoryMiB, 64, 1_048_576), "memoryMiB", "64 to 1048576");
-  requireThat(isWithin(cpus, 1, 256), "cpus", "1 to 256");
+  requireSetting(isWithin(memoryMiB, 64, 1_048_576), "memoryMiB", "64 to 1048576");
+  requireSetting(isWithin(cpus, 1, 256), "cpus", "1 to 256");
   if (command !== undefined) {
     const bytes = command.reduce((sum, word) => sum + Buffer.byteLength(word) + 1, 0);
     const isCommand = command.length > 0 && command[0] !== "" && !command.join("").includes("\0");
-    requireThat(isCommand, "command", "a program and its arguments, without NUL");
-    requireThat(bytes <= maxCommandBytes, "command", `at most ${maxCommandBytes} bytes`);
+    requireSetting(isCommand, "command", "a program and its arguments, without NUL");
+    requireSetting(bytes <= maxCommandBytes, "command", `at most ${maxCommandBytes} bytes`);
   }
+  requireSetting(policies.includes(restart.type), "restart", policies.join(" or "));
   if (restart.type === "on-failure" && restart.maxRetries !== undefined) {
     const { maxRetries } = restart;
-    requireThat(isWithin(maxRetries, 1, maxRetriesLimit), "restart.maxRetries", "1 to 1000000");
+    requireSetting(isWithin(maxRetries, 1, maxRetriesLimit), "restart.maxRetries", "1 to 1000000");
   }
   return {
     memoryMiB,
@@ -72,19 +74,19 @@ export function checkRunSettings(given: Partial<RunSettings>): RunSettings {
 function surroundings(given: Partial<RunSettings>): Partial<RunSettings> {
   const { environment, workingDirectory, user, terminal, keepsInput, forwards } = given;
   for (const { hostPort, guestPort } of forwards ?? []) {
-    requireThat(isWithin(hostPort, 0, 65_535), "forwards.hostPort", "0 to 65535");
-    requireThat(isWithin(guestPort, 1, 65_535), "forwards.guestPort", "1 to 65535");
+    requireSetting(isWithin(hostPort, 0, 65_535), "forwards.hostPort", "0 to 65535");
+    requireSetting(isWithin(guestPort, 1, 65_535), "forwards.guestPort", "1 to 65535");
   }
 
   const isFolder = workingDirectory === undefined || isText(workingDirectory, "/");
-  requireThat(isFolder, "workingDirectory", "an absolute path, without NUL");
-  requireThat(user === undefined || isText(user, ""), "user", "USER[:GROUP], without NUL");
+  requireSetting(isFolder, "workingDirectory", "an absolute path, without NUL");
+  requireSetting(user === undefined || isText(user, ""), "user", "USER[:GROUP], without NUL");
   if (environment !== undefined) {
     const texts = environment.map(([name, value]) => `${name}=${value}`);
     const isFine = environment.every(([name]) => name !== "" && !name.includes("="));
-    requireThat(isFine && !texts.join("").includes("\0"), "environment", "names and values");
+    requireSetting(isFine && !texts.join("").includes("\0"), "environment", "names and values");
     const bytes = texts.reduce((sum, text) => sum + Buffer.byteLength(text) + 1, 0);
-    requireThat(bytes <= maxCommandBytes, "environment", `at most ${maxCommandBytes} bytes`);
+    requireSetting(bytes <= maxCommandBytes, "environment", `at most ${maxCommandBytes} bytes`);
   }
   return {
     ...(environment === undefined ? {} : { environment }),
@@ -104,7 +106,7 @@ function isText(text: string, start: string): boolean {
 export function parseRestartPolicy(text: string): RestartPolicy {
   const [, type, count] = /^(no|always|on-failure)(?::(\d{1,9}))?$/.exec(text) ?? [];
   const isPolicy = type !== undefined && (count === undefined || type === "on-failure");
-  requireThat(isPolicy, "restart", "no, always, on-failure or on-failure:N");
+  requireSetting(isPolicy, "restart", "no, always, on-failure or on-failure:N");
   if (type !== "on-failure") return { type: type === "always" ? "always" : "no" };
   const policy: RestartPolicy =
     count === undefined ? { type } : { type, maxRetries: Number(count) };
@@ -119,14 +121,4 @@ export function formatRestartPolicy(policy: RestartPolicy): string {
 
 function isWithin(value: number, least: number, most: number): boolean {
   return Number.isInteger(value) && value >= least && value <= most;
-}
-
-function requireThat(isTrue: boolean, field: string, wanted: string): void {
-  if (isTrue) return;
-  throw new RuntimeError({
-    code: "BOX_SETTING_INVALID",
-    message: `a box cannot run like that: ${field} must be ${wanted}`,
-    details: { field, wanted },
-    hint: `give for ${field}: ${wanted}`,
-  });
 }

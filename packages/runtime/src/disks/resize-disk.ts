@@ -1,4 +1,5 @@
 import type { BoxChange } from "../boxes/box-work.ts";
+import { checkDiskSize } from "../boxes/setting.ts";
 import { RuntimeError } from "../errors.ts";
 import type { InitServices } from "../init/services.ts";
 import { setDiskSize } from "../state/disks-table.ts";
@@ -12,8 +13,9 @@ export interface DiskSizes {
   readonly virtualSizeBytes: number;
 }
 
-/** Grows the user's disk of a box. The same size is no failure; a smaller one is: `BOX_DISK_SHRINKS`. */
+/** Grows the user's disk of a box. The same size is no failure; a smaller one is: `BOX_DISK_SHRINKS`, and none: `BOX_SETTING_INVALID`. */
 export function resizeChange(services: InitServices, sizeBytes: number): BoxChange<DiskSizes> {
+  checkDiskSize(sizeBytes);
   return {
     kind: "resize",
     doing: "resizing",

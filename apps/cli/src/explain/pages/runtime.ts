@@ -152,7 +152,8 @@ export const runtimePages: CodePages = {
     advice: "Bring the old image back under that reference, or create a new box.",
   },
   BOX_SETTING_INVALID: {
-    meaning: "Memory, processors, program or restart policy cannot be as they were asked for.",
+    meaning:
+      "Memory, processors, program, restart policy or size of the disk cannot be as they were asked for.",
     advice: "The message names the setting and what it may be.",
   },
   BOX_ENGINE_MISSING: {
