@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { open, readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -14,7 +15,16 @@ beforeEach(async () => {
 
 const box = (...argv: string[]): Promise<BoxRun> =>
   runBoxHere(["--home", at.home, ...argv], { cwd: at.folder });
-const build = (...argv: string[]) => box("rootfs", "build", at.image, ...argv);
+/** Builds; a raw disk that comes of it is clean for e2fsck. */
+const build = async (...argv: string[]): Promise<BoxRun> => {
+  const built = await box("rootfs", "build", at.image, ...argv);
+  const disk = join(at.folder, argv[argv.indexOf("-o") + 1] ?? "");
+  if (built.exitCode === 0 && disk.endsWith(".ext4")) {
+    const { error, status, stdout } = spawnSync("e2fsck", ["-fn", disk], { encoding: "utf8" });
+    if (error === undefined) expect({ status, stdout }).toMatchObject({ status: 0 });
+  }
+  return built;
+};
 const json = async (...argv: string[]) =>
   JSON.parse((await box("rootfs", ...argv, "--format", "json")).stdout);
 

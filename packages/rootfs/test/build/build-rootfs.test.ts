@@ -10,6 +10,7 @@ import {
 import { describe, expect, test } from "vitest";
 import { archiveOf, file, layer, layerOfArchive, type TestEntry } from "../merge/layers.ts";
 import { sampleLayers } from "../merge/sample-layers.ts";
+import { soundBytes } from "./sound-image.ts";
 
 const archives = sampleLayers.map(archiveOf);
 
@@ -26,7 +27,7 @@ async function build(
     more,
   );
   expect(await sink.size()).toBe(sizeBytes);
-  return sink.toBytes();
+  return soundBytes(sink);
 }
 
 const digest = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex");
@@ -72,7 +73,7 @@ describe("buildRootfs", () => {
     ];
     const sink = new MemoryFile();
     await buildRootfs({ layers }, sink);
-    const bytes = Buffer.from(sink.toBytes());
+    const bytes = Buffer.from(await soundBytes(sink));
     expect(bytes.includes("kept content")).toBe(true);
     expect(bytes.includes(secret)).toBe(false);
   });

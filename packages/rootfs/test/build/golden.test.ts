@@ -4,11 +4,12 @@ import { buildRootfs, type RootfsOptions, type RootfsRecipe } from "@box/rootfs"
 import { describe, expect, test } from "vitest";
 import { archiveOf, directory, file, layer, layerOfArchive } from "../merge/layers.ts";
 import { sampleLayers } from "../merge/sample-layers.ts";
+import { soundBytes } from "./sound-image.ts";
 
 async function digestOf(recipe: RootfsRecipe): Promise<string> {
   const sink = new MemoryFile();
   await buildRootfs(recipe, sink);
-  return createHash("sha256").update(sink.toBytes()).digest("hex");
+  return createHash("sha256").update(await soundBytes(sink)).digest("hex");
 }
 
 /**
