@@ -24,7 +24,14 @@ const script = fileURLToPath(new URL("./cycle-child.ts", import.meta.url));
 
 /** Starts one. It is killed when the test ends. */
 export function startCycles(home: string, cycles: number): CycleProcess {
-  const args = [youngSpace, "--expose-gc", "--conditions=@box/source", script, home, String(cycles)];
+  const args = [
+    youngSpace,
+    "--expose-gc",
+    "--conditions=@box/source",
+    script,
+    home,
+    String(cycles),
+  ];
   const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
   const ended = once(child, "exit").then(([code]) => code as number | null);
   const kill = () => {
