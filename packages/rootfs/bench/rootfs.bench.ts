@@ -1,5 +1,5 @@
 // Building a root file system beside umoci unpack + mke2fs -d and beside gzip -dc, on the same layers in the same run.
-// `--mib 1300 --files 33000 --rounds 3`
+// `--mib 1300 --files 33000 --rounds 3 --in-one-directory 0.25`
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -16,20 +16,28 @@ import {
 import { writeSampleImage } from "./sample-image.ts";
 
 const { values } = parseArgs({
-  options: { mib: { type: "string" }, files: { type: "string" }, rounds: { type: "string" } },
+  options: {
+    mib: { type: "string" },
+    files: { type: "string" },
+    rounds: { type: "string" },
+    "in-one-directory": { type: "string" },
+  },
   strict: false,
 });
 const megabytes = Number(values["mib"] ?? 1300);
 const files = Number(values["files"] ?? 33_000);
 const rounds = Number(values["rounds"] ?? 3);
+const inOneDirectory = Number(values["in-one-directory"] ?? 0.25);
 
 const folder = mkdtempSync(join(tmpdir(), "box-bench-"));
 const at = (name: string): string => join(folder, name);
 try {
   makePackages();
-  const size = { files, bytes: megabytes * 2 ** 20, layers: 5 };
+  const size = { files, bytes: megabytes * 2 ** 20, layers: 5, inOneDirectory };
   const blobs = await writeSampleImage(at("image"), size);
-  process.stdout.write(`input: ${megabytes} MiB in ${files} files, in 5 gzip layers\n`);
+  process.stdout.write(
+    `input: ${megabytes} MiB in ${files} files, ${inOneDirectory * 100} % of them in one directory, in 5 gzip layers\n`,
+  );
   const runs = {
     box: [] as BuildFigures[],
     gzip: [] as Figures[],

@@ -14,14 +14,16 @@ export interface SampleSize {
   readonly bytes: number;
   /** Layers. */
   readonly layers: number;
+  /** The part of the files that is in one directory. A quarter. */
+  readonly inOneDirectory?: number;
 }
 
 const encoder = new TextEncoder();
 const poolBytes = 16 * 2 ** 20;
 
 /**
- * Writes an OCI layout of gzip layers with the tag `latest`: the same for the same size. One directory holds a quarter of
- * the files; upper layers replace and remove some of what is below them.
+ * Writes an OCI layout of gzip layers with the tag `latest`: the same for the same size. One directory holds many
+ * files; upper layers replace and remove some of what is below them.
  *
  * @returns The layers' blobs.
  */
@@ -129,7 +131,10 @@ function makePools(): { readonly text: Buffer; readonly random: Buffer } {
 
 let pools: ReturnType<typeof makePools> | undefined;
 
-function* layerChunks(layer: number, { files, bytes, layers }: SampleSize): Generator<Uint8Array> {
+function* layerChunks(
+  layer: number,
+  { files, bytes, layers, inOneDirectory = 0.25 }: SampleSize,
+): Generator<Uint8Array> {
   pools ??= makePools();
   const next = numbers(layer + 1);
   const share = layer === 0 ? 0.6 : 0.4 / (layers - 1);
@@ -140,7 +145,7 @@ function* layerChunks(layer: number, { files, bytes, layers }: SampleSize): Gene
     // Each upper layer replaces a tenth of the lowest one's names.
     const number = layer > 0 && next() < 0.1 ? Math.floor(next() * files * 0.6) : layer * files + i;
     const folder =
-      number % 4 === 0
+      number % 100 < inOneDirectory * 100
         ? "var/lib/many"
         : `usr/share/d${Math.floor(number / 400)}/e${Math.floor(number / 20) % 20}`;
     for (let at = 0; at >= 0 && at < folder.length; ) {

@@ -36,7 +36,8 @@ export async function writeImage(
 }
 
 /** A time after 2310 is sound; e2fsck only asks whether one before 1970 was meant. */
-const lateTimes = /^Timestamp\(s\) on inode \d+ beyond 2310-04-04 are likely pre-1970\.\nFix\? no\n\n/gm;
+const lateTimes =
+  /^Timestamp\(s\) on inode \d+ beyond 2310-04-04 are likely pre-1970\.\nFix\? no\n\n/gm;
 
 function expectClean(sink: RandomAccess): void {
   if (sink instanceof DiskFile) return expectCleanFile(sink.path);

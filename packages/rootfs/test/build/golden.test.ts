@@ -9,7 +9,9 @@ import { soundBytes } from "./sound-image.ts";
 async function digestOf(recipe: RootfsRecipe): Promise<string> {
   const sink = new MemoryFile();
   await buildRootfs(recipe, sink);
-  return createHash("sha256").update(await soundBytes(sink)).digest("hex");
+  return createHash("sha256")
+    .update(await soundBytes(sink))
+    .digest("hex");
 }
 
 /**
