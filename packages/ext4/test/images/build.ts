@@ -40,7 +40,10 @@ const lateTimes =
   /^Timestamp\(s\) on inode \d+ beyond 2310-04-04 are likely pre-1970\.\nFix\? no\n\n/gm;
 
 function expectClean(sink: RandomAccess): void {
-  if (sink instanceof DiskFile) return expectCleanFile(sink.path);
+  if (sink instanceof DiskFile) {
+    expectCleanFile(sink.path);
+    return;
+  }
   if (!(sink instanceof MemoryFile)) throw new TypeError("e2fsck cannot read this image");
   const folder = mkdtempSync(join(tmpdir(), "box-ext4-"));
   try {
