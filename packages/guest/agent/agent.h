@@ -13,6 +13,11 @@
 #include <sys/types.h>
 #include <unistd.h>
 
+#ifndef SYS_openat2
+#define SYS_openat2 437
+#endif
+enum { NO_SYMLINKS = 0x04, BENEATH = 0x08 }; // how openat2 resolves
+
 enum { PROTOCOL_VERSION = 1, HEADER = 9, MAX_DATA = 65536, MAX_EXEC = 262144, MAX_CONTROL = 8192 };
 enum { WINDOW = 65536, MAX_CREDIT = 1 << 30, MAX_STREAMS = 128 };
 
@@ -73,9 +78,16 @@ int mount_fd(void);       // to be polled while a mount goes on, else -1
 void mount_event(void);
 int enter_target(enum target target); // in a child; 0, or the failure
 bool has_target(enum target target);
+void warn(const char *step, int error); // the guest goes on without it
+int open_folder(int root, const char *name, mode_t mode);
 void tell_stats(uint32_t id);
 void choose_test_root(const char *root);
 _Noreturn void power_off(void);
+
+// network.c
+void start_loopback(void);
+void start_card(void);
+void mount_resolver(int root);
 
 // stream.c: what is open.
 struct pollfd;

@@ -1,12 +1,10 @@
 // The disks, the namespaces that commands live in, and the end.
 #include <dirent.h>
-#include <net/if.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/syscall.h>
@@ -15,10 +13,7 @@
 
 #include "agent.h"
 
-#ifndef SYS_openat2
-#define SYS_openat2 437
-#endif
-enum { NO_SYMLINKS = 0x04, BENEATH = 0x08, DISK_WAIT_MS = 2000, SEED = 64, FIXED = 2 + 8 + SEED };
+enum { DISK_WAIT_MS = 2000, SEED = 64, FIXED = 2 + 8 + SEED };
 #define FLUSH_BUFFERS _IO(0x12, 97)
 #define DEVICE_BYTES _IOR(0x12, 114, size_t)
 #define RESIZE_EXT4 _IOW('f', 16, uint64_t)
@@ -26,7 +21,7 @@ enum { NO_SYMLINKS = 0x04, BENEATH = 0x08, DISK_WAIT_MS = 2000, SEED = 64, FIXED
 #define RESEED _IO('R', 7)
 
 struct order {
-  bool has_guest, read_only, grows;
+  bool has_guest, read_only, grows, has_network;
   const char *box_serial, *guest_serial;
 };
 
@@ -39,7 +34,7 @@ static uint32_t mount_id;
 static pid_t mount_pid;
 static struct report result; // of the child that mounts; its text gathers warnings
 
-static void warn(const char *step, int error) {
+void warn(const char *step, int error) {
   size_t length = strlen(result.text);
   snprintf(result.text + length, sizeof result.text - length, "%s{\"step\":\"%s\",\"errno\":%d}", length > 0 ? "," : "",
       step, error);
@@ -57,7 +52,7 @@ static _Noreturn void finish(uint16_t failure, int error, const char *what, cons
 }
 
 // A folder right below an open one, made if need be; links are never followed.
-static int open_folder(int root, const char *name, mode_t mode) {
+int open_folder(int root, const char *name, mode_t mode) {
   uint64_t how[3] = {O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0, NO_SYMLINKS | BENEATH};
   int fd = (int)syscall(SYS_openat2, root, name, how, sizeof how);
   if (fd >= 0 || errno != ENOENT || mkdirat(root, name, mode) != 0) return fd;
@@ -118,18 +113,20 @@ static void grow(int root, int disk) {
 }
 
 // Mounts a disk; what was read from it before, as in a saved machine, is forgotten.
-static int mount_disk(const char *serial, const char *path, bool read_only, bool grows) {
+static int mount_disk(const char *serial, const char *path, const struct order *order, bool is_box) {
   char device[300];
+  bool is_read_only = is_box && order->read_only;
   find_disk(serial, device, sizeof device);
   int disk = open(device, O_RDONLY | O_CLOEXEC);
   if (disk < 0) finish(F_MOUNT, errno, "cannot open the disk ", serial);
   ioctl(disk, FLUSH_BUFFERS, 0);
-  if (mount(device, path, "ext4", read_only ? MS_RDONLY : 0, "") != 0) finish(F_MOUNT, errno, "cannot mount the disk ", serial);
+  if (mount(device, path, "ext4", is_read_only ? MS_RDONLY : 0, "") != 0) finish(F_MOUNT, errno, "cannot mount the disk ", serial);
   int root = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (root < 0) finish(F_MOUNT, errno, "cannot open the file system of ", serial);
-  if (grows && !read_only) grow(root, disk);
+  if (is_box && order->grows && !is_read_only) grow(root, disk);
   close(disk);
   mount_system(root);
+  if (order->has_network) mount_resolver(root);
   return root;
 }
 
@@ -143,8 +140,9 @@ static void take_root(const char *path, const char *serial) {
 static _Noreturn void mount_all(const struct order *order) {
   const char *box = "/box";
   if (unshare(CLONE_NEWNS) != 0) finish(F_MOUNT, errno, "cannot make a namespace", "");
+  if (order->has_network) start_card();
   if (order->has_guest) {
-    int guest = mount_disk(order->guest_serial, "/guest", false, false);
+    int guest = mount_disk(order->guest_serial, "/guest", order, false);
     // Tools of the guest's system see the box there. A disk of an image may have no space for a folder more; /run is in memory.
     box = open_folder(guest, "box", 0755) >= 0 ? "/guest/box" : "/guest/run/box";
     if (strcmp(box, "/guest/run/box") == 0 && open_folder(guest, "run/box", 0755) < 0) {
@@ -152,7 +150,7 @@ static _Noreturn void mount_all(const struct order *order) {
     }
     close(guest);
   }
-  close(mount_disk(order->box_serial, box, order->read_only, order->grows));
+  close(mount_disk(order->box_serial, box, order, true));
   result.pids[GUEST] = order->has_guest ? getpid() : 0;
   if (order->has_guest) {
     int ready[2];
@@ -188,15 +186,6 @@ static void seed_and_set_clock(const uint8_t *payload) {
   if (clock_settime(CLOCK_REALTIME, &clock) != 0) warn("clock", errno);
 }
 
-static void start_loopback(void) {
-  struct ifreq request = {.ifr_name = "lo"};
-  int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-  if (fd < 0 || ioctl(fd, SIOCGIFFLAGS, &request) != 0) warn("loopback", errno);
-  request.ifr_flags |= IFF_UP;
-  if (fd >= 0 && ioctl(fd, SIOCSIFFLAGS, &request) != 0) warn("loopback", errno);
-  close(fd);
-}
-
 static void report_mounted(uint32_t id, bool was_mounted) {
   char json[700];
   int length = snprintf(json, sizeof json, "{\"wasMounted\":%s,\"warnings\":[%s]}", was_mounted ? "true" : "false",
@@ -208,12 +197,12 @@ static void report_mounted(uint32_t id, bool was_mounted) {
 bool mount_begin(uint32_t id, const uint8_t *payload, size_t length) {
   size_t texts = 0;
   for (size_t i = FIXED; i < length; i++) texts += payload[i] == 0;
-  if (payload[0] > 1 || payload[1] > 3 || texts != 3 || payload[length - 1] != 0) return false;
+  if (payload[0] > 1 || payload[1] > 7 || texts != 3 || payload[length - 1] != 0) return false;
   if (is_mounted) return report_mounted(id, true), true;
   if (result_fd >= 0) return send_failure(id, F_NOT_READY, EALREADY, "the disks are being mounted"), true;
   const char *hostname = (const char *)payload + FIXED;
   const char *box = hostname + strlen(hostname) + 1, *guest = box + strlen(box) + 1;
-  struct order order = {payload[0] == 1, payload[1] & 1, payload[1] & 2, box, guest};
+  struct order order = {payload[0] == 1, payload[1] & 1, payload[1] & 2, payload[1] & 4, box, guest};
   memset(&result, 0, sizeof result);
   if (testing) return report_mounted(id, false), true;
   seed_and_set_clock(payload);

@@ -6,10 +6,7 @@
 
 #include "agent.h"
 
-#ifndef SYS_openat2
-#define SYS_openat2 437
-#endif
-enum { RECORD = 33, LONGEST = 4095, NO_SYMLINKS = 0x04, BENEATH = 0x08 };
+enum { RECORD = 33, LONGEST = 4095 };
 enum { FILE_RECORD = 1, FOLDER_RECORD, LINK_RECORD, HARD_LINK_RECORD };
 
 struct record {

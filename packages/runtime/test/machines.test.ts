@@ -155,11 +155,19 @@ describe("start", () => {
       run: { memoryMiB: 512, cpus: 2, command: ["exit", "3"] },
     });
     await boxes.start("web");
-    expect(specs[0]).toMatchObject({ memoryMiB: 512, cpus: 2 });
+    expect(specs[0]).toMatchObject({ memoryMiB: 512, cpus: 2, network: "none" });
     expect((await boxes.wait("web")).exit).toMatchObject({ reason: "exited", exitCode: 3 });
   });
 
+  test("gives a network card to the box that has one on record, and to no other", async () => {
+    const { boxes, box, specs } = await openWithEngine({ run: { network: "user" } });
+    expect(box.run.network).toBe("user");
+    await boxes.start("web");
+    expect(specs[0]).toMatchObject({ network: "user" });
+  });
+
   test.each([
+    { network: "host" as "user" },
     { memoryMiB: 1 },
     { memoryMiB: 128.5 },
     { cpus: 0 },

@@ -45,7 +45,7 @@ export interface Engine {
    * Starts the process of a machine and leaves its record in its folder. Resolves as soon as the process is there: the guest is
    * waited for by {@link Machine.connect}. When it throws, no process is left.
    *
-   * @throws VmError `VM_SPEC_INVALID`, `VM_ENGINE_UNAVAILABLE`, `VM_SPAWN_FAILED`, `VM_DISK_IN_USE`.
+   * @throws VmError `VM_SPEC_INVALID`, `VM_ENGINE_UNAVAILABLE`, `VM_SPAWN_FAILED`, `VM_NETWORK_UNSUPPORTED`, `VM_DISK_IN_USE`.
    */
   spawn(spec: MachineSpec, options?: EngineCallOptions): Promise<Machine>;
   /**

@@ -5,6 +5,7 @@ export type VmErrorCode =
   | "VM_SPEC_INVALID" // invalid-argument: the description of a machine is none
   | "VM_ENGINE_UNAVAILABLE" // unsupported: the engine cannot run on this host
   | "VM_SPAWN_FAILED" // io: the machine's process could not be started
+  | "VM_NETWORK_UNSUPPORTED" // unsupported: the engine gives machines no network
   | "VM_MACHINE_DIED" // interrupted: the machine ended while it was used
   | "VM_MACHINE_GONE" // not-found: the machine has ended
   | "VM_RECORD_INVALID" // corrupt: the record of a machine is damaged
@@ -34,6 +35,7 @@ export const vmErrorKinds: Readonly<Record<VmErrorCode, ErrorKind>> = {
   VM_SPEC_INVALID: "invalid-argument",
   VM_ENGINE_UNAVAILABLE: "unsupported",
   VM_SPAWN_FAILED: "io",
+  VM_NETWORK_UNSUPPORTED: "unsupported",
   VM_MACHINE_DIED: "interrupted",
   VM_MACHINE_GONE: "not-found",
   VM_RECORD_INVALID: "corrupt",
@@ -64,6 +66,8 @@ export const vmErrorHints: Readonly<Record<VmErrorCode, string>> = {
   VM_SPEC_INVALID: "mend the field that the message names",
   VM_ENGINE_UNAVAILABLE: "install what the message names, or use another engine",
   VM_SPAWN_FAILED: "look at the cause: the host may be out of memory, processes or open files",
+  VM_NETWORK_UNSUPPORTED:
+    "use a QEMU with user-mode networking (slirp), or leave --net out: ports are forwarded without a network card too",
   VM_MACHINE_DIED: "start it again; its console log may tell why it ended",
   VM_MACHINE_GONE: "start it again",
   VM_RECORD_INVALID: "end the machine's process by hand if it still runs, then start it again",

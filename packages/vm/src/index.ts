@@ -33,6 +33,7 @@ export {
   diskSerials,
   type MachineDisk,
   type MachineDiskBacking,
+  type MachineNetwork,
   type MachineSpec,
 } from "./machine-spec.ts";
 export type { OpenPortForward, PortForward } from "./ports.ts";

@@ -34,6 +34,9 @@ export const diskSerials: Readonly<Record<MachineDisk["role"], string>> = {
   guest: "guest-root",
 };
 
+/** What the network card of a machine leads to. */
+export type MachineNetwork = "none" | "user";
+
 /** A machine that is to be started. */
 export interface MachineSpec {
   /** A new id for each start: 32 hex digits. */
@@ -54,6 +57,11 @@ export interface MachineSpec {
   readonly memoryMiB: number;
   /** Processors, 1 to 256. */
   readonly cpus: number;
+  /**
+   * What its network card leads to: `none`, the default, has no card; `user` all that the user of this process reaches, the
+   * host's own loopback too, but nobody reaches it. Changes what it boots and its devices.
+   */
+  readonly network?: MachineNetwork | undefined;
   /** The environment of the system that boots, not that of commands in the box. */
   readonly environment: readonly EnvironmentEntry[];
   /** Labels of the box. */
@@ -81,6 +89,8 @@ export function checkMachineSpec(spec: MachineSpec): void {
   requireThat(isPath(spec.logDirectory), "logDirectory", "an absolute path");
   requireThat(isWithin(spec.memoryMiB, 64, 1_048_576), "memoryMiB", "64 to 1048576");
   requireThat(isWithin(spec.cpus, 1, 256), "cpus", "1 to 256");
+  const isNetwork = ["none", "user"].includes(spec.network ?? "none");
+  requireThat(isNetwork, "network", "none or user");
   for (const { path, serial, format, backing } of disks) {
     requireThat(isPath(path), "disks.path", "an absolute path");
     requireThat(backing == null || isPath(backing.path), "disks.backing", "an absolute path");

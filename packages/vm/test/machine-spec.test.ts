@@ -25,6 +25,7 @@ test.each<[string, Partial<MachineSpec>]>([
   ["boxId", { boxId: "../../etc" }],
   ["directory", { directory: "run" }],
   ["logDirectory", { logDirectory: "/a\0b" }],
+  ["network", { network: "bridge" as "user" }],
   ["memoryMiB", { memoryMiB: 63 }],
   ["memoryMiB", { memoryMiB: 128.5 }],
   ["memoryMiB", { memoryMiB: 1_048_577 }],

@@ -56,6 +56,7 @@ export function inProcessSubject(engine: InProcessEngine = new InProcessEngine()
       exit: (code) => ["exit", String(code)],
       flood: (bytes) => ["flood", String(bytes)],
       echoServer: ["print", "listening"],
+      networks: ["networks"],
       notExecutable: ["/etc/passwd"],
     },
     folder: "/tmp",

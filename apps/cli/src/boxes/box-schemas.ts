@@ -67,6 +67,7 @@ function summaryShape() {
           }),
         )
         .optional(),
+      network: z.enum(["none", "user"]).optional(),
       restart: z.strictObject({
         type: z.enum(["no", "on-failure", "always"]),
         maxRetries: z.int().optional(),

@@ -24,6 +24,7 @@ export function describeBox(box: BoxDetails): string {
     ...optional("labels", formatLabels(box.labels) || undefined),
     ...(box.autoRemove ? [["auto-remove", "when it has stopped"] as [string, string]] : []),
     ["memory", `${box.run.memoryMiB} MiB, ${box.run.cpus} processors`],
+    ...(box.run.network === "user" ? [networkField] : []),
     ...optional("program", words(box.run.command)),
     ...(box.run.restart.type === "no"
       ? []
@@ -35,6 +36,8 @@ export function describeBox(box: BoxDetails): string {
   ];
   return formatFields(fields);
 }
+
+const networkField: [string, string] = ["network", "user: outwards, this host's loopback too"];
 
 function describeRestart({ run: { restart }, restarts }: BoxDetails): string {
   const most = restart.type === "on-failure" ? restart.maxRetries : undefined;

@@ -8,6 +8,13 @@ export const pullFlag: FlagSpec = {
   choices: ["missing", "always", "never"],
 };
 
+/** Whether a box has a network card. */
+export const netFlag: FlagSpec = {
+  name: "net",
+  summary:
+    "give the box a network card: it reaches all that this host reaches, AND THIS HOST'S OWN LOOPBACK at 10.0.2.2 (default: no card)",
+};
+
 /** Commands about boxes. */
 export const boxCommands: readonly CommandSpec[] = [
   defineCommand({
@@ -35,6 +42,7 @@ export const boxCommands: readonly CommandSpec[] = [
         summary: "a label to find the box by (repeatable)",
         many: true,
       },
+      netFlag,
       { name: "rm", summary: "the box goes away when it has stopped" },
       {
         name: "restart",

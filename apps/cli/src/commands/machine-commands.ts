@@ -1,6 +1,6 @@
 import { type CommandSpec, defineCommand, type FlagSpec } from "../command/define-command.ts";
 import { execFlags } from "../machines/exec-flag-specs.ts";
-import { pullFlag } from "./box-commands.ts";
+import { netFlag, pullFlag } from "./box-commands.ts";
 
 const graceFlag: FlagSpec = {
   name: "grace",
@@ -46,6 +46,7 @@ export const machineCommands: readonly CommandSpec[] = [
       { name: "rm", summary: "the box goes away when it has stopped" },
       { name: "name", value: "NAME", summary: "name of the box (default: one is made up)" },
       publishFlag,
+      netFlag,
       { name: "memory", value: "MIB", summary: "memory in MiB (default: 256)" },
       { name: "cpus", value: "N", summary: "processors (default: 1)" },
       {
@@ -64,6 +65,7 @@ export const machineCommands: readonly CommandSpec[] = [
     examples: [
       { command: "box run --rm debian:bookworm -- uname -a", summary: "One command" },
       { command: "box run --rm -i -t alpine -- /bin/sh", summary: "A shell in this terminal" },
+      { command: "box run --rm --net alpine -- apk add curl", summary: "With a network" },
       { command: "box run -d --name web nginx -- nginx", summary: "In the background" },
     ],
     failures: [

@@ -1,7 +1,7 @@
 import { homedir, tmpdir, userInfo } from "node:os";
 import { delimiter, join } from "node:path";
 import type { Engine } from "@box/vm";
-import type { AcceleratorChoice, BootFiles } from "@box/vm/qemu";
+import type { AcceleratorChoice, BootFiles, BootOptions } from "@box/vm/qemu";
 import type { CommandContext } from "../command/define-command.ts";
 import { CliError } from "../errors.ts";
 import { findBootFiles } from "./boot-files.ts";
@@ -18,7 +18,7 @@ export function openEngine({
     const [path = process.execPath, ...args] = supervisor;
     return new QemuEngine({
       programFolders: PATH.split(delimiter),
-      boot: ({ signal }) => bootFilesFor({ env }, signal),
+      boot: (options) => bootFilesFor({ env }, options),
       socketFolder: socketFolderOf(env),
       cacheFolder: cacheFolderOf(env),
       accelerator: acceleratorOf(env),
@@ -30,12 +30,13 @@ export function openEngine({
 /** Makes what machines boot, or finds what was made before. */
 export async function bootFilesFor(
   { env }: Pick<CommandContext, "env">,
-  signal: AbortSignal | undefined,
+  { hasNetwork, signal }: BootOptions,
 ): Promise<BootFiles> {
   const { BOX_KERNEL } = env;
   return findBootFiles({
     cacheFolder: cacheFolderOf(env),
     kernel: BOX_KERNEL || undefined,
+    hasNetwork,
     signal,
   });
 }

@@ -77,6 +77,20 @@ describe("a restart policy", () => {
   );
 });
 
+test("a network is recorded, shown and copied with its box, and only where it was asked for", async () => {
+  const home = await createTestHome();
+  await ok(home, "create", home.image, "--name", "web", "--net");
+  await ok(home, "create", home.image, "--name", "plain");
+  await ok(home, "clone", "web", "copy");
+  const networkOf = async (name: string) =>
+    JSON.parse(await ok(home, "inspect", name, "--format", "json")).run.network;
+  expect(await networkOf("web")).toBe("user");
+  expect(await networkOf("copy")).toBe("user");
+  expect(await networkOf("plain")).toBeUndefined();
+  expect(await ok(home, "inspect", "web")).toMatch(/^network +user: .*this host's loopback too$/m);
+  expect(await ok(home, "inspect", "plain")).not.toMatch(/^network/m);
+});
+
 describe("box rename, clone and resize", () => {
   test("change what they say", async () => {
     const home = await withBox();

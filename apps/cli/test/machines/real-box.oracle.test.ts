@@ -57,7 +57,7 @@ describe.skipIf(!isReady)(isReady ? title : `${title} (skipped: no QEMU or kerne
 
   test("is started, runs commands with exit codes, and is stopped", { timeout }, async () => {
     const { box, image, folder } = await realHome();
-    const create = ["create", image, "--name", "web", "--disk-size", "64MiB"];
+    const create = ["create", image, "--name", "web", "--disk-size", "64MiB", "--net"];
     expect((await box(create)).exitCode).toBe(0);
     expect(await box(["start", "web", "-q"])).toMatchObject({ exitCode: 0, stdout: "web\n" });
     expect((await box(["exec", "web", "--", "/bin/hello"])).stdout).toMatch(hello);
@@ -80,6 +80,9 @@ describe.skipIf(!isReady)(isReady ? title : `${title} (skipped: no QEMU or kerne
     expect((await stat(join(folder, "copied/program"))).mode & 0o777).toBe(0o755);
     expect(await readFile(join(folder, "copied/passwd"), "utf8")).toContain("root");
     expect((await box(["cp", "web:/etc/program", "-"])).stdout).toContain("ustar");
+    expect(await readFile(join(folder, "copied/resolv.conf"), "utf8")).toBe(
+      "nameserver 10.0.2.3\n",
+    );
     const stopped = await box(["stop", "web", "--format", "json"]);
     expect(JSON.parse(stopped.stdout)).toMatchObject({ name: "web", step: "guest" });
     expect((await box(["exec", "web", "--", "/bin/hello"])).exitCode).toBe(125);

@@ -62,6 +62,7 @@ const runSettings = z.strictObject({
       }),
     )
     .optional(),
+  network: z.enum(["none", "user"]).optional(),
   restart,
 });
 

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { assembleInitramfs } from "../initramfs/assemble-initramfs.ts";
 import { extractVmlinux } from "../kernel/extract-vmlinux.ts";
 import type { KernelFiles } from "../kernel/find-kernel.ts";
-import { readModules } from "../kernel/resolve-modules.ts";
+import { guestModules, networkModules, readModules } from "../kernel/resolve-modules.ts";
 
 /** Raised when the same files give other boot files. */
 const formatVersion = 1;
@@ -29,6 +29,8 @@ export interface EnsureBootFilesOptions {
   readonly kernel: KernelFiles;
   /** Path of the compiled agent. */
   readonly agent: string;
+  /** Whether the guest has a network card; without one it needs no driver for it. */
+  readonly hasNetwork?: boolean | undefined;
 }
 
 /**
@@ -50,8 +52,9 @@ export async function ensureBootFiles(options: EnsureBootFilesOptions): Promise<
 }
 
 async function makeBootFiles(options: EnsureBootFilesOptions): Promise<BootFiles> {
-  const { cacheDirectory, kernel, agent } = options;
-  const modules = await readModules(kernel.modulesDirectory);
+  const { cacheDirectory, kernel, agent, hasNetwork = false } = options;
+  const names = hasNetwork ? networkModules : guestModules;
+  const modules = await readModules(kernel.modulesDirectory, names);
   const initramfs = assembleInitramfs({ agent: await readFile(agent), modules });
   const initrdDigest = digestOf(initramfs);
   const initrd = join(cacheDirectory, `initrd-${initrdDigest.slice(0, 32)}`);
@@ -71,7 +74,11 @@ async function makeBootFiles(options: EnsureBootFilesOptions): Promise<BootFiles
 }
 
 /** Changes with every file that boot files are made from, and with how they are made. */
-async function stampOf({ kernel, agent }: EnsureBootFilesOptions): Promise<string> {
+async function stampOf({
+  kernel,
+  agent,
+  hasNetwork = false,
+}: EnsureBootFilesOptions): Promise<string> {
   const lists = ["modules.dep", "modules.order", "modules.builtin"];
   const paths = [kernel.image, agent, ...lists.map((name) => join(kernel.modulesDirectory, name))];
   const stamps = await Promise.all(
@@ -80,7 +87,7 @@ async function stampOf({ kernel, agent }: EnsureBootFilesOptions): Promise<strin
       return facts && [facts.size, facts.mtimeNs, facts.ctimeNs, facts.ino].map(String);
     }),
   );
-  return digestOf(JSON.stringify([formatVersion, kernel, agent, stamps]));
+  return digestOf(JSON.stringify([formatVersion, kernel, agent, hasNetwork, stamps]));
 }
 
 /** What was made before, when it is all there still. */

@@ -19,6 +19,12 @@ export const guestModules: ModuleNames = {
   optional: ["virtio_pci", "virtio_mmio"],
 };
 
+/** What a guest with a network card needs besides. */
+export const networkModules: ModuleNames = {
+  required: [...guestModules.required, "virtio_net"],
+  optional: guestModules.optional,
+};
+
 /**
  * Finds the modules that a kernel needs for something and puts them in an order in which each comes after what it needs.
  *

@@ -81,13 +81,14 @@ function readMessage(
 function readMount(streamId: number, reader: PayloadReader): MountMessage {
   const strategy = reader.u8();
   if (strategy > 1) reader.fail("there is no such strategy");
-  const flags = readFlags(reader, 3);
+  const flags = readFlags(reader, 7);
   return {
     type: "mount",
     streamId,
     guestRootfs: strategy === 1 ? "disk" : "initramfs",
     isReadOnly: (flags & 1) !== 0,
     grows: (flags & 2) !== 0,
+    hasNetwork: (flags & 4) !== 0,
     timeNs: reader.u64(),
     seed: reader.bytes(64),
     hostname: reader.text(),

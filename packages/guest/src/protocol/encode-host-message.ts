@@ -72,7 +72,8 @@ function payloadOf(message: HostMessage): Uint8Array {
 }
 
 function mountPayload(message: MountMessage): Uint8Array {
-  const flags = Number(message.isReadOnly) | (Number(message.grows) << 1);
+  const { isReadOnly, grows, hasNetwork } = message;
+  const flags = Number(isReadOnly) | (Number(grows) << 1) | (Number(hasNetwork) << 2);
   return new PayloadWriter()
     .u8(message.guestRootfs === "disk" ? 1 : 0, "guestRootfs")
     .u8(flags, "flags")

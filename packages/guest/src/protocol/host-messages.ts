@@ -69,6 +69,8 @@ export interface MountMessage {
   readonly isReadOnly: boolean;
   /** Whether the box's file system grows to the size of its disk. */
   readonly grows: boolean;
+  /** Whether the guest has a card of QEMU's user-mode network, which it is to use. */
+  readonly hasNetwork: boolean;
   /** The host's time in nanoseconds since 1970. */
   readonly timeNs: bigint;
   /** 64 random bytes. */

@@ -44,6 +44,18 @@ test("a kernel that cannot be unpacked is booted as it is", async () => {
   expect(files.release).toBe("6.1");
 });
 
+test("a guest with a network card has its driver, and what that needs, in its initramfs", async () => {
+  const options = kernelIn(sampleBzImage(gzipSync(elf), elf.length));
+  const files = await ensureBootFiles(options);
+  const network = await ensureBootFiles({ ...options, hasNetwork: true });
+  expect(network.kernel).toBe(files.kernel);
+  expect(network.digest).not.toBe(files.digest);
+  const [without, initrd] = [files, network].map((each) => readFileSync(each.initrd, "latin1"));
+  expect(without).not.toContain("net_failover");
+  expect(initrd).toContain("net_failover.ko\nvirtio_net.ko\n");
+  expect(await ensureBootFiles(options)).toEqual(files);
+});
+
 test("what is missing or unreadable in the cache is made again", async () => {
   const options = kernelIn(sampleBzImage(gzipSync(elf), elf.length));
   const files = await ensureBootFiles(options);

@@ -55,6 +55,9 @@ export const sampleModules: Readonly<Record<string, string>> = {
     "kernel/drivers/virtio/virtio.ko",
     "kernel/drivers/virtio/virtio_ring.ko",
     "kernel/drivers/virtio/virtio_pci.ko",
+    "kernel/net/core/failover.ko",
+    "kernel/drivers/net/net_failover.ko",
+    "kernel/drivers/net/virtio_net.ko",
     "kernel/drivers/other/other.ko",
   ].join("\n"),
   "kernel/drivers/block/virtio_blk.ko": "blk\0depends=virtio,virtio_ring\0",
@@ -62,5 +65,8 @@ export const sampleModules: Readonly<Record<string, string>> = {
   "kernel/drivers/virtio/virtio.ko": "virtio\0depends=virtio_ring\0",
   "kernel/drivers/virtio/virtio_ring.ko": "ring\0depends=\0",
   "kernel/drivers/virtio/virtio_pci.ko": "pci\0depends=virtio-ring,virtio\0",
+  "kernel/net/core/failover.ko": "failover\0depends=\0",
+  "kernel/drivers/net/net_failover.ko": "net_failover\0depends=failover\0",
+  "kernel/drivers/net/virtio_net.ko": "net\0depends=net_failover,virtio_ring,virtio\0",
   "kernel/drivers/other/other.ko": "other",
 };

@@ -49,6 +49,7 @@ describe("encodeHostMessage", () => {
         guestRootfs: "initramfs",
         isReadOnly: false,
         grows: false,
+        hasNetwork: false,
         timeNs: 0n,
         seed: new Uint8Array(63),
         hostname: "h",

@@ -86,6 +86,7 @@ export class AgentHost {
       guestRootfs: "initramfs",
       isReadOnly: false,
       grows: false,
+      hasNetwork: false,
       timeNs: BigInt(Date.now()) * 1_000_000n,
       seed: new Uint8Array(64),
       hostname: "box",

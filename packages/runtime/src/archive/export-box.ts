@@ -65,8 +65,8 @@ async function describe(
   signal: AbortSignal,
 ): Promise<ArchiveManifest> {
   const { name, image, imageConfig, guestRootfs, diskSizeBytes, labels, autoRemove } = box;
-  // Ports belong to the host that the box was made on.
-  const { forwards: _, ...run } = box.run;
+  // Ports and networks belong to the host that the box was made on: an archive opens nothing on another.
+  const { forwards: _, network: __, ...run } = box.run;
   const bases = new Map<string, ArchivedBase>();
   const archived: ArchiveManifest["disks"][number][] = [];
   for (const disk of disks) {

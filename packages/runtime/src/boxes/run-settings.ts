@@ -1,4 +1,4 @@
-import type { EnvironmentEntry, PortForward } from "@box/vm";
+import type { EnvironmentEntry, MachineNetwork, PortForward } from "@box/vm";
 import { requireSetting } from "./setting.ts";
 
 /** What becomes of a box whose machine has ended by itself; honoured by the server. */
@@ -30,6 +30,8 @@ export interface RunSettings {
   readonly keepsInput?: boolean | undefined;
   /** Ports of the host that lead to ports of its loopback while it runs. */
   readonly forwards?: readonly PortForward[] | undefined;
+  /** What its network card leads to; without one unless given. `user` lets it reach this host's own loopback too. */
+  readonly network?: MachineNetwork | undefined;
   /** What becomes of it when its machine has ended by itself. */
   readonly restart: RestartPolicy;
 }
@@ -72,12 +74,12 @@ export function checkRunSettings(given: Partial<RunSettings>): RunSettings {
 
 /** What is said about how the program runs. */
 function surroundings(given: Partial<RunSettings>): Partial<RunSettings> {
-  const { environment, workingDirectory, user, terminal, keepsInput, forwards } = given;
+  const { environment, workingDirectory, user, terminal, keepsInput, forwards, network } = given;
   for (const { hostPort, guestPort } of forwards ?? []) {
     requireSetting(isWithin(hostPort, 0, 65_535), "forwards.hostPort", "0 to 65535");
     requireSetting(isWithin(guestPort, 1, 65_535), "forwards.guestPort", "1 to 65535");
   }
-
+  requireSetting(["none", "user"].includes(network ?? "none"), "network", "none or user");
   const isFolder = workingDirectory === undefined || isText(workingDirectory, "/");
   requireSetting(isFolder, "workingDirectory", "an absolute path, without NUL");
   requireSetting(user === undefined || isText(user, ""), "user", "USER[:GROUP], without NUL");
@@ -95,6 +97,7 @@ function surroundings(given: Partial<RunSettings>): Partial<RunSettings> {
     ...(terminal === true ? { terminal } : {}),
     ...(keepsInput === true ? { keepsInput } : {}),
     ...(forwards === undefined ? {} : { forwards }),
+    ...(network === "user" ? { network } : {}),
   };
 }
 

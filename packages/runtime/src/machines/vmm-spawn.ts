@@ -80,7 +80,7 @@ interface SpecParts {
 }
 
 function specOf({ id, box, layout, lifetime, user, guest, baseOf }: SpecParts): MachineSpec {
-  const { memoryMiB, cpus } = box.run;
+  const { memoryMiB, cpus, network = "none" } = box.run;
   const diskOf = (role: DiskRole, path: string) => machineDisk(role, path, baseOf(role));
   return {
     id,
@@ -95,6 +95,7 @@ function specOf({ id, box, layout, lifetime, user, guest, baseOf }: SpecParts): 
     guestRootfs: guest.type,
     memoryMiB,
     cpus,
+    network,
     environment: guest.type === "disk" ? guest.environment : [],
     labels: box.labels,
     lifetime,

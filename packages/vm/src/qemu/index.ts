@@ -16,7 +16,7 @@ export {
   type MachineDescriptors,
   machineArguments,
 } from "./machine-arguments.ts";
-export { QemuEngine, type QemuEngineOptions } from "./qemu-engine.ts";
+export { type BootOptions, QemuEngine, type QemuEngineOptions } from "./qemu-engine.ts";
 export { QmpClient, type QmpClientOptions, QmpError, type QmpFailure } from "./qmp/qmp-client.ts";
 export type { QmpEvent } from "./qmp/qmp-messages.ts";
 export { frugalNode, ownSupervisor, type SupervisorProgram } from "./start-supervisor.ts";

@@ -28,12 +28,20 @@ import { socketPath } from "./socket-path.ts";
 import { ownSupervisor, type SupervisorProgram, startSupervisor } from "./start-supervisor.ts";
 import { descriptors } from "./supervisor/qemu-process.ts";
 
+/** What a machine needs of what it boots. */
+export interface BootOptions {
+  /** Whether it has a network card, and needs its driver. */
+  readonly hasNetwork: boolean;
+  /** Stops it. */
+  readonly signal?: AbortSignal | undefined;
+}
+
 /** What a {@link QemuEngine} is made from. */
 export interface QemuEngineOptions {
   /** Folders with programs, in order, such as those of `PATH`. */
   readonly programFolders: readonly string[];
   /** Finds or makes what machines boot. Throws VmError `VM_ENGINE_UNAVAILABLE` when it cannot. */
-  readonly boot: (options: { readonly signal?: AbortSignal | undefined }) => Promise<BootFiles>;
+  readonly boot: (options: BootOptions) => Promise<BootFiles>;
   /** Folder for sockets of machines whose own folders lie too deep; made when it is needed, for this user alone. */
   readonly socketFolder: string;
   /** What looks after a machine; the one of this package unless given. */
@@ -68,7 +76,7 @@ export class QemuEngine implements Engine {
       return { isUsable: false, version, reason };
     }
     try {
-      const boot = await this.#options.boot({ signal: options.signal });
+      const boot = await this.#options.boot({ hasNetwork: false, signal: options.signal });
       const { accelerator, reason } = await this.#accelerator(found, boot, options.signal);
       const told = reason === undefined ? {} : { reason };
       return { isUsable: true, version, accelerator: reportedName(accelerator), ...told };
@@ -84,7 +92,7 @@ export class QemuEngine implements Engine {
     signal?.throwIfAborted();
     const { programFolders, boot, socketFolder, supervisor = ownSupervisor() } = this.#options;
     const qemu = await this.#requireQemu();
-    const files = await boot({ signal });
+    const files = await boot({ hasNetwork: spec.network === "user", signal });
     const { accelerator, reason } = await this.#accelerator(qemu, files, signal);
     const launch: Launch = {
       spec,

@@ -39,7 +39,7 @@ export const frugalNode: readonly string[] = [
 /**
  * Starts the supervisor of a machine, and by it the machine. When it throws, neither is left.
  *
- * @throws VmError `VM_SPAWN_FAILED`, `VM_DISK_IN_USE`; the signal's reason.
+ * @throws VmError `VM_SPAWN_FAILED`, `VM_NETWORK_UNSUPPORTED`, `VM_DISK_IN_USE`; the signal's reason.
  */
 export async function startSupervisor(
   program: SupervisorProgram,

@@ -150,7 +150,10 @@ export class InProcessEngine implements Engine {
       sockets: {},
       startedMs: (this.#options.now ?? Date.now)(),
       lifetime: spec.lifetime,
-      details: { output: join(spec.logDirectory, outputLogName) },
+      details: {
+        output: join(spec.logDirectory, outputLogName),
+        hasNetwork: spec.network === "user",
+      },
     };
   }
 
@@ -170,6 +173,7 @@ export class InProcessEngine implements Engine {
 
 function guestOf({ id, directory, details }: MachineRecord): SimulatedGuest {
   const guest = guests.get(id) ?? new SimulatedGuest(directory, String(details["output"]));
+  guest.hasNetwork = details["hasNetwork"] === true;
   guests.set(id, guest);
   return guest;
 }

@@ -20,6 +20,8 @@ const knownUsers: readonly string[] = ["root", "nobody"];
 export class SimulatedGuest {
   /** Whether it answers nobody, as one that hangs. */
   isDeaf = false;
+  /** Whether it has a network card. */
+  hasNetwork = false;
   readonly #marker: string;
   readonly #log: string;
   readonly #commands = new Set<SimulatedCommand>();
@@ -95,6 +97,12 @@ export class SimulatedGuest {
     }
   }
 
+  /** Writes the names of its networks, one a line. */
+  readonly #networks: GuestProgram = async ({ write }) => {
+    await write(new TextEncoder().encode(this.hasNetwork ? "lo\neth0\n" : "lo\n"));
+    return 0;
+  };
+
   #opened(request: StreamRequest): GuestProgram {
     if (request.type === "put") return this.#files.put(request);
     if (request.type === "get") return this.#files.get(request);
@@ -116,7 +124,7 @@ export class SimulatedGuest {
   }
 
   #start(request: ExecRequest, signal: AbortSignal | undefined): SimulatedCommand {
-    const program = programOf(request);
+    const program = request.command[0] === "networks" ? this.#networks : programOf(request);
     if (this.#commands.size >= maxCommands) {
       throw new VmError({
         code: "VM_EXEC_LIMIT",

@@ -105,8 +105,13 @@ export class FakeAgent {
     }
   }
 
-  #mount({ streamId, hostname }: Extract<HostMessage, { readonly type: "mount" }>): void {
+  #mount({
+    streamId,
+    hostname,
+    hasNetwork,
+  }: Extract<HostMessage, { readonly type: "mount" }>): void {
     void this.#guest.initialize({ hostname });
+    this.#guest.hasNetwork = hasNetwork;
     const warnings = hostname === "odd" ? [{ step: "grow", errno: 28 }] : [];
     this.send({ type: "mounted", streamId, report: { wasMounted: false, warnings } });
   }

@@ -16,6 +16,10 @@ if (words.includes("kvm") && words.includes("/aborts")) {
   process.stderr.write("qemu: error: failed to set MSR 0x10a to 0x0\n");
   process.exit(1);
 }
+if (disk.endsWith("without-slirp.qcow2")) {
+  process.stderr.write("qemu: network backend 'user' is not compiled into this binary\n");
+  process.exit(1);
+}
 if (disk.endsWith("broken.qcow2")) process.exit(3);
 
 const timestamp = { seconds: 1, microseconds: 0 };

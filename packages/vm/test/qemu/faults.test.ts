@@ -58,6 +58,17 @@ describe("a QEMU that does not start", () => {
     expect(await engine.find(spec.directory)).toBeUndefined();
   });
 
+  test("because it has no user-mode network says what to do instead", async () => {
+    const { engine } = await fakeSubject();
+    const disks = [{ ...user, path: "/without-slirp.qcow2" }];
+    const spec = { ...(await makeSpec()), network: "user", disks } as const;
+    await expect(engine.spawn(spec)).rejects.toMatchObject({
+      code: "VM_NETWORK_UNSUPPORTED",
+      kind: "unsupported",
+      message: expect.stringContaining("not compiled into"),
+    });
+  });
+
   test("for another reason says what QEMU said", async () => {
     const { engine } = await fakeSubject();
     const spec = { ...(await makeSpec()), disks: [{ ...user, path: "/broken.qcow2" }] };

@@ -107,6 +107,16 @@ describe("the words that start a machine", () => {
     expect(valuesOf("-name", odd)).toEqual(["guest=a,,process=b"]);
   });
 
+  test("give a card only to whom it is asked for, which nobody reaches from outside", () => {
+    expect(words.join(" ")).not.toMatch(/net0/);
+    const spec = { ...options.spec, network: "user" } as const;
+    const asked = machineArguments({ ...options, spec });
+    expect(valuesOf("-netdev", asked)).toEqual(["user,id=net0,ipv4=on,ipv6=off,restrict=off"]);
+    const devices = valuesOf("-device", asked).map((text) => JSON.parse(text));
+    expect(devices).toContainEqual({ driver: "virtio-net-pci", netdev: "net0", romfile: "" });
+    expect(valuesOf("-sandbox", asked)).toEqual(valuesOf("-sandbox", words));
+  });
+
   test("reach the machine by open sockets only", () => {
     expect(valuesOf("-chardev", words)).toEqual([
       "socket,id=qmp,fd=3",

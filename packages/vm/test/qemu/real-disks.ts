@@ -23,8 +23,12 @@ export async function compileProgram(folder: string): Promise<string | undefined
   return undefined;
 }
 
-/** Writes a disk with a program, `/bin/contract`, and next to nothing else: no shell, no `/tmp`, no `/proc`. */
-export async function writeBoxDisk(path: string, program: string): Promise<void> {
+/** Writes a disk with a program, `/bin/contract`, and next to nothing else: no shell, no `/tmp`, no `/proc`, and what it is said to have as `/etc/resolv.conf`. */
+export async function writeBoxDisk(
+  path: string,
+  program: string,
+  resolver: "none" | "file" | "link" = "none",
+): Promise<void> {
   const content = await readFile(program);
   const tree = new FileTree();
   const folder = (name: string) =>
@@ -43,6 +47,16 @@ export async function writeBoxDisk(path: string, program: string): Promise<void>
     0o444,
     bytesOf("root:x:0:0:root:/root:/bin/sh\nwww:x:33:33::/var/www:/bin/sh\n"),
   );
+  if (resolver === "file") add(etc, "resolv.conf", 0o644, bytesOf("of the image\n"));
+  if (resolver === "link") {
+    const target = bytesOf("../run/systemd/resolve/stub-resolv.conf");
+    tree.add(etc, bytesOf("resolv.conf"), {
+      ...owner,
+      type: "symlink",
+      mode: 0o777,
+      symlinkTarget: target,
+    });
+  }
   add(etc, "group", 0o444, bytesOf("root:x:0:\nwww:x:33:\n"));
   await writeDisk(path, tree, files);
 }

@@ -2,10 +2,11 @@ import { copyFile, mkdtemp, realpath, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { diskSerials, type MachineSpec } from "@box/vm";
-import { type BootFiles, QemuEngine } from "@box/vm/qemu";
+import { QemuEngine } from "@box/vm/qemu";
 import type { ContractSubject } from "@box/vm/testing";
 import { makeSpec } from "../subject.ts";
 import { programFolders } from "./oracle.ts";
+import type { RealBoot } from "./real-boot.ts";
 import { compileProgram, writeBoxDisk, writeGuestDisk } from "./real-disks.ts";
 
 /** What real machines are made from. */
@@ -13,12 +14,14 @@ export interface RealHost extends AsyncDisposable {
   readonly engine: QemuEngine;
   /** A machine with disks of its own, in folders that go away with the test, or in a folder of the caller's. */
   spec(strategy: MachineSpec["guestRootfs"], folder?: string): Promise<MachineSpec>;
+  /** The program that boxes run. */
+  readonly program: string;
   /** The engine as the contract wants it. */
   subject(strategy: MachineSpec["guestRootfs"]): ContractSubject;
 }
 
 /** Makes disks for real machines that boot these files; undefined without them, or without a compiler for what their boxes run. */
-export async function openRealHost(boot: BootFiles | undefined): Promise<RealHost | undefined> {
+export async function openRealHost(boot: RealBoot | undefined): Promise<RealHost | undefined> {
   if (boot === undefined) return undefined;
   const folder = await realpath(await mkdtemp(join(tmpdir(), "box-real-")));
   const program = await compileProgram(folder);
@@ -32,7 +35,7 @@ export async function openRealHost(boot: BootFiles | undefined): Promise<RealHos
   const makeEngine = () =>
     new QemuEngine({
       programFolders,
-      boot: async () => boot,
+      boot: async ({ hasNetwork }) => (hasNetwork ? boot.withNetwork : boot.plain),
       socketFolder: join(folder, "sockets"),
       accelerator: "tcg",
     });
@@ -58,6 +61,7 @@ export async function openRealHost(boot: BootFiles | undefined): Promise<RealHos
   return {
     engine: makeEngine(),
     spec,
+    program,
     subject: (strategy) => ({
       engine: makeEngine(),
       other: makeEngine,
@@ -86,5 +90,6 @@ const commands: ContractSubject["commands"] = {
   exit: (code) => [contract, "exit", String(code)],
   flood: (bytes) => [contract, "flood", String(bytes)],
   echoServer: [contract, "echo"],
+  networks: [contract, "networks"],
   notExecutable: ["/etc/passwd"],
 };

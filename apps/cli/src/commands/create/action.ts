@@ -10,7 +10,17 @@ import type { CreateInput, PreparedOutput } from "./schemas.ts";
 
 /** Makes the box. */
 export async function run(input: CreateInput, context: CommandContext): Promise<PreparedOutput> {
-  const { ref, name, guestRootfs, diskSize, pull, label = [], rm = false, restart } = input;
+  const {
+    ref,
+    name,
+    guestRootfs,
+    diskSize,
+    pull,
+    label = [],
+    rm = false,
+    restart,
+    net = false,
+  } = input;
   const diskSizeBytes = diskSize === undefined ? undefined : parseSize(diskSize, "--disk-size");
   // A reference that is none is told before there is a home.
   parseImageReference(ref);
@@ -25,7 +35,10 @@ export async function run(input: CreateInput, context: CommandContext): Promise<
     ...(pull === undefined ? {} : { pull }),
     labels: parseLabels(label),
     autoRemove: rm,
-    ...(policy === undefined ? {} : { run: { restart: policy } }),
+    run: {
+      network: net ? "user" : "none",
+      ...(policy === undefined ? {} : { restart: policy }),
+    },
     ...(await followedBy(context)),
   });
   return { box, operation };

@@ -10,6 +10,8 @@ export interface CreateInput {
   readonly name?: string | undefined;
   /** A reference, or `none`. */
   readonly guestRootfs?: string | undefined;
+  /** Whether it has a network card. */
+  readonly net?: boolean | undefined;
   /** Such as `10GiB`. */
   readonly diskSize?: string | undefined;
   /** Texts such as `tier=front`. */
@@ -34,6 +36,7 @@ export const input: z.ZodType<CreateInput> = z.strictObject({
   label: z.array(text).optional(),
   rm: z.boolean().optional(),
   restart: optionalText,
+  net: z.boolean().optional(),
   pull: z.enum(["missing", "always", "never"]).optional(),
 });
 

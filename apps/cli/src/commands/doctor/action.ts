@@ -51,7 +51,7 @@ const qemuHint = "install it: apt-get install qemu-system-x86 on Debian and Ubun
 async function bootFinding(context: CommandContext): Promise<Finding> {
   const name = "kernel and agent";
   try {
-    const { kernel } = await bootFilesFor(context, context.signal);
+    const { kernel } = await bootFilesFor(context, { hasNetwork: false, signal: context.signal });
     return { name, isGood: true, found: kernel };
   } catch (error) {
     context.signal.throwIfAborted();

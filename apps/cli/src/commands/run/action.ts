@@ -61,6 +61,7 @@ function createOptions(input: RunInput, { env }: CommandContext): CreateBoxOptio
     pull,
     detach,
     publish,
+    net = false,
   } = input;
   parseImageReference(ref);
   const { command = [] } = input;
@@ -72,6 +73,7 @@ function createOptions(input: RunInput, { env }: CommandContext): CreateBoxOptio
     ...(diskSize === undefined ? {} : { diskSizeBytes: parseSize(diskSize, "--disk-size") }),
     ...(pull === undefined ? {} : { pull }),
     run: {
+      network: net ? "user" : "none",
       ...(publish === undefined ? {} : { forwards: publish.map(parsePort) }),
       ...(memory === undefined ? {} : { memoryMiB: Number(memory) }),
       ...(cpus === undefined ? {} : { cpus: Number(cpus) }),

@@ -20,6 +20,8 @@ export interface RunInput extends ExecInput {
   readonly guestRootfs?: string | undefined;
   /** Forwarded ports, such as `8080:80`. */
   readonly publish?: readonly string[] | undefined;
+  /** Whether it has a network card. */
+  readonly net?: boolean | undefined;
   /** Such as `10GiB`. */
   readonly diskSize?: string | undefined;
   /** When the registry is asked. */
@@ -45,6 +47,7 @@ export const input: z.ZodType<RunInput> = z.strictObject({
   guestRootfs: optionalText,
   diskSize: z.string().optional(),
   publish: z.array(z.string().min(1)).optional(),
+  net: z.boolean().optional(),
   pull: z.enum(["missing", "always", "never"]).optional(),
 });
 

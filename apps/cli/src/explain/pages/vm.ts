@@ -15,6 +15,12 @@ export const vmPages: CodePages = {
     meaning: "The process of the virtual machine could not be started.",
     advice: "The cause tells why: the host may be out of memory, processes or open files.",
   },
+  VM_NETWORK_UNSUPPORTED: {
+    meaning:
+      "The engine cannot give its machines a network card: this QEMU was built without user-mode networking (slirp), or without the card.",
+    advice:
+      "Use a QEMU that has it, such as Debian's. Without --net files go in with box cp, and ports are forwarded all the same.",
+  },
   VM_MACHINE_DIED: {
     meaning: "The virtual machine ended while something ran in it.",
     advice: "Start it again. Its console log below boxes/ID/logs may tell why it ended.",

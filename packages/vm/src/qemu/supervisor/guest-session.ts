@@ -104,7 +104,7 @@ export class GuestSession {
     const streamId = this.#newStreamId();
     const done = Promise.withResolvers<MountReport>();
     this.#mounting = { streamId, done };
-    const { guestRootfs, disks } = spec;
+    const { guestRootfs, disks, network } = spec;
     const user = disks.find(({ role }) => role === "user");
     this.#request("cannot make the guest ready", {
       type: "mount",
@@ -114,6 +114,7 @@ export class GuestSession {
       guestSerial: disks.find(({ role }) => role === "guest")?.serial ?? "",
       isReadOnly: user?.readOnly ?? false,
       grows: true,
+      hasNetwork: network === "user",
       timeNs: BigInt(Date.now()) * 1_000_000n,
       seed: Uint8Array.from(randomBytes(64)),
       hostname,

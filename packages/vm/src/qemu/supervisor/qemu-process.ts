@@ -103,6 +103,12 @@ export function startFailure(said: string, { code, signal }: ProcessEnd): VmErro
       message: `another process has a disk of the machine open: ${said}`,
     });
   }
+  if (/network backend '.*' is not compiled|'virtio-net-pci' is not a valid/.test(said)) {
+    return new VmError({
+      code: "VM_NETWORK_UNSUPPORTED",
+      message: `this QEMU gives machines no network: ${said}`,
+    });
+  }
   return new VmError({
     code: "VM_SPAWN_FAILED",
     message: `QEMU ended with ${end} before the machine ran: ${said || "it said nothing"}`,

@@ -1,6 +1,6 @@
 import { execCases, lostCases } from "./exec.ts";
 import { lifeCases } from "./life.ts";
-import { hostCases, programCases, streamCases } from "./streams.ts";
+import { hostCases, networkCases, programCases, streamCases } from "./streams.ts";
 import type { ContractCase } from "./subject.ts";
 
 /**
@@ -11,5 +11,6 @@ export const engineContract: readonly ContractCase[] = [
   ...lifeCases,
   ...lostCases,
   ...programCases,
+  ...networkCases,
   ...[...execCases, ...streamCases, ...hostCases].map((each) => ({ ...each, sharesMachine: true })),
 ];

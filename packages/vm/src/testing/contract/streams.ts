@@ -3,7 +3,7 @@ import { connect } from "node:net";
 import { encodeTreeRecord, type TreeRecord, TreeRecordDecoder } from "@box/guest/protocol";
 import type { GuestStream } from "../../streams.ts";
 import { assertFails } from "./life.ts";
-import type { ContractCase } from "./subject.ts";
+import type { ContractCase, ContractSubject } from "./subject.ts";
 import { textOf, withMachine, withSpawned } from "./with-machine.ts";
 
 const encoder = new TextEncoder();
@@ -100,6 +100,18 @@ export const hostCases: readonly ContractCase[] = [
   },
 ];
 
+/** What machines are connected to. */
+export const networkCases: readonly ContractCase[] = [
+  {
+    title: "a machine has no network but its loopback, unless it is given a card",
+    run: async (subject) => {
+      assert.equal(await networksOf(subject), "lo\n");
+      const spec = async () => ({ ...(await subject.spec()), network: "user" }) as const;
+      assert.equal(await networksOf({ ...subject, spec }), "lo\neth0\n");
+    },
+  },
+];
+
 /** What can be done with the program that a machine runs for. */
 export const programCases: readonly ContractCase[] = [
   {
@@ -136,6 +148,15 @@ export const programCases: readonly ContractCase[] = [
       }),
   },
 ];
+
+async function networksOf(subject: ContractSubject): Promise<string> {
+  let networks = "";
+  await withMachine(subject, async (machine) => {
+    await using running = await machine.exec({ command: subject.commands.networks });
+    networks = await textOf(running.stdout);
+  });
+  return networks;
+}
 
 function record(kind: TreeRecord["kind"], path: string, mode: number, sizeBytes = 0): TreeRecord {
   return {

@@ -24,6 +24,8 @@ export interface ContractCommands {
   flood(bytes: number): readonly string[];
   /** Listens on port 7 of the loopback, says so with any output, and sends back to each who connects what it gets. */
   readonly echoServer: readonly string[];
+  /** Writes the names of its networks, one a line, each that is down with ` down` behind it. */
+  readonly networks: readonly string[];
   /** A file that is there and cannot be run. */
   readonly notExecutable: readonly string[];
 }

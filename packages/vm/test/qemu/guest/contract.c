@@ -1,4 +1,7 @@
 /* The programs of the box that the contract's machines run: what it does is its first argument. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
@@ -59,6 +62,31 @@ static int echo_server(void) {
   }
 }
 
+/* The names of its networks, each that is down with " down" behind it. */
+static int show_networks(void) {
+  struct if_nameindex *all = if_nameindex();
+  int fd = socket(AF_INET, SOCK_DGRAM, 0);
+  for (struct if_nameindex *each = all; each != NULL && each->if_index != 0; each++) {
+    struct ifreq request = {0};
+    strncpy(request.ifr_name, each->if_name, IF_NAMESIZE - 1);
+    ioctl(fd, SIOCGIFFLAGS, &request);
+    printf("%s%s\n", each->if_name, request.ifr_flags & IFF_UP ? "" : " down");
+  }
+  return all == NULL;
+}
+
+/* Connects to an address and a port, sends a word and shows the answer to its end; fails with the number of the error. */
+static int dial(const char *host, const char *port, const char *word) {
+  static char block[4096];
+  struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(atoi(port)), .sin_addr = {inet_addr(host)}};
+  int fd = socket(AF_INET, SOCK_STREAM, 0);
+  if (connect(fd, (struct sockaddr *)&address, sizeof address) != 0) return errno;
+  write_all(fd, word, strlen(word));
+  shutdown(fd, SHUT_WR);
+  for (ssize_t length; (length = read(fd, block, sizeof block)) > 0;) write_all(1, block, (size_t)length);
+  return 0;
+}
+
 int main(int count, char **words) {
   static char block[16384];
   const char *what = count > 1 ? words[1] : "";
@@ -105,6 +133,12 @@ int main(int count, char **words) {
     return 0;
   }
   if (strcmp(what, "echo") == 0) return echo_server();
+  if (strcmp(what, "networks") == 0) return show_networks();
+  if (strcmp(what, "dial") == 0) return count < 5 ? 64 : dial(more, words[3], words[4]);
+  if (strcmp(what, "link") == 0) {
+    ssize_t length = readlink(more, block, sizeof block);
+    return length < 0 || write_all(1, block, (size_t)length);
+  }
   if (strcmp(what, "save") == 0) {
     /* Writes its last argument to a file and to the disk. */
     FILE *file = fopen(more, "w");
