@@ -26,9 +26,18 @@ function markedBytes(folder: string, name: string): number {
   const image = `${place},x-dirty-bitmap=qemu:dirty-bitmap:${name}`;
   const map = qemuImg(folder, "map", "--output=json", "--image-opts", image);
   // The server ends after its first client, and holds the image until then.
-  execFileSync("tail", [`--pid=${pid}`, "-f", "/dev/null"]);
+  while (isRunning(pid)) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
   const extents: { length: number; data: boolean }[] = JSON.parse(map);
   return extents.reduce((sum, { length, data }) => (data ? sum : sum + length), 0);
+}
+
+/** Whether a process still holds what it had; one that has ended and was not waited for holds nothing. */
+function isRunning(pid: string): boolean {
+  try {
+    return !/\) Z /.test(readFileSync(`/proc/${pid}/stat`, "latin1"));
+  } catch {
+    return false;
+  }
 }
 
 async function folderWith(...options: readonly string[]): Promise<DiskFolder> {

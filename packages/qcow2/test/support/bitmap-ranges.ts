@@ -37,7 +37,7 @@ export function qemuRangesOf(folder: string, name: string): [number, number][] {
     qemuImg(folder, "map", "--output=json", "--image-opts", image),
   );
   // The server ends after its first client, and holds the image until then.
-  execFileSync("tail", [`--pid=${pid}`, "-f", "/dev/null"]);
+  while (isRunning(pid)) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
   const ranges: [number, number][] = [];
   for (const { start, length, data } of map) {
     const last = ranges.at(-1);
@@ -46,4 +46,13 @@ export function qemuRangesOf(folder: string, name: string): [number, number][] {
     else ranges.push([start, length]);
   }
   return ranges;
+}
+
+/** Whether a process still holds what it had; one that has ended and was not waited for holds nothing. */
+function isRunning(pid: string): boolean {
+  try {
+    return !/\) Z /.test(readFileSync(`/proc/${pid}/stat`, "latin1"));
+  } catch {
+    return false;
+  }
 }
