@@ -15,6 +15,15 @@ export const netFlag: FlagSpec = {
     "give the box a network card: it reaches all that this host reaches, AND THIS HOST'S OWN LOOPBACK at 10.0.2.2 (default: no card)",
 };
 
+/** What users of docker give. */
+export const volumeFlag: FlagSpec = {
+  name: "volume",
+  short: "v",
+  value: "HOST:GUEST[:ro]",
+  summary: "unsupported: a box shares no folders with its host; copy them with box cp",
+  many: true,
+};
+
 /** Commands about boxes. */
 export const boxCommands: readonly CommandSpec[] = [
   defineCommand({
@@ -43,6 +52,7 @@ export const boxCommands: readonly CommandSpec[] = [
         many: true,
       },
       netFlag,
+      volumeFlag,
       { name: "rm", summary: "the box goes away when it has stopped" },
       {
         name: "restart",

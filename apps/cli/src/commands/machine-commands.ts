@@ -1,6 +1,6 @@
 import { type CommandSpec, defineCommand, type FlagSpec } from "../command/define-command.ts";
 import { execFlags } from "../machines/exec-flag-specs.ts";
-import { netFlag, pullFlag } from "./box-commands.ts";
+import { netFlag, pullFlag, volumeFlag } from "./box-commands.ts";
 
 const graceFlag: FlagSpec = {
   name: "grace",
@@ -47,6 +47,7 @@ export const machineCommands: readonly CommandSpec[] = [
       { name: "name", value: "NAME", summary: "name of the box (default: one is made up)" },
       publishFlag,
       netFlag,
+      volumeFlag,
       { name: "memory", value: "MIB", summary: "memory in MiB (default: 256)" },
       { name: "cpus", value: "N", summary: "processors (default: 1)" },
       {

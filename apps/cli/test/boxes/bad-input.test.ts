@@ -33,6 +33,15 @@ async function expectNothingHalfMade(home: string) {
 }
 
 describe("box create refuses, with one error and a hint,", () => {
+  test("a folder of the host, which box run refuses too, before anything is made", async () => {
+    const home = await createTestHome();
+    for (const words of [["create"], ["run", "-d"]]) {
+      const run = await home.box([...words, "-v", `${home.folder}:/srv:ro`, home.image]);
+      expect(run.stderr).toContain("box cp DIR NAME:DIR");
+      await expectRefused(home, run, "CLI_UNSUPPORTED", words.includes("run") ? 125 : 9);
+    }
+  });
+
   test("a text that is no reference", async () => {
     const home = await createTestHome();
     await expectRefused(

@@ -6,6 +6,7 @@ import { parseLabels } from "../../boxes/labels.ts";
 import { followedBy, openRuntime } from "../../boxes/open-runtime.ts";
 import type { CommandContext } from "../../command/define-command.ts";
 import { parseSize } from "../../command/size.ts";
+import { refuseVolumes } from "../../machines/refuse-volumes.ts";
 import type { CreateInput, PreparedOutput } from "./schemas.ts";
 
 /** Makes the box. */
@@ -22,6 +23,7 @@ export async function run(input: CreateInput, context: CommandContext): Promise<
     net = false,
   } = input;
   const diskSizeBytes = diskSize === undefined ? undefined : parseSize(diskSize, "--disk-size");
+  refuseVolumes(input.volume);
   // A reference that is none is told before there is a home.
   parseImageReference(ref);
   const guest = guestRootfs === undefined ? undefined : chooseGuest(guestRootfs);

@@ -12,6 +12,8 @@ export interface CreateInput {
   readonly guestRootfs?: string | undefined;
   /** Whether it has a network card. */
   readonly net?: boolean | undefined;
+  /** Folders of this host, which no box can have. */
+  readonly volume?: readonly string[] | undefined;
   /** Such as `10GiB`. */
   readonly diskSize?: string | undefined;
   /** Texts such as `tier=front`. */
@@ -37,6 +39,7 @@ export const input: z.ZodType<CreateInput> = z.strictObject({
   rm: z.boolean().optional(),
   restart: optionalText,
   net: z.boolean().optional(),
+  volume: z.array(z.string()).optional(),
   pull: z.enum(["missing", "always", "never"]).optional(),
 });
 

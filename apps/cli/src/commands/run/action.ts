@@ -7,6 +7,7 @@ import { parseSize } from "../../command/size.ts";
 import { CliError } from "../../errors.ts";
 import { execRequest } from "../../machines/exec-input.ts";
 import { parsePort } from "../../machines/parse-port.ts";
+import { refuseVolumes } from "../../machines/refuse-volumes.ts";
 import { runInBox, withRunExitCodes } from "../../machines/run-in-box.ts";
 import type { RunInput, RunOutput } from "./schemas.ts";
 
@@ -63,6 +64,7 @@ function createOptions(input: RunInput, { env }: CommandContext): CreateBoxOptio
     publish,
     net = false,
   } = input;
+  refuseVolumes(input.volume);
   parseImageReference(ref);
   const { command = [] } = input;
   return {

@@ -22,6 +22,8 @@ export interface RunInput extends ExecInput {
   readonly publish?: readonly string[] | undefined;
   /** Whether it has a network card. */
   readonly net?: boolean | undefined;
+  /** Folders of this host, which no box can have. */
+  readonly volume?: readonly string[] | undefined;
   /** Such as `10GiB`. */
   readonly diskSize?: string | undefined;
   /** When the registry is asked. */
@@ -48,6 +50,7 @@ export const input: z.ZodType<RunInput> = z.strictObject({
   diskSize: z.string().optional(),
   publish: z.array(z.string().min(1)).optional(),
   net: z.boolean().optional(),
+  volume: z.array(z.string()).optional(),
   pull: z.enum(["missing", "always", "never"]).optional(),
 });
 

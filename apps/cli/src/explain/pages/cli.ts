@@ -12,9 +12,9 @@ export const cliPages: CodePages = {
   },
   CLI_UNSUPPORTED: {
     meaning:
-      "The command makes no sense for a file of this format, such as checking a raw disk, which has no structure to check.",
+      "The command makes no sense for a file of this format, such as checking a raw disk, which has no structure to check; or Box does not do it, such as sharing a folder of the host with a box (--volume).",
     advice:
-      "If the file is a qcow2 image, leave -f raw out; a raw disk can be converted with box disk convert -f raw -O qcow2.",
+      "If the file is a qcow2 image, leave -f raw out; a raw disk can be converted with box disk convert -f raw -O qcow2. Files are copied into boxes and out of them by box cp.",
   },
   CLI_FILE_IN_USE: {
     meaning:
