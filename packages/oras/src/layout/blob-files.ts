@@ -3,6 +3,7 @@ import { isBoxError } from "@box/errors";
 import type { OpenFile } from "@box/io";
 import {
   errnoOf,
+  type FileFacts,
   type FileSystem,
   nodeFileSystem,
   openFile,
@@ -58,8 +59,8 @@ export class BlobFiles {
       for (const name of (await readFolder(this.#fs, folder)).sort()) {
         const digest = `${algorithm}:${name}`;
         if (!isDigest(digest)) continue;
-        const facts = await this.#fs.stat(join(folder, name));
-        if (facts.isFile())
+        const facts = await factsOf(this.#fs, join(folder, name));
+        if (facts?.isFile())
           yield { digest, size: Number(facts.size), changedMs: Number(facts.mtimeMs) };
       }
     }
@@ -84,6 +85,16 @@ export async function* readChunks(
   for (let position = offset; position < size; position += stepBytes) {
     signal?.throwIfAborted();
     yield await blob.read(position, Math.min(stepBytes, size - position));
+  }
+}
+
+/** Nothing where another process has taken it away meanwhile. */
+async function factsOf(fs: FileSystem, path: string): Promise<FileFacts | undefined> {
+  try {
+    return await fs.stat(path);
+  } catch (error) {
+    if (errnoOf(error) === "ENOENT") return undefined;
+    throw toIoError(error, { action: "cannot look at", path });
   }
 }
 

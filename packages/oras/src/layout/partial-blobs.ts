@@ -1,5 +1,11 @@
 import { join } from "node:path";
-import { acquireLockIfFree, errnoOf, type FileSystem, nodeFileSystem } from "@box/io/node";
+import {
+  acquireLockIfFree,
+  errnoOf,
+  type FileSystem,
+  nodeFileSystem,
+  toIoError,
+} from "@box/io/node";
 import { type Digest, digestAlgorithm, digestHex, isDigest } from "../content/digest.ts";
 
 /** So few that the files do not pile up, so many that blobs of one pull rarely wait for each other. */
@@ -27,6 +33,7 @@ export interface RemovePartialsOptions {
  * Removes partial files of blobs that nobody writes and nobody has gone on with.
  *
  * @returns Their bytes.
+ * @throws IoError.
  */
 export async function removePartials(
   folder: string,
@@ -34,21 +41,24 @@ export async function removePartials(
   fs: FileSystem = nodeFileSystem,
 ): Promise<number> {
   let bytes = 0;
-  for (const name of (await fs.readdir(folder).catch(nothingIfAbsent)) ?? []) {
+  const names = await fs.readdir(folder).catch(nothingIfAbsent("cannot list", folder));
+  for (const name of names ?? []) {
     const digest = name.replace("-", ":");
     if (!isDigest(digest)) continue;
     const lock = await acquireLockIfFree(join(folder, `${blobLockName(digest)}.lock`));
     if (lock === undefined) continue;
     await using _lock = lock;
     const path = join(folder, name);
-    const facts = await fs.stat(path).catch(nothingIfAbsent);
+    const facts = await fs.stat(path).catch(nothingIfAbsent("cannot look at", path));
     if (facts === undefined || Number(facts.mtimeMs) > beforeMs) continue;
-    if (dryRun !== true) await fs.unlink(path);
+    if (dryRun !== true) await fs.unlink(path).catch(nothingIfAbsent("cannot remove", path));
     bytes += Number(facts.size);
   }
   return bytes;
 }
 
-function nothingIfAbsent(error: unknown): undefined {
-  if (errnoOf(error) !== "ENOENT") throw error;
+function nothingIfAbsent(action: string, path: string): (error: unknown) => undefined {
+  return (error) => {
+    if (errnoOf(error) !== "ENOENT") throw toIoError(error, { action, path });
+  };
 }

@@ -24,7 +24,9 @@ export async function recoverHome(
   deleteDeadLeases(state);
   await clearAbandonedBoxes(home, state);
   await removeDeadLocks(home, state);
-  for (const folder of [home.root, home.bases, home.tmp]) await removeDeadTemporaries(folder);
+  for (const folder of [home.root, home.images, home.bases, home.tmp]) {
+    await removeDeadTemporaries(folder);
+  }
 }
 
 /**

@@ -7,9 +7,9 @@ import { litterIn, type TemplateHome } from "./template-home.ts";
 import { namesIn, type VerbCase } from "./verb-case.ts";
 
 /** The call of a case on a home. */
-export function callOf({ verb, args }: VerbCase, { archive }: TemplateHome): VerbCall {
+export function callOf({ verb, args }: VerbCase, { archive, registry }: TemplateHome): VerbCall {
   const placed = args.map((arg) =>
-    typeof arg === "string" ? arg.replace("ARCHIVE", archive) : arg,
+    typeof arg === "string" ? arg.replace("ARCHIVE", archive).replace("REGISTRY", registry) : arg,
   );
   return { verb, args: placed };
 }

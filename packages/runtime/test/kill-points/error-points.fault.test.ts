@@ -4,8 +4,10 @@ import { Runtime } from "@box/runtime";
 import { InProcessEngine } from "@box/vm/testing";
 import { expect, onTestFinished, test } from "vitest";
 import { FakeImages } from "../fake-images.ts";
+import { callOf } from "./after-fault.ts";
 import { callVerb } from "./call-verb.ts";
 import { diskCases } from "./disk-cases.ts";
+import { imageCases } from "./image-cases.ts";
 import { lifeCases } from "./life-cases.ts";
 import { machineCases } from "./machine-cases.ts";
 import { litterIn, makeTemplateHome, type TemplateHome } from "./template-home.ts";
@@ -23,7 +25,7 @@ const kinds: Readonly<Record<string, readonly string[]>> = {
   EROFS: ["read-only", "io"],
   EMFILE: ["io"],
 };
-const cases: readonly VerbCase[] = [...lifeCases, ...machineCases, ...diskCases];
+const cases: readonly VerbCase[] = [...lifeCases, ...imageCases, ...machineCases, ...diskCases];
 let injected = 0;
 
 test.for(cases.map((one) => [`${one.verb} ${one.when ?? ""}`.trim(), one] as const))(
@@ -48,10 +50,10 @@ test("they are many errors", () => {
 /** Carries a verb out while one call fails, and asserts what must be true of the home after it. */
 async function runWith(one: VerbCase, place: TemplateHome, point: number, errno: string) {
   await place.restore();
-  await one.before?.(place.home);
+  await one.before?.(place);
   const engine = new InProcessEngine();
   await using runtime = await Runtime.open({ home: place.home, images: new FakeImages(), engine });
-  const task = { verb: one.verb, args: placed(one, place) };
+  const task = callOf(one, place);
   const host = failAt(point, errno);
   const error: unknown = await callVerb(runtime, task).then(
     () => undefined,
@@ -89,10 +91,6 @@ function failAt(point: number, errno: string) {
   };
   Object.assign(nodeFileSystem, observeFileSystem(whole, before));
   return state;
-}
-
-function placed({ args }: VerbCase, { archive }: TemplateHome): readonly unknown[] {
-  return args.map((arg) => (typeof arg === "string" ? arg.replace("ARCHIVE", archive) : arg));
 }
 
 function pointsOf(calls: number): readonly (readonly [number, string])[] {

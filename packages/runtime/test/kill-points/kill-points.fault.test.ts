@@ -9,6 +9,7 @@ import { afterAll, expect, onTestFinished, test } from "vitest";
 import { FakeImages } from "../fake-images.ts";
 import { callOf, requireHealed } from "./after-fault.ts";
 import { diskCases } from "./disk-cases.ts";
+import { imageCases } from "./image-cases.ts";
 import { lifeCases } from "./life-cases.ts";
 import { machineCases } from "./machine-cases.ts";
 import { makeTemplateHome, type TemplateHome } from "./template-home.ts";
@@ -22,7 +23,7 @@ const script = fileURLToPath(new URL("./verb-child.ts", import.meta.url));
 const compiled = mkdtempSync(join(tmpdir(), "box-compiled-"));
 afterAll(() => rmSync(compiled, { recursive: true }));
 
-const cases: readonly VerbCase[] = [...lifeCases, ...machineCases, ...diskCases];
+const cases: readonly VerbCase[] = [...lifeCases, ...imageCases, ...machineCases, ...diskCases];
 let points = 0;
 
 test.for(cases.map((one) => [`${one.verb} ${one.when ?? ""}`.trim(), one] as const))(
@@ -54,7 +55,7 @@ test("they are many points", () => {
 });
 
 async function countOperations(one: VerbCase, lane: TemplateHome): Promise<number> {
-  await one.before?.(lane.home);
+  await one.before?.(lane);
   const end = await runVerb({ ...callOf(one, lane), home: lane.home, killAt: 0 });
   if (end?.type !== "done") throw new Error(JSON.stringify(end));
   await using runtime = await openHome(lane);
@@ -65,7 +66,7 @@ async function countOperations(one: VerbCase, lane: TemplateHome): Promise<numbe
 /** @returns Whether the verb was killed. */
 async function tryPoint(one: VerbCase, lane: TemplateHome, killAt: number): Promise<boolean> {
   await lane.restore();
-  await one.before?.(lane.home);
+  await one.before?.(lane);
   const end = await runVerb({ ...callOf(one, lane), home: lane.home, killAt });
   // How often waiting events are stored depends on time, and so does the last number.
   if (end !== undefined) expect(end.type === "done" ? end.operations : end).toBeLessThan(killAt);

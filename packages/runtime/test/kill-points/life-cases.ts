@@ -39,7 +39,7 @@ export const lifeCases: readonly VerbCase[] = [
     when: "with a corrupt system disk",
     args: ["web"],
     makesDisks: true,
-    before: async (home) => {
+    before: async ({ home }) => {
       await using runtime = await Runtime.open({ home, images: new FakeImages() });
       const { disks } = await runtime.boxes.inspect("web");
       await truncate(disks.guest?.path ?? "", 100);

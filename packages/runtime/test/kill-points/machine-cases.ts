@@ -5,6 +5,7 @@ import { InProcessEngine } from "@box/vm/testing";
 import { expect } from "vitest";
 import { endMachine } from "../engine-home.ts";
 import { FakeImages } from "../fake-images.ts";
+import type { TemplateHome } from "./template-home.ts";
 import type { VerbCase } from "./verb-case.ts";
 
 /** What runs, whatever the state says, agrees with what it says. */
@@ -17,7 +18,7 @@ async function stateOf(runtime: Runtime): Promise<string> {
   return state;
 }
 
-async function startWeb(home: string): Promise<void> {
+async function startWeb({ home }: TemplateHome): Promise<void> {
   const engine = new InProcessEngine();
   await using runtime = await Runtime.open({ home, images: new FakeImages(), engine });
   await runtime.boxes.start("web");

@@ -1,6 +1,9 @@
 import { cp, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { serveRegistry } from "@box/oras/registry-server";
 import { Runtime } from "@box/runtime";
+import { pushSampleImage } from "@box/sample-image";
+import { onTestFinished } from "vitest";
 import { FakeImages } from "../fake-images.ts";
 import { temporaryFolder } from "../test-home.ts";
 import { fillBox } from "./box-content.ts";
@@ -10,6 +13,8 @@ export interface TemplateHome {
   readonly home: string;
   /** An archive of the box, beside the home; `.new` after its name is free. */
   readonly archive: string;
+  /** A registry that has the image `hello:v1`, by its host and port. */
+  readonly registry: string;
   /** Makes the home anew. */
   restore(): Promise<void>;
 }
@@ -37,7 +42,14 @@ export async function makeTemplateHome(): Promise<TemplateHome> {
     await rm(`${archive}.new`, { force: true });
     await cp(template, home, { recursive: true, preserveTimestamps: true });
   };
-  return { home, archive, restore };
+  return { home, archive, registry: await startRegistry(), restore };
+}
+
+async function startRegistry(): Promise<string> {
+  const registry = await serveRegistry();
+  onTestFinished(() => registry.close());
+  await pushSampleImage(registry.origin, "hello", "v1");
+  return registry.host;
 }
 
 /** Files of dead processes, and folders of no box. */

@@ -1,13 +1,14 @@
 import type { Runtime } from "@box/runtime";
 import { expect } from "vitest";
 import type { VerbCall } from "./call-verb.ts";
+import type { TemplateHome } from "./template-home.ts";
 
 /** A verb, and what is true of the home after it was ended at any point and somebody has opened the home again. */
 export interface VerbCase extends VerbCall {
   /** What it is about, where the verb alone does not say it. */
   readonly when?: string;
   /** Brings the home into the state that the verb is for. */
-  before?(home: string): Promise<void>;
+  before?(place: TemplateHome): Promise<void>;
   /** @param isDone - Whether the verb had come to its end. */
   check(runtime: Runtime, isDone: boolean): Promise<void>;
   /** What it says when it is called again after it was done; nothing when it may. */

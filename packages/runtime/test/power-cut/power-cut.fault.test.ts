@@ -37,7 +37,7 @@ describe.skipIf(!hasStrace)(
       { timeout: 3_600_000 },
       async ([, one]) => {
         const place = await makeTemplateHome();
-        await one.before?.(place.home);
+        await one.before?.(place);
         const folder = dirname(place.home);
         const before = await readTree(place);
         const changes = await record(one, place);
