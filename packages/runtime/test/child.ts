@@ -34,6 +34,7 @@ export interface ChildTask {
 /** What a child process prints, one line of JSON each. */
 export type ChildLine =
   | { readonly type: "event"; readonly task: string; readonly event: string }
+  | { readonly type: "made" | "removing"; readonly name: string }
   | { readonly type: "done"; readonly pruned?: number; readonly outcome?: string }
   | { readonly type: "step"; readonly step: EngineStep }
   | {
@@ -62,9 +63,15 @@ try {
     const base = box.disks.user?.base?.path ?? "";
     while (count % 4 === 0 && existsSync(base)) await delay(2);
   }
-  for (const name of task.create ?? []) await runtime.boxes.create({ image: "app", name, onEvent });
+  for (const name of task.create ?? []) {
+    await runtime.boxes.create({ image: "app", name, onEvent });
+    tell({ type: "made", name });
+  }
   for (const name of task.prepare ?? []) await runtime.boxes.prepare(name, { onEvent });
-  for (const name of task.remove ?? []) await runtime.boxes.remove(name, { onEvent });
+  for (const name of task.remove ?? []) {
+    tell({ type: "removing", name });
+    await runtime.boxes.remove(name, { onEvent });
+  }
   let outcome: string | undefined;
   for (const name of task.start ?? []) {
     outcome = (await runtime.boxes.start(name)).outcome;

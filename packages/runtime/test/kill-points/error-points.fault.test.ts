@@ -44,6 +44,7 @@ test.for(cases.map((one) => [`${one.verb} ${one.when ?? ""}`.trim(), one] as con
 );
 
 test("they are many errors", () => {
+  process.stdout.write(`${JSON.stringify({ injectedErrors: injected })}\n`);
   expect(injected).toBeGreaterThanOrEqual(200);
 });
 

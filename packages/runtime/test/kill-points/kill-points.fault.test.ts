@@ -51,6 +51,7 @@ test.for(cases.map((one) => [`${one.verb} ${one.when ?? ""}`.trim(), one] as con
 );
 
 test("they are many points", () => {
+  process.stdout.write(`${JSON.stringify({ killPoints: points })}\n`);
   expect(points).toBeGreaterThanOrEqual(500);
 });
 

@@ -51,6 +51,7 @@ describe.skipIf(!hasStrace)(
     );
 
     test("they are many states", () => {
+      process.stdout.write(`${JSON.stringify({ powerCutStates: states })}\n`);
       expect(states).toBeGreaterThanOrEqual(100);
     });
   },
