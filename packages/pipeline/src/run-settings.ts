@@ -10,7 +10,7 @@ export interface RunSettings<Own extends OwnEvent> {
   /** Hears every event, in order. What it throws is kept in the result and stops nothing. */
   readonly onEvent?: (event: PipelineEvent<Own>) => void;
   /** Where the run's spans hang; a new trace by default. */
-  readonly trace?: TraceContext;
+  readonly trace?: TraceContext | undefined;
   /** Where time comes from; the machine's clock by default. */
   readonly clock?: Clock;
   /** Where ids come from; random by default. */

@@ -1,0 +1,2 @@
+export { activeTrace } from "./active-trace.ts";
+export { traceTo } from "./trace-to.ts";
