@@ -16,6 +16,7 @@ import type { ExecRequest } from "../../exec.ts";
 import { diskSerials, type MachineSpec } from "../../machine-spec.ts";
 import type { StreamRequest } from "../../streams.ts";
 import { agentFailure, protocolFailure, requestFailure } from "./guest-errors.ts";
+import { StreamFlow } from "./stream-flow.ts";
 import { execOpening, type Opening, streamOpening } from "./stream-messages.ts";
 
 type Message<T extends GuestMessage["type"]> = Extract<GuestMessage, { readonly type: T }>;
@@ -38,6 +39,7 @@ interface Stream {
   readonly listener: GuestListener;
   readonly started: PromiseWithResolvers<void>;
   readonly opening: Opening;
+  readonly flow: StreamFlow;
   readonly open: Set<"out" | "err" | "exit">;
 }
 
@@ -134,7 +136,10 @@ export class GuestSession {
 
   /** Sends something to a stream that is not over; to one that is, nothing. */
   tell(message: Extract<HostMessage, { readonly streamId: number }>): void {
-    if (this.#failure === undefined && this.#streams.has(message.streamId)) this.#send(message);
+    const stream = this.#streams.get(message.streamId);
+    if (this.#failure !== undefined || stream === undefined) return;
+    stream.flow.tell(message);
+    this.#send(message);
   }
 
   /** Asks the guest to end everything, write and unmount its disks, and power off. */
@@ -167,7 +172,7 @@ export class GuestSession {
     this.#request(opening.what, opening.message);
     const started = Promise.withResolvers<void>();
     const open = new Set(["out", "err", "exit"] as const);
-    this.#streams.set(streamId, { listener, started, opening, open });
+    this.#streams.set(streamId, { listener, started, opening, flow: new StreamFlow(), open });
     await started.promise;
   }
 
@@ -233,6 +238,7 @@ export class GuestSession {
     >,
   ): void {
     const { listener, open } = stream;
+    stream.flow.hear(message);
     switch (message.type) {
       case "started":
         stream.started.resolve();
