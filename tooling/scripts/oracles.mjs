@@ -5,6 +5,9 @@ import { join } from "node:path";
 /** Where a kernel is unpacked for the tests, so that none need be installed. */
 export const kernelFolder = join(import.meta.dirname, "../../.cache/kernel");
 
+/** Where the image of Debian is that tests of boxes run. */
+const debianImages = join(import.meta.dirname, "../../.cache/debian-image");
+
 /** The name of what is a file and no program: the kernel that boots virtual machines. */
 export const kernel = "/boot/vmlinuz-*cloud*";
 
@@ -18,6 +21,7 @@ export const oraclePackages = new Map([
   ["dumpe2fs", "e2fsprogs"],
   ["skopeo", "skopeo"],
   ["umoci", "umoci"],
+  ["mmdebstrap", "mmdebstrap"],
   ["docker-registry", "docker-registry"],
   ["strace", "strace"],
   ["script", "bsdutils"],
@@ -105,5 +109,6 @@ export function describeMachine() {
       facts[command] = `${path} ${size} ${Math.trunc(mtimeMs)}`;
     }
   }
+  facts["image of Debian"] = globSync(join(debianImages, "*/index.json")).join(" ") || "absent";
   return facts;
 }

@@ -40,6 +40,7 @@ for (const signal of /** @type {const} */ (["SIGINT", "SIGTERM", "SIGHUP"])) {
 let tested = [];
 try {
   await command("node", ["tooling/scripts/install-oracles.mjs"]);
+  await command("node", ["tooling/test-support/src/make-debian-image.ts"]);
   await command("node", ["tooling/scripts/machine-stamp.mjs"]);
   for (const [name = "", program = "", ...args] of checks) await check(name, program, args);
   if (interrupted === undefined) tested = await runTasks();

@@ -1,5 +1,5 @@
 import { cp, mkdir, mkdtemp, readFile, rename, rm } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { hasTool, run } from "./oracle-tools.ts";
 
 const repository = resolve(import.meta.dirname, "../../..");
@@ -7,18 +7,34 @@ const repository = resolve(import.meta.dirname, "../../..");
 const packages = ["less", "libncursesw6", "nano"];
 const tag = "debian";
 
+/** An image of Debian that was made. */
+export interface DebianImage {
+  /** A layout made by umoci. */
+  readonly layout: string;
+  /** The image's tag in it. */
+  readonly tag: string;
+}
+
+/** The image if it was made, as `npm test` does on Debian as root. */
+export async function findDebianImage(): Promise<DebianImage | undefined> {
+  const layout = layoutOf(await debianSuite());
+  if (layout === undefined || !(await isThere(join(layout, "index.json")))) return undefined;
+  return { layout, tag };
+}
+
 /**
  * Makes an image of this machine's release of Debian with four layers: the smallest system, three packages more, the
  * documentation taken away, and a folder that was replaced. It is kept in `.cache` and made once.
- *
- * @returns A layout made by umoci, and the image's tag in it.
  */
-export async function debianImage(): Promise<{ readonly layout: string; readonly tag: string }> {
+export async function debianImage(): Promise<DebianImage> {
   const suite = await debianSuite();
-  const folder = join(repository, ".cache", "debian-image");
-  const layout = join(folder, suite);
+  const layout = layoutOf(suite);
+  if (suite === undefined || layout === undefined) {
+    throw new Error("the image is made on Debian or Ubuntu only");
+  }
   if (await isThere(join(layout, "index.json"))) return { layout, tag };
   requireMeans();
+  const folder = dirname(layout);
   await mkdir(folder, { recursive: true });
   const work = await mkdtemp(join(folder, "new-"));
   try {
@@ -58,11 +74,13 @@ async function build(suite: string, work: string): Promise<void> {
   await run("umoci", ["config", "--image", image, "--config.cmd", "/bin/bash"]);
 }
 
-async function debianSuite(): Promise<string> {
-  const release = await readFile("/etc/os-release", "utf8");
-  const suite = /^VERSION_CODENAME=(\w+)$/m.exec(release)?.[1];
-  if (suite === undefined) throw new Error("the image is made on Debian or Ubuntu only");
-  return suite;
+async function debianSuite(): Promise<string | undefined> {
+  const release = await readFile("/etc/os-release", "utf8").catch(() => "");
+  return /^VERSION_CODENAME=(\w+)$/m.exec(release)?.[1];
+}
+
+function layoutOf(suite: string | undefined): string | undefined {
+  return suite === undefined ? undefined : join(repository, ".cache", "debian-image", suite);
 }
 
 function requireMeans(): void {

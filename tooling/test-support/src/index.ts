@@ -1,4 +1,4 @@
-export { debianImage } from "./debian-image.ts";
+export { type DebianImage, debianImage, findDebianImage } from "./debian-image.ts";
 export {
   annOnly,
   certificateFolder,
