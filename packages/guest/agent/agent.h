@@ -66,6 +66,7 @@ void put32(uint8_t *at, uint32_t value);
 // boot.c: from the kernel to the open port.
 void boot(void);
 int open_port(void);
+bool find_device(const char *folder, const char *attribute, const char *wanted, char *path, size_t size);
 const char *stages_json(void);
 void note_stage(const char *name);
 int64_t now_ms(void);
@@ -92,15 +93,10 @@ void mount_resolver(int root);
 // stream.c: what is open.
 struct pollfd;
 bool stream_exists(uint32_t id);
+bool stream_serve(uint8_t type, uint32_t id, const uint8_t *payload, size_t length); // false: out of place
 void open_exec(uint32_t id, const struct request *request);
 void open_transfer(uint32_t id, uint8_t type, enum target target, uint8_t flags, const char *path);
 void open_connection(uint32_t id, uint16_t port);
-bool stream_data(uint32_t id, const uint8_t *bytes, size_t length); // false: beyond the credit
-bool stream_credit(uint32_t id, unsigned channel, uint32_t bytes);
-void stream_end_of_input(uint32_t id);
-void stream_signal(uint32_t id, int number);
-void stream_resize(uint32_t id, uint16_t rows, uint16_t columns);
-void stream_cancel(uint32_t id);
 void streams_reset(void);
 void streams_kill(int number);
 bool streams_live(void);
@@ -110,10 +106,11 @@ void streams_event(int fd, short events);
 void streams_turn(void);
 
 // exec.c and tree.c: in children.
-_Noreturn void run_exec(const struct request *request, int report_fd, bool is_terminal);
-_Noreturn void run_put(int report_fd, const char *path, bool keeps_owners);
-_Noreturn void run_get(int report_fd, const char *path, bool only_looks, bool follows);
-_Noreturn void give_up(int report_fd, uint16_t failure, int error, const char *text);
-void begin(int report_fd);
+extern int report_fd; // where the child tells what became of it
+_Noreturn void run_exec(const struct request *request, bool is_terminal);
+_Noreturn void run_put(const char *path, bool keeps_owners);
+_Noreturn void run_get(const char *path, bool only_looks, bool follows);
+_Noreturn void give_up(uint16_t failure, int error, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void begin(void);
 
 #endif

@@ -76,30 +76,33 @@ void boot(void) {
   note_stage("modules");
 }
 
-static int find_port(void) {
-  static const char folder[] = "/sys/class/virtio-ports";
-  char path[320], name[32];
-  int port = -1;
-  DIR *ports = opendir(folder);
-  if (ports == NULL) return -1;
-  for (struct dirent *entry; port < 0 && (entry = readdir(ports));) {
-    snprintf(path, sizeof path, "%s/%s/name", folder, entry->d_name);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t length = fd < 0 ? -1 : read(fd, name, sizeof name);
+// The node of the device in a folder of /sys whose attribute says so.
+bool find_device(const char *folder, const char *attribute, const char *wanted, char *path, size_t size) {
+  char name[600], found[64];
+  bool is_found = false;
+  DIR *devices = opendir(folder);
+  for (struct dirent *entry; devices && !is_found && (entry = readdir(devices));) {
+    snprintf(name, sizeof name, "%s/%s/%s", folder, entry->d_name, attribute);
+    int fd = open(name, O_RDONLY | O_CLOEXEC);
+    ssize_t length = fd < 0 ? -1 : read(fd, found, sizeof found - 1);
     close(fd);
-    if (length < 9 || memcmp(name, "box.agent", 9) != 0 || (length > 9 && name[9] != '\n')) continue;
-    snprintf(path, sizeof path, "/dev/%s", entry->d_name);
-    port = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+    found[length > 0 ? length : 0] = 0;
+    found[strcspn(found, "\n")] = 0;
+    is_found = *found && strcmp(found, wanted) == 0;
+    snprintf(path, size, "/dev/%s", entry->d_name);
   }
-  closedir(ports);
-  return port;
+  if (devices) closedir(devices);
+  return is_found;
 }
 
 // The driver finds its ports some time after it was loaded.
 int open_port(void) {
+  char path[300];
   int64_t end = now_ms() + PORT_WAIT_MS;
-  int port;
-  while ((port = find_port()) < 0) {
+  int port = -1;
+  for (;;) {
+    bool is_there = find_device("/sys/class/virtio-ports", "name", "box.agent", path, sizeof path);
+    if (is_there && (port = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC)) >= 0) break;
     if (now_ms() > end) die("there is no port named box.agent");
     usleep(1000);
   }

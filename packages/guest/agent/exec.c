@@ -1,5 +1,6 @@
 // In a child: becomes the user and the program that were asked for, or says why not.
 #include <grp.h>
+#include <stdarg.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 
@@ -15,14 +16,19 @@ static struct {
   char name[256], home[1024];
 } user = {.home = "/"};
 
-_Noreturn void give_up(int report_fd, uint16_t failure, int error, const char *text) {
+int report_fd;
+
+_Noreturn void give_up(uint16_t failure, int error, const char *format, ...) {
   struct report report = {.failure = failure, .error = error};
-  snprintf(report.text, sizeof report.text, "%s", text);
+  va_list values;
+  va_start(values, format);
+  vsnprintf(report.text, sizeof report.text, format, values);
+  va_end(values);
   (void)!write(report_fd, &report, sizeof report);
   _exit(1);
 }
 
-void begin(int report_fd) {
+void begin(void) {
   struct report report = {0};
   (void)!write(report_fd, &report, sizeof report);
 }
@@ -41,13 +47,6 @@ static char *read_file(const char *path) {
   return text;
 }
 
-// Cuts a line into fields; how many there are.
-static int cut(char *line, char **fields, int most) {
-  int count = 0;
-  while (line && count < most) fields[count++] = strsep(&line, ":");
-  return count;
-}
-
 static bool number_of(const char *text, uint32_t *number) {
   char *end;
   if (*text < '0' || *text > '9') return false;
@@ -55,6 +54,16 @@ static bool number_of(const char *text, uint32_t *number) {
   unsigned long long value = strtoull(text, &end, 10);
   *number = (uint32_t)value;
   return *end == 0 && errno == 0 && value < UINT32_MAX;
+}
+
+// The next line of /etc/passwd or /etc/group that has so many fields, of which the third is a number; false at the end.
+static bool next_entry(char **rest, char **fields, int least, uint32_t *number) {
+  for (char *line; (line = strsep(rest, "\n"));) {
+    int count = 0;
+    while (line && count < 7) fields[count++] = strsep(&line, ":");
+    if (count >= least && number_of(fields[2], number)) return true;
+  }
+  return false;
 }
 
 static bool lists(char *members, const char *name) {
@@ -74,9 +83,8 @@ static bool find_user(const char *wanted) {
   uint32_t number = 0, uid, gid;
   bool is_number = *wanted == 0 || number_of(wanted, &number);
   user.uid = number;
-  for (char *line; (line = strsep(&rest, "\n"));) {
-    if (cut(line, fields, 7) < 6 || !number_of(fields[2], &uid) || !number_of(fields[3], &gid)) continue;
-    if (strcmp(fields[0], wanted) != 0 && !(is_number && uid == number)) continue;
+  while (next_entry(&rest, fields, 6, &uid)) {
+    if (!number_of(fields[3], &gid) || (strcmp(fields[0], wanted) != 0 && !(is_number && uid == number))) continue;
     user.uid = uid;
     user.gid = gid;
     snprintf(user.name, sizeof user.name, "%s", fields[0]);
@@ -86,107 +94,88 @@ static bool find_user(const char *wanted) {
   return is_number;
 }
 
-static bool find_group(const char *wanted, gid_t *found) {
-  char *rest = read_file("/etc/group"), *fields[4];
+static gid_t find_group(const char *wanted) {
+  char *rest = read_file("/etc/group"), *fields[7];
   uint32_t number, gid;
   bool is_number = number_of(wanted, &number);
-  *found = is_number ? number : 0;
-  for (char *line; (line = strsep(&rest, "\n"));) {
-    if (cut(line, fields, 4) < 3 || !number_of(fields[2], &gid)) continue;
-    if (strcmp(fields[0], wanted) != 0 && !(is_number && gid == number)) continue;
-    *found = gid;
-    return true;
+  while (next_entry(&rest, fields, 3, &gid)) {
+    if (strcmp(fields[0], wanted) == 0 || (is_number && gid == number)) return gid;
   }
-  return is_number;
+  if (!is_number) give_up(F_NO_USER, 0, "no such group: %.300s", wanted);
+  return number;
 }
 
 static void add_groups_of_user(void) {
-  char *rest = read_file("/etc/group"), *fields[4];
+  char *rest = read_file("/etc/group"), *fields[7];
   uint32_t gid;
-  for (char *line; (line = strsep(&rest, "\n"));) {
-    if (cut(line, fields, 4) == 4 && number_of(fields[2], &gid) && lists(fields[3], user.name)) add_group(gid);
+  while (next_entry(&rest, fields, 4, &gid)) {
+    if (lists(fields[3], user.name)) add_group(gid);
   }
 }
 
-static void resolve(int report_fd, const char *wanted, const char *const *groups, int count) {
-  char name[256], text[400];
+static void resolve(const char *wanted, const char *const *groups, int count) {
+  char name[256];
   const char *colon = strchr(wanted, ':');
-  gid_t gid;
-  snprintf(name, sizeof name, "%.*s", colon ? (int)(colon - wanted) : 255, wanted);
-  snprintf(text, sizeof text, "no such user: %.300s", wanted);
-  if ((colon && colon - wanted > 255) || (!colon && strlen(wanted) > 255) || !find_user(name)) {
-    give_up(report_fd, F_NO_USER, 0, text);
-  }
-  if (colon && colon[1]) {
-    snprintf(text, sizeof text, "no such group: %.300s", colon + 1);
-    if (!find_group(colon + 1, &user.gid)) give_up(report_fd, F_NO_USER, 0, text);
-  } else if (user.name[0]) {
-    add_groups_of_user();
-  }
-  for (int i = 0; i < count; i++) {
-    snprintf(text, sizeof text, "no such group: %.300s", groups[i]);
-    if (!find_group(groups[i], &gid)) give_up(report_fd, F_NO_USER, 0, text);
-    add_group(gid);
-  }
+  size_t length = colon ? (size_t)(colon - wanted) : strlen(wanted);
+  snprintf(name, sizeof name, "%.*s", (int)(length < 256 ? length : 255), wanted);
+  if (length > 255 || !find_user(name)) give_up(F_NO_USER, 0, "no such user: %.300s", wanted);
+  if (colon && colon[1]) user.gid = find_group(colon + 1);
+  else if (user.name[0]) add_groups_of_user();
+  for (int i = 0; i < count; i++) add_group(find_group(groups[i]));
 }
 
-static void become(int report_fd) {
+static void become(void) {
   if (testing && geteuid() != 0) return;
   for (int i = 0; i < 3; i++) (void)!fchown(i, user.uid, (gid_t)-1); // so that it may open /dev/stdout
   if (setgroups((size_t)user.group_count, user.groups) != 0 || setgid(user.gid) != 0 || setuid(user.uid) != 0) {
-    give_up(report_fd, F_ERRNO, errno, "cannot become the user");
+    give_up(F_ERRNO, errno, "cannot become the user");
   }
 }
 
 // Tries one path; returns only when the search goes on, with why it did.
-static int try_program(int report_fd, const char *path, char *const *args, char *const *envs) {
-  char text[400];
+static int try_program(const char *path, char *const *args, char *const *envs) {
   struct stat stat;
   execve(path, args, envs);
   int error = errno;
   bool is_there = lstat(path, &stat) == 0;
   if (error == ENOTDIR || (error == ENOENT && !is_there)) return ENOENT;
   if (error == EACCES && !strchr(args[0], '/')) return error;
-  if (error == ENOENT) {
-    snprintf(text, sizeof text, "the interpreter of %.300s is not there", path);
-    give_up(report_fd, F_NOT_FOUND, error, text);
-  }
-  snprintf(text, sizeof text, "cannot execute %.300s: %s", path, strerror(error));
+  if (error == ENOENT) give_up(F_NOT_FOUND, error, "the interpreter of %.300s is not there", path);
   bool is_refused = error == EACCES || error == ENOEXEC || error == EPERM || error == EISDIR || error == ELIBBAD;
-  give_up(report_fd, is_refused ? F_NOT_EXECUTABLE : F_ERRNO, error, text);
+  give_up(is_refused ? F_NOT_EXECUTABLE : F_ERRNO, error, "cannot execute %.300s: %s", path, strerror(error));
 }
 
-static _Noreturn void search(int report_fd, char *const *args, char *const *envs) {
-  char path[4096], text[400];
+static _Noreturn void search(char *const *args, char *const *envs) {
+  char path[4096];
   const char *folders = usual_path;
   int reason = ENOENT;
   for (int i = 0; envs[i]; i++) {
     if (strncmp(envs[i], "PATH=", 5) == 0) folders = envs[i] + 5;
   }
   if (strchr(args[0], '/')) {
-    reason = try_program(report_fd, args[0], args, envs);
+    reason = try_program(args[0], args, envs);
     folders = NULL;
   }
   while (folders && *args[0]) {
     size_t length = strcspn(folders, ":");
     int written = snprintf(path, sizeof path, "%.*s/%s", (int)length, length > 0 ? folders : ".", args[0]);
     if (length == 0) written = snprintf(path, sizeof path, "./%s", args[0]);
-    int found = written < (int)sizeof path ? try_program(report_fd, path, args, envs) : ENOENT;
+    int found = written < (int)sizeof path ? try_program(path, args, envs) : ENOENT;
     if (found != ENOENT) reason = found;
     folders = folders[length] ? folders + length + 1 : NULL;
   }
-  snprintf(text, sizeof text, reason == ENOENT ? "no such program: %.300s" : "the program may not be run: %.300s", args[0]);
-  give_up(report_fd, reason == ENOENT ? F_NOT_FOUND : F_NOT_EXECUTABLE, reason, text);
+  if (reason == ENOENT) give_up(F_NOT_FOUND, reason, "no such program: %.300s", args[0]);
+  give_up(F_NOT_EXECUTABLE, reason, "the program may not be run: %.300s", args[0]);
 }
 
-static void open_terminal(int report_fd) {
+static void open_terminal(void) {
   char path[32];
   unsigned number = 0;
   ioctl(0, TIOCGPTN, &number);
   snprintf(path, sizeof path, "/dev/pts/%u", number);
   int fd = open(path, O_RDWR | O_NOCTTY);
   if (fd < 0) fd = ioctl(0, _IO('T', 0x41), O_RDWR | O_NOCTTY); // TIOCGPTPEER: the box has no /dev/pts
-  if (fd < 0 || ioctl(fd, TIOCSCTTY, 0) != 0) give_up(report_fd, F_ERRNO, errno, "cannot open the terminal");
+  if (fd < 0 || ioctl(fd, TIOCSCTTY, 0) != 0) give_up(F_ERRNO, errno, "cannot open the terminal");
   for (int i = 0; i < 3; i++) dup2(fd, i);
   if (fd > 2) close(fd);
 }
@@ -197,11 +186,11 @@ static const char *next_text(const char **at) {
   return text;
 }
 
-_Noreturn void run_exec(const struct request *request, int report_fd, bool is_terminal) {
+_Noreturn void run_exec(const struct request *request, bool is_terminal) {
   const char *at = request->text, *wanted = next_text(&at), *folder = next_text(&at);
   const char **texts = calloc((size_t)request->groups + request->args + request->envs + 4u, sizeof *texts);
-  char home[1100], text[400];
-  if (texts == NULL) give_up(report_fd, F_ERRNO, ENOMEM, "no memory");
+  char home[1100];
+  if (texts == NULL) give_up(F_ERRNO, ENOMEM, "no memory");
   const char **args = texts + request->groups, **envs = args + request->args + 1;
   bool has_home = false;
   for (int i = 0; i < request->groups; i++) texts[i] = next_text(&at);
@@ -211,19 +200,18 @@ _Noreturn void run_exec(const struct request *request, int report_fd, bool is_te
     has_home |= strncmp(envs[i], "HOME=", 5) == 0;
   }
   int error = enter_target(request->target);
-  if (error) give_up(report_fd, F_ERRNO, error, "cannot enter the file system");
-  if (is_terminal) open_terminal(report_fd);
-  resolve(report_fd, wanted, texts, request->groups);
-  snprintf(text, sizeof text, "no such folder: %.300s", folder);
+  if (error) give_up(F_ERRNO, error, "cannot enter the file system");
+  if (is_terminal) open_terminal();
+  resolve(wanted, texts, request->groups);
   if (*folder && (*folder != '/' || chdir(folder) != 0)) {
     bool is_missing = *folder != '/' || errno == ENOENT || errno == ENOTDIR || errno == ELOOP || errno == ENAMETOOLONG;
-    give_up(report_fd, is_missing ? F_NO_CWD : F_ERRNO, errno, text);
+    give_up(is_missing ? F_NO_CWD : F_ERRNO, errno, "no such folder: %.300s", folder);
   }
   if ((request->flags & 2) && !has_home) {
     snprintf(home, sizeof home, "HOME=%s", user.home);
     envs[request->envs] = home;
   }
   umask(022);
-  become(report_fd);
-  search(report_fd, (char *const *)args, (char *const *)envs);
+  become();
+  search((char *const *)args, (char *const *)envs);
 }

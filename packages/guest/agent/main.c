@@ -108,20 +108,18 @@ static bool serve(uint8_t type, uint32_t id, const uint8_t *payload, size_t leng
       if (get16(payload) == 0) return false;
       if (is_opened(id, BOX)) open_connection(id, get16(payload));
       return true;
-    case DATA: return stream_data(id, payload, length);
-    case CREDIT: return payload[0] <= 1 && get32(payload + 1) > 0 && stream_credit(id, payload[0], get32(payload + 1));
-    case END_OF_INPUT: stream_end_of_input(id); return true;
-    case SIGNAL:
-      if (payload[0] < 1 || payload[0] > 64) return false;
-      stream_signal(id, payload[0]);
-      return true;
-    case RESIZE: stream_resize(id, get16(payload), get16(payload + 2)); return true;
-    case CANCEL: stream_cancel(id); return true;
     case STATS:
       if (is_opened(id, BOX)) tell_stats(id);
       return true;
-    default: return false;
+    case CREDIT:
+      if (payload[0] > 1 || get32(payload + 1) == 0) return false;
+      break;
+    case SIGNAL:
+      if (payload[0] < 1 || payload[0] > 64) return false;
+      break;
+    default: break;
   }
+  return stream_serve(type, id, payload, length);
 }
 
 static const struct { uint32_t least, most; } rules[] = {

@@ -28,6 +28,7 @@ static bool fork_child(struct stream *s, int ends[4][2], int terminal) {
     sigprocmask(SIG_SETMASK, &none, NULL);
     signal(SIGPIPE, SIG_DFL);
     setsid();
+    report_fd = ends[0][1];
     for (int i = 1; i < count; i++) dup2(ends[i][i == 1 ? 0 : 1], i - 1);
     return true;
   }
@@ -58,7 +59,7 @@ void open_exec(uint32_t id, const struct request *request) {
   if (!fork_child(s, ends, terminal)) return fail_stream(s, F_ERRNO, errno, "cannot start a process");
   if (s->pid > 0) return;
   if (terminal >= 0) dup2(terminal, 0);
-  run_exec(request, ends[0][1], terminal >= 0);
+  run_exec(request, terminal >= 0);
 }
 
 void open_transfer(uint32_t id, uint8_t type, enum target target, uint8_t flags, const char *path) {
@@ -68,13 +69,12 @@ void open_transfer(uint32_t id, uint8_t type, enum target target, uint8_t flags,
   if (!fork_child(s, ends, -1)) return fail_stream(s, F_ERRNO, errno, "cannot start a process");
   if (s->pid > 0) return;
   int error = enter_target(target);
-  if (error) give_up(ends[0][1], F_ERRNO, error, "cannot enter the file system");
+  if (error) give_up(F_ERRNO, error, "cannot enter the file system");
   // It becomes no other program: what it has of other streams, and of its own other ends, would never be closed.
-  int report = 3;
-  if (ends[0][1] != report) dup2(ends[0][1], report);
-  syscall(SYS_close_range, report + 1, ~0u, 0);
-  if (type == PUT) run_put(report, path, flags & 1);
-  run_get(report, path, flags & 1, flags & 2);
+  report_fd = dup2(report_fd, 3);
+  syscall(SYS_close_range, 4, ~0u, 0);
+  if (type == PUT) run_put(path, flags & 1);
+  run_get(path, flags & 1, flags & 2);
 }
 
 void open_connection(uint32_t id, uint16_t port) {

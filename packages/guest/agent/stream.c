@@ -11,11 +11,18 @@ enum { CHUNK = 32768, CREDIT_STEP = 16384, QUEUE_FOR_DATA = 128 * 1024 };
 
 static struct stream streams[MAX_STREAMS];
 
-static struct stream *find(uint32_t id) {
-  for (int i = 0; i < MAX_STREAMS; i++) {
-    if (streams[i].kind != FREE && streams[i].id == id) return &streams[i];
+// The next that is open, after one or from the beginning; NULL at the end.
+static struct stream *next(struct stream *s) {
+  for (s = s ? s + 1 : streams; s < streams + MAX_STREAMS; s++) {
+    if (s->kind != FREE) return s;
   }
   return NULL;
+}
+
+static struct stream *find(uint32_t id) {
+  struct stream *s = NULL;
+  while ((s = next(s)) && s->id != id) continue;
+  return s;
 }
 
 bool stream_exists(uint32_t id) { return find(id) != NULL; }
@@ -128,9 +135,7 @@ static size_t write_input(struct stream *s, const uint8_t *bytes, size_t length)
   return length;
 }
 
-bool stream_data(uint32_t id, const uint8_t *bytes, size_t length) {
-  struct stream *s = find(id);
-  if (s == NULL) return true;
+static bool take_data(struct stream *s, const uint8_t *bytes, size_t length) {
   if (length > s->window) return false;
   s->window -= (uint32_t)length;
   if (s->in_ends || s->ended) return grant(s, length), true;
@@ -176,59 +181,50 @@ static void pump_output(struct stream *s, int number) {
   else free_if_over(s);
 }
 
-bool stream_credit(uint32_t id, unsigned channel, uint32_t bytes) {
-  struct stream *s = find(id);
-  if (s == NULL) return true;
+static bool take_credit(struct stream *s, unsigned channel, uint32_t bytes) {
   if (bytes > MAX_CREDIT || s->out[channel].credit + bytes > MAX_CREDIT) return false;
   s->out[channel].credit += bytes;
   return true;
 }
 
-void stream_end_of_input(uint32_t id) {
-  struct stream *s = find(id);
-  if (s == NULL || s->in_ends) return;
-  s->in_ends = true;
-  finish_input(s);
-}
-
-void stream_signal(uint32_t id, int number) {
-  struct stream *s = find(id);
-  if (s && s->kind == COMMAND) kill_stream(s, number);
-}
-
-void stream_resize(uint32_t id, uint16_t rows, uint16_t columns) {
-  struct stream *s = find(id);
-  struct winsize size = {.ws_row = rows, .ws_col = columns};
-  if (s && s->is_terminal && s->out[0].fd >= 0) ioctl(s->out[0].fd, TIOCSWINSZ, &size);
-}
-
-void stream_cancel(uint32_t id) {
-  struct stream *s = find(id);
+static void cancel(struct stream *s) {
   struct linger reset = {1, 0};
-  if (s == NULL) return;
   if (s->kind != CONNECTION) return kill_stream(s, SIGKILL);
   if (s->out[0].fd >= 0) setsockopt(s->out[0].fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
   fail_stream(s, F_ERRNO, ECANCELED, "cancelled");
 }
 
-void streams_kill(int number) {
-  for (int i = 0; i < MAX_STREAMS; i++) {
-    if (streams[i].kind != FREE) kill_stream(&streams[i], number);
+bool stream_serve(uint8_t type, uint32_t id, const uint8_t *payload, size_t length) {
+  struct stream *s = find(id);
+  if (s == NULL) return true; // what crossed its end
+  if (type == DATA) return take_data(s, payload, length);
+  if (type == CREDIT) return take_credit(s, payload[0], get32(payload + 1));
+  if (type == CANCEL) cancel(s);
+  if (type == SIGNAL && s->kind == COMMAND) kill_stream(s, payload[0]);
+  if (type == RESIZE && s->is_terminal && s->out[0].fd >= 0) {
+    struct winsize size = {.ws_row = get16(payload), .ws_col = get16(payload + 2)};
+    ioctl(s->out[0].fd, TIOCSWINSZ, &size);
   }
+  if (type == END_OF_INPUT && !s->in_ends) {
+    s->in_ends = true;
+    finish_input(s);
+  }
+  return true;
+}
+
+void streams_kill(int number) {
+  for (struct stream *s = NULL; (s = next(s));) kill_stream(s, number);
 }
 
 void streams_reset(void) {
   streams_kill(SIGKILL);
-  for (int i = 0; i < MAX_STREAMS; i++) {
-    if (streams[i].kind != FREE) free_stream(&streams[i]);
-  }
+  for (struct stream *s = NULL; (s = next(s));) free_stream(s);
 }
 
 bool streams_live(void) {
-  for (int i = 0; i < MAX_STREAMS; i++) {
-    if (streams[i].kind == COMMAND || streams[i].kind == TREE) return true;
-  }
-  return false;
+  struct stream *s = NULL;
+  while ((s = next(s)) && s->kind == CONNECTION) continue;
+  return s != NULL;
 }
 
 // What the child says: a failure, that it has begun, or by closing it that the program runs. False when it says nothing yet.
@@ -251,9 +247,7 @@ static bool read_report(struct stream *s) {
 
 void stream_exited(pid_t pid, int status) {
   struct stream *s = NULL;
-  for (int i = 0; i < MAX_STREAMS; i++) {
-    if (streams[i].kind != FREE && streams[i].pid == pid) s = &streams[i];
-  }
+  while ((s = next(s)) && s->pid != pid) continue;
   if (s == NULL) return;
   while (s->report_fd >= 0 && read_report(s)) continue; // what it had to say comes before how it ended
   if (s->kind == FREE) return;
@@ -278,9 +272,7 @@ static bool wants_output(const struct stream *s, int channel) {
 
 size_t streams_poll(struct pollfd *fds, bool *wants_turn) {
   size_t count = 0;
-  for (int i = 0; i < MAX_STREAMS; i++) {
-    struct stream *s = &streams[i];
-    if (s->kind == FREE) continue;
+  for (struct stream *s = NULL; (s = next(s));) {
     if (s->report_fd >= 0) fds[count++] = (struct pollfd){.fd = s->report_fd, .events = POLLIN};
     bool writes = s->in_fd >= 0 && (s->in_length > 0 || s->connecting);
     // A pipe that nobody reads tells so without being asked.
@@ -307,9 +299,7 @@ void connection_made(struct stream *s) {
 }
 
 void streams_event(int fd, short events) {
-  for (int i = 0; i < MAX_STREAMS; i++) {
-    struct stream *s = &streams[i];
-    if (s->kind == FREE) continue;
+  for (struct stream *s = NULL; (s = next(s));) {
     if (fd == s->report_fd) return (void)read_report(s);
     if (fd == s->in_fd && s->connecting) return connection_made(s);
     if (fd == s->in_fd && s->in_length > 0 && (events & (POLLOUT | POLLERR | POLLHUP))) pump_input(s);
@@ -321,9 +311,8 @@ void streams_event(int fd, short events) {
 }
 
 void streams_turn(void) {
-  for (int i = 0; i < MAX_STREAMS; i++) {
+  for (struct stream *s = NULL; (s = next(s));) {
     for (int j = 0; j < 2; j++) {
-      struct stream *s = &streams[i];
       if (s->kind != FREE && s->out[j].draining && wants_output(s, j)) pump_output(s, j);
     }
   }

@@ -1,5 +1,4 @@
 // The disks, the namespaces that commands live in, and the end.
-#include <dirent.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/ioctl.h>
@@ -79,29 +78,12 @@ static void mount_system(int root) {
   mount_at(root, "run", "tmpfs", safe, "mode=755");
 }
 
-static bool has_serial(const char *disk, const char *serial) {
-  char path[320], found[64] = "";
-  snprintf(path, sizeof path, "/sys/block/%s/serial", disk);
-  int fd = open(path, O_RDONLY | O_CLOEXEC);
-  ssize_t length = fd < 0 ? -1 : read(fd, found, sizeof found - 1);
-  close(fd);
-  found[length > 0 ? length : 0] = 0;
-  found[strcspn(found, "\n")] = 0;
-  return length > 0 && strcmp(found, serial) == 0;
-}
-
 static void find_disk(const char *serial, char *path, size_t size) {
-  for (int64_t end = now_ms() + DISK_WAIT_MS; now_ms() < end; usleep(2000)) {
-    DIR *disks = opendir("/sys/block");
-    for (struct dirent *entry; disks && (entry = readdir(disks));) {
-      if (!has_serial(entry->d_name, serial)) continue;
-      snprintf(path, size, "/dev/%s", entry->d_name);
-      closedir(disks);
-      return;
-    }
-    if (disks) closedir(disks);
+  int64_t end = now_ms() + DISK_WAIT_MS;
+  while (!find_device("/sys/block", "serial", serial, path, size)) {
+    if (now_ms() > end) finish(F_NO_DISK, ENXIO, "no disk has the serial ", serial);
+    usleep(2000);
   }
-  finish(F_NO_DISK, ENXIO, "no disk has the serial ", serial);
 }
 
 static void grow(int root, int disk) {

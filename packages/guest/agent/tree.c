@@ -23,22 +23,19 @@ struct folder { // whose times are set when its content is there
   char path[];
 };
 
-static int report;
 static bool owners;
 static struct folder *folders;
 static uint8_t buffer[65536];
 
 static _Noreturn void fail(const char *what, const char *path) {
-  char text[500];
   int error = errno;
-  snprintf(text, sizeof text, "%s %.400s: %s", what, path, strerror(error));
-  give_up(report, error == ENOENT ? F_NOT_FOUND : F_ERRNO, error, text);
+  give_up(error == ENOENT ? F_NOT_FOUND : F_ERRNO, error, "%s %.400s: %s", what, path, strerror(error));
 }
 
 static bool read_all(void *at, size_t length) {
   size_t have = 0;
   for (ssize_t got; have < length && (got = read(0, (uint8_t *)at + have, length - have)) > 0;) have += (size_t)got;
-  if (have > 0 && have < length) give_up(report, F_INVALID, EIO, "the input ends within a record");
+  if (have > 0 && have < length) give_up(F_INVALID, EIO, "the input ends within a record");
   return have == length;
 }
 
@@ -65,12 +62,12 @@ static bool read_record(struct record *r) {
   *r = (struct record){.kind = head[0], .mode = get32(head + 1), .uid = get32(head + 5), .gid = get32(head + 9),
       .mtime = (int64_t)get64(head + 13), .size = get64(head + 21)};
   if (path == 0 || path > LONGEST || link > LONGEST || r->kind < FILE_RECORD || r->kind > HARD_LINK_RECORD || r->mode > 07777) {
-    give_up(report, F_INVALID, EINVAL, "a record is damaged");
+    give_up(F_INVALID, EINVAL, "a record is damaged");
   }
-  if (!read_all(r->path, path) || (link > 0 && !read_all(r->link, link))) give_up(report, F_INVALID, EIO, "a record is cut");
+  if (!read_all(r->path, path) || (link > 0 && !read_all(r->link, link))) give_up(F_INVALID, EIO, "a record is cut");
   if (strlen(r->path) != path || !is_below(r->path) || (r->kind >= LINK_RECORD) != (*r->link != 0) ||
       (r->kind == HARD_LINK_RECORD && !is_below(r->link))) {
-    give_up(report, F_INVALID, EINVAL, "a record has a name that is none");
+    give_up(F_INVALID, EINVAL, "a record has a name that is none");
   }
   return true;
 }
@@ -119,7 +116,7 @@ static void put_file(int parent, const char *name, const struct record *r) {
   if (fd < 0) fail("cannot make", r->path);
   for (uint64_t left = r->size; left > 0;) {
     size_t length = left < sizeof buffer ? (size_t)left : sizeof buffer;
-    if (!read_all(buffer, length)) give_up(report, F_INVALID, EIO, "the input ends within a file");
+    if (!read_all(buffer, length)) give_up(F_INVALID, EIO, "the input ends within a file");
     write_all(fd, buffer, length, r->path);
     left -= length;
   }
@@ -150,14 +147,13 @@ static void put(int root, const struct record *r) {
   close(parent);
 }
 
-_Noreturn void run_put(int report_fd, const char *path, bool keeps_owners) {
+_Noreturn void run_put(const char *path, bool keeps_owners) {
   static struct record record;
-  report = report_fd;
   owners = keeps_owners;
   int root = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (root < 0) fail("cannot open the folder", path);
   umask(0);
-  begin(report);
+  begin();
   while (read_record(&record)) put(root, &record);
   for (struct folder *folder = folders; folder; folder = folder->next) {
     const char *name;
@@ -236,24 +232,23 @@ static void send_tree(int parent, const char *name, char *path, bool only_looks,
   if (listing) closedir(listing);
 }
 
-_Noreturn void run_get(int report_fd, const char *wanted, bool only_looks, bool follows) {
+_Noreturn void run_get(const char *wanted, bool only_looks, bool follows) {
   static char at[LONGEST + 1], path[LONGEST + 1];
   struct rlimit files = {4096, 4096};
   struct stat stat;
-  report = report_fd;
   setrlimit(RLIMIT_NOFILE, &files);
   size_t length = strlen(wanted);
   while (length > 1 && wanted[length - 1] == '/') length--;
   snprintf(at, sizeof at, "%.*s", (int)length, wanted);
   const char *name = strrchr(at, '/') + 1;
   if (*name == 0) name = "root";
-  if (length > LONGEST || name[strspn(name, ".")] == 0) give_up(report, F_INVALID, EINVAL, "the path has no last name");
+  if (length > LONGEST || name[strspn(name, ".")] == 0) give_up(F_INVALID, EINVAL, "the path has no last name");
   snprintf(path, sizeof path, "%s", name);
   if (fstatat(AT_FDCWD, at, &stat, follows ? 0 : AT_SYMLINK_NOFOLLOW) != 0) fail("cannot look at", wanted);
   if (!S_ISREG(stat.st_mode) && !S_ISDIR(stat.st_mode) && !S_ISLNK(stat.st_mode)) {
-    give_up(report, F_UNSUPPORTED, 0, "it is neither a file nor a folder nor a link");
+    give_up(F_UNSUPPORTED, 0, "it is neither a file nor a folder nor a link");
   }
-  begin(report);
+  begin();
   send_tree(AT_FDCWD, at, path, only_looks, follows);
   _exit(0);
 }

@@ -82,6 +82,17 @@ test("a new HELLO ends what the session before had open", async () => {
   expect(agent.messages.filter(({ type }) => type === "exit")).toEqual([]);
 });
 
+test.each([2 ** 30 + 1, 2 ** 32 - 1])(
+  "credit beyond the limit ends the session: %i",
+  async (bytes) => {
+    await using agent = await AgentProcess.ready();
+    const streamId = agent.exec(["sleep", "300"]);
+    await agent.until(({ type }) => type === "started");
+    agent.send({ type: "credit", streamId, channel: "out", bytes });
+    expect(await agent.until(({ type }) => type === "fail")).toMatchObject({ failure: "protocol" });
+  },
+);
+
 test("without a common version it says so", async () => {
   await using agent = await AgentProcess.start();
   agent.send({ ...hello, minVersion: 2, maxVersion: 9, nonce: 1n });
