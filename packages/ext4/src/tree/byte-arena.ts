@@ -13,6 +13,7 @@ export class ByteArena {
   readonly #chunks: Uint8Array[] = [];
   readonly #maxBytes: number;
   #used: number = chunkBytes;
+  #charged = 0;
 
   /** @param maxBytes - How much it holds at most; never more than 4 GiB. */
   constructor(maxBytes: number = Number.POSITIVE_INFINITY) {
@@ -28,6 +29,12 @@ export class ByteArena {
     (this.#chunks[chunk] as Uint8Array).set(bytes, this.#used);
     this.#used += bytes.byteLength;
     return address;
+  }
+
+  /** Takes room away for what is kept elsewhere with the strings. */
+  charge(bytes: number): void {
+    this.#charged += bytes;
+    this.#checkRoom(this.#chunks.length);
   }
 
   /** A view of a stored string. */
@@ -65,14 +72,17 @@ export class ByteArena {
   }
 
   #addChunk(): void {
-    if ((this.#chunks.length + 1) * chunkBytes > this.#maxBytes) {
-      throw new Ext4Error({
-        code: "EXT4_TOO_MANY_NODES",
-        message: `cannot add to the file tree: its names, targets and attributes take more than ${this.#maxBytes} bytes`,
-        details: { maxBytes: this.#maxBytes },
-      });
-    }
+    this.#checkRoom(this.#chunks.length + 1);
     this.#chunks.push(new Uint8Array(chunkBytes));
     this.#used = 0;
+  }
+
+  #checkRoom(chunks: number): void {
+    if (chunks * chunkBytes + this.#charged <= this.#maxBytes) return;
+    throw new Ext4Error({
+      code: "EXT4_TOO_MANY_NODES",
+      message: `cannot add to the file tree: its names, targets and attributes take more than ${this.#maxBytes} bytes`,
+      details: { maxBytes: this.#maxBytes },
+    });
   }
 }

@@ -30,7 +30,7 @@ export interface FileTreeOptions {
   readonly maxLinks?: number;
   /**
    * The most bytes of names, symlink targets and sets of attributes that are kept in memory, replaced and removed ones
-   * included; 512 MiB by default, in steps of 1 MiB. As many again for the ranges of sparse files, of 16 bytes each.
+   * included, and 384 more for each attribute; 512 MiB by default, in steps of 1 MiB. As many again for the ranges of sparse files, of 16 bytes each.
    */
   readonly maxTextBytes?: number;
   /** The key of the tree's hash table, random by default. It never shows in any result. */
@@ -138,6 +138,15 @@ export class FileTree {
   lookup(parent: NodeId, name: Uint8Array): NodeId | undefined {
     const entry = this.#store.entries.find(parent, name);
     return entry === none ? undefined : this.#store.entries.node[entry];
+  }
+
+  /**
+   * A small whole number for a name in a directory, never used again once the name is removed: for columns of the caller's
+   * own. It stays when the name comes to stand for another node.
+   */
+  nameId(parent: NodeId, name: Uint8Array): number | undefined {
+    const entry = this.#store.entries.find(parent, name);
+    return entry === none ? undefined : entry;
   }
 
   /**

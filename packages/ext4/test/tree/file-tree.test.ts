@@ -91,8 +91,8 @@ describe("FileTree", () => {
       const xattrs = [{ name: bytes("user.a"), value: new Uint8Array(60_000).fill(i) }];
       tree.add(tree.root, bytes(`${i}`), { ...file, xattrs });
     }
-    // Before it: lost+found, 17 names of attributes and files, 17 values.
-    const rest = 2 ** 20 - 10 - 17 * 60_006 - 24 - 2 * 6;
+    // Before it: lost+found, the names of 17 files, 17 attributes; each attribute has a header of four bytes.
+    const rest = 2 ** 20 - 10 - 24 - 17 * 60_010 - 2 * 10;
     const xattrs = [
       { name: bytes("user.a"), value: new Uint8Array(rest) },
       { name: bytes("user.b"), value: new Uint8Array(0) },
@@ -193,6 +193,20 @@ describe("FileTree", () => {
     expect(names(tree, dir)).toEqual([]);
     tree.add(dir, bytes("g"), file);
     expect(names(tree, dir)).toEqual(["g"]);
+  });
+
+  test("gives each name a number that stays while it is there, and is never used again", () => {
+    const tree = new FileTree();
+    const node = tree.add(tree.root, bytes("f"), file);
+    const id = tree.nameId(tree.root, bytes("f"));
+    tree.link(tree.root, bytes("g"), node);
+    expect(tree.nameId(tree.root, bytes("g"))).not.toBe(id);
+    tree.add(tree.root, bytes("f"), directory);
+    expect(tree.nameId(tree.root, bytes("f"))).toBe(id);
+    tree.remove(tree.root, bytes("f"));
+    expect(tree.nameId(tree.root, bytes("f"))).toBeUndefined();
+    tree.add(tree.root, bytes("f"), file);
+    expect(tree.nameId(tree.root, bytes("f"))).not.toBe(id);
   });
 
   test("removes a hundred thousand levels without recursion", () => {

@@ -23,6 +23,7 @@ export function hideLowerChildren(tree: FileTree, own: LayerOwnership, directory
   for (let at = pending.pop(); at !== undefined; at = pending.pop()) {
     if (!own.markCleared(at)) continue;
     for (const { name, node } of tree.children(at)) {
+      own.countLook();
       if (!own.isOwn(at, name, node)) tree.remove(at, name);
       else if (tree.type(node) === "directory") pending.push(node);
     }

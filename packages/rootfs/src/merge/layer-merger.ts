@@ -17,6 +17,9 @@ import { LayerOwnership } from "./ownership.ts";
 import { PathResolver } from "./path-resolver.ts";
 import { classifyEntry } from "./whiteout.ts";
 
+/** Names that markers may look at for each entry that is allowed: far more than a layer needs that was not made to be slow. */
+const looksPerEntry = 16;
+
 /** The entry whose content passes by. */
 interface CurrentFile {
   readonly node: NodeId;
@@ -64,13 +67,12 @@ export class LayerMerger {
   constructor(tree: FileTree, limits: MergeLimits, mtime: NodeTime) {
     this.#tree = tree;
     this.#limits = limits;
-    this.#own = new LayerOwnership(tree);
+    this.#own = new LayerOwnership(tree, limits.maxEntries * looksPerEntry);
     const makeDirectory = (parent: NodeId, name: Uint8Array): NodeId => {
       this.#checkNodes();
-      const made = tree.add(parent, name, unlistedDirectory(mtime));
-      // The way may turn back from it: it is nowhere above what the layer lists, and the layer's own all the same.
-      this.#own.markDirectory(made);
-      return made;
+      // The way may turn back from it: then it is nowhere above what the layer lists, and a later marker removes it.
+      this.#own.reopen(parent);
+      return tree.add(parent, name, unlistedDirectory(mtime));
     };
     this.#resolver = new PathResolver(tree, makeDirectory, limits.maxFollowedBytes);
     this.#links = new HardLinks(tree, this.#resolver, this.#own, limits.maxPendingLinkBytes);

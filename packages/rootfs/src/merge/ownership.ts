@@ -1,4 +1,5 @@
 import type { FileTree, NodeId } from "@box/ext4";
+import { RootfsError } from "../errors.ts";
 
 const nobody = -1;
 
@@ -10,50 +11,58 @@ const nobody = -1;
  */
 export class LayerOwnership {
   readonly #tree: FileTree;
-  #layers: Int32Array = new Int32Array(1024).fill(nobody);
-  readonly #linkedNames: Set<string> = new Set();
+  /** The last layer that made a node, by node. */
+  readonly #makers: LayerColumn = new LayerColumn();
+  /** The last layer that gave a lower layer's file a name, by name. */
+  readonly #linkers: LayerColumn = new LayerColumn();
   readonly #cleared: Set<NodeId> = new Set();
+  readonly #maxLooks: number;
+  #looks = 0;
   #layer = nobody;
 
-  constructor(tree: FileTree) {
+  /** @param maxLooks - How many names markers may look at in all. */
+  constructor(tree: FileTree, maxLooks: number) {
     this.#tree = tree;
+    this.#maxLooks = maxLooks;
   }
 
   /** Starts the next layer: nothing is its own yet. */
   begin(layer: number): void {
     this.#layer = layer;
-    this.#linkedNames.clear();
     this.#cleared.clear();
   }
 
   /** Marks a file that the layer made. */
   markFile(node: NodeId): void {
-    if (node >= this.#layers.length) this.#grow(node);
-    this.#layers[node] = this.#layer;
+    this.#makers.set(node, this.#layer);
   }
 
   /** Marks a directory and all above it. */
   markDirectory(directory: NodeId): void {
     let at = directory;
-    while (this.#layers[at] !== this.#layer) {
+    while (!this.#isOwnNode(at)) {
       this.markFile(at);
       at = this.#tree.parentOf(at);
     }
   }
 
-  /** Marks one more name for a file. */
+  /** Marks one more name for a file, which is there already. */
   markLink(parent: NodeId, name: Uint8Array, node: NodeId): void {
-    if (!this.#isOwnNode(node)) this.#linkedNames.add(keyOf(parent, name));
+    if (!this.#isOwnNode(node)) {
+      this.#linkers.set(this.#tree.nameId(parent, name) as number, this.#layer);
+    }
   }
 
   /** Whether a name stands for something that the layer made. */
   isOwn(parent: NodeId, name: Uint8Array, node: NodeId): boolean {
     if (this.#isOwnNode(node)) return true;
-    return this.#linkedNames.size > 0 && this.#linkedNames.has(keyOf(parent, name));
+    if (!this.#linkers.has(this.#layer)) return false;
+    const id = this.#tree.nameId(parent, name);
+    return id !== undefined && this.#linkers.get(id) === this.#layer;
   }
 
   /**
-   * Notes that a directory holds nothing of lower layers any more, which stays so until the layer ends.
+   * Notes that a directory holds nothing of lower layers any more, which stays so until the layer ends or it is opened again.
    *
    * @returns Whether that is new.
    */
@@ -63,17 +72,55 @@ export class LayerOwnership {
     return true;
   }
 
-  #isOwnNode(node: NodeId): boolean {
-    return this.#layers[node] === this.#layer;
+  /** Notes that what is made in a directory is nobody's: the next marker looks there again. */
+  reopen(directory: NodeId): void {
+    if (this.#cleared.size === 0) return;
+    let at = directory;
+    this.#cleared.delete(at);
+    while (at !== this.#tree.root) {
+      at = this.#tree.parentOf(at);
+      this.#cleared.delete(at);
+    }
   }
 
-  #grow(node: NodeId): void {
-    const larger = new Int32Array(Math.max(node + 1, this.#layers.length * 2)).fill(nobody);
-    larger.set(this.#layers);
-    this.#layers = larger;
+  /** Counts a name that a marker looks at. @throws RootfsError `ROOTFS_LIMIT`. */
+  countLook(): void {
+    this.#looks += 1;
+    if (this.#looks <= this.#maxLooks) return;
+    throw new RootfsError({
+      code: "ROOTFS_LIMIT",
+      message: `whiteouts make the layers be looked through for more than ${this.#maxLooks} names`,
+    });
+  }
+
+  #isOwnNode(node: NodeId): boolean {
+    return this.#makers.get(node) === this.#layer;
   }
 }
 
-function keyOf(parent: NodeId, name: Uint8Array): string {
-  return `${parent}/${Buffer.from(name).toString("latin1")}`;
+/** A layer for each of many small whole numbers. */
+class LayerColumn {
+  #layers: Int32Array = new Int32Array(1024).fill(nobody);
+  #last = nobody;
+
+  get(index: number): number {
+    return this.#layers[index] ?? nobody;
+  }
+
+  set(index: number, layer: number): void {
+    if (index >= this.#layers.length) this.#grow(index);
+    this.#layers[index] = layer;
+    this.#last = layer;
+  }
+
+  /** Whether there is anything of the layer at work. */
+  has(layer: number): boolean {
+    return this.#last === layer;
+  }
+
+  #grow(index: number): void {
+    const larger = new Int32Array(Math.max(index + 1, this.#layers.length * 2)).fill(nobody);
+    larger.set(this.#layers);
+    this.#layers = larger;
+  }
 }

@@ -139,10 +139,21 @@ describe("an opaque directory", () => {
     expect(await merged(lower, again)).toEqual(["d/"]);
   });
 
-  test("keeps a directory that a link's way made and left again", async () => {
-    const links = [symlink("link", "made/../real"), directory("real")];
-    const upper = [file("link/f"), file(".wh..wh..opq")];
-    expect(await merged(links, upper)).toEqual(["made/", "real/", "real/f 0"]);
+  // As in the first release, whose bases keep their keys: what is made on the way is nobody's.
+  test("removes a directory that a link's way made before it and left again", async () => {
+    const links = [symlink("d/link", "made/../real"), directory("d/real"), directory("d/other")];
+    const [marker, through] = [file(".wh..wh..opq"), file("d/link/f")];
+    const real = ["d/", "d/real/", "d/real/f 0"];
+    expect(await merged(links, [through, marker])).toEqual(real);
+    expect(await merged(links, [file("d/.wh.other"), through, marker, marker])).toEqual(real);
+    const again = [file("d/real/g"), symlink("d/link", "made/../real")];
+    expect(await merged(links, [...again, marker, through, file(".wh.d")])).toEqual([
+      "d/",
+      "d/link -> made/../real",
+      ...real.slice(1),
+      "d/real/g 0",
+    ]);
+    expect(await merged(links, [...again, marker, through])).toContain("d/made/");
   });
 });
 

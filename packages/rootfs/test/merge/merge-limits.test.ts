@@ -107,6 +107,14 @@ describe("memory", () => {
       "attributes of a directory that is listed again",
       (i) => directory("d", { xattrs: [{ name: bytes("user.a"), value: bytes(`${text}${i}`) }] }),
     ],
+    [
+      "short attributes, of which there are more than bytes",
+      (i) => {
+        const names = Array.from({ length: 20 }, (_, k) => bytes(`user.${k}`));
+        const short = names.map((name) => ({ name, value: bytes(`${i}`) }));
+        return directory("d", { xattrs: i < 400 ? short : [] });
+      },
+    ],
   ])("is refused to too many bytes of %s", async (_what, entryOf) => {
     const entries = Array.from({ length: 9000 }, (_, i) => entryOf(i));
     const limits = { maxTextBytes: 2 * 2 ** 20 };
@@ -118,7 +126,7 @@ describe("memory", () => {
 
   test("holds attributes that many files share once", async () => {
     const entries = Array.from({ length: 2000 }, (_, i) => file(`f${i}`, "", { xattrs }));
-    const limits = { maxTextBytes: 2 ** 20 };
+    const limits = { maxTextBytes: 2 * 2 ** 20 };
     const { tree } = await mergeWith({ limits }, layer(...entries));
     expect(tree.attributes(nodeAt(tree, "f1999")).xattrs).toEqual(xattrs);
   });
@@ -137,6 +145,18 @@ describe("many markers", () => {
       expect(listing(tree)).toHaveLength(52);
     },
   );
+});
+
+test("a directory that is made between markers on and on is looked through only so often", async () => {
+  const own = Array.from({ length: 50 }, (_, i) => file(`d/${i}`));
+  const turns = Array.from({ length: 50 }, () => [file("d/.wh..wh..opq"), file("d/s/f")]).flat();
+  const layers = [layer(...own, symlink("d/s", "made/../../e"), directory("e"), ...turns)];
+  const tight = { maxEntries: 155 };
+  await expect(mergeWith({ limits: tight }, ...layers)).rejects.toMatchObject({
+    code: "ROOTFS_LIMIT",
+    message: expect.stringContaining("whiteouts"),
+  });
+  expect(listing((await mergeWith({}, ...layers)).tree)).toContain("e/f 0");
 });
 
 describe("mergeLayers", () => {
