@@ -10,6 +10,8 @@ export interface TarLimits {
   readonly maxXattrBytes: number;
   /** Extended attributes of one entry, those of global headers included. Default 1,000. */
   readonly maxXattrs: number;
+  /** Extended attributes in global headers: each is one of every entry that follows. Default 32. */
+  readonly maxGlobalXattrs: number;
   /** Ranges of data of one sparse file. Default 65,536. */
   readonly maxSparseRanges: number;
 }
@@ -21,5 +23,6 @@ export const defaultTarLimits: TarLimits = {
   maxPathBytes: 4096,
   maxXattrBytes: 65_536,
   maxXattrs: 1000,
+  maxGlobalXattrs: 32,
   maxSparseRanges: 65_536,
 };

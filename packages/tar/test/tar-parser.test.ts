@@ -348,6 +348,17 @@ describe("TarParser refuses", () => {
         file,
       ),
     ],
+    [
+      "more attributes of all entries",
+      {},
+      concat(
+        pax(
+          Array.from({ length: 33 }, (_, i) => `SCHILY.xattr.user.${i}=`),
+          "g",
+        ),
+        file,
+      ),
+    ],
     ["more attributes", { maxXattrBytes: 99 }, concat(pax([`SCHILY.xattr.user.a=${many}`]), file)],
   ])("%s than the limit", (_, limits, archive) => {
     expect(() => readTar(archive, { limits })).toThrow(code("TAR_OVER_LIMIT"));

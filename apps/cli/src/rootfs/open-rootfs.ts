@@ -35,8 +35,11 @@ export function withRootfs<T>(
   context: CommandContext,
   work: (reader: Ext4Reader) => Promise<T>,
 ): Promise<T> {
-  return withDisk(file, input, context, async (disk) => work(await readExt4(disk)));
+  return withDisk(file, input, context, async (disk) => work(await readExt4(disk, { maxAttributeBytes })));
 }
+
+/** What is listed is held in memory. */
+const maxAttributeBytes = 256 * 2 ** 20;
 
 async function openDisk(
   path: string,

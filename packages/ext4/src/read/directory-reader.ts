@@ -50,8 +50,10 @@ export async function* readEntries(
   }
   for (let logical = 0; logical < blocks; ) {
     const run = await findRun(volume, directory, logical);
+    // Many directories can share a map of a million holes: each would cost its time again.
+    if (run.physical === 0) throw badDirectory(directory, "a hole");
     const count = Math.min(run.blocks, blocks - logical);
-    for (let i = 0; i < count && run.physical > 0; i++) {
+    for (let i = 0; i < count; i++) {
       if (claimed.claim(run.physical + i, 1) !== undefined) {
         throw badDirectory(directory, "a block that was read before");
       }

@@ -16,6 +16,11 @@ export interface ReadExt4Options {
   readonly maxFileBytes?: number;
   /** The longest path that {@link Ext4Reader.walk} gives. Default 4,096, as in Linux. */
   readonly maxPathBytes?: number;
+  /**
+   * The most that extended attributes and symlinks' targets take which the reader gives out, all together: many inodes can
+   * share them. No limit unless given; whoever keeps them all gives one.
+   */
+  readonly maxAttributeBytes?: number;
 }
 
 /** What a file system says of itself. */
@@ -81,8 +86,10 @@ export interface Ext4WalkEntry extends Ext4DirectoryEntry {
 const defaultLimits: Required<Omit<ReadExt4Options, "allowsDirty">> = {
   maxFileBytes: 256 * 2 ** 20,
   maxPathBytes: 4096,
+  maxAttributeBytes: Number.POSITIVE_INFINITY,
 };
-const maxTargetBytes = 65_536;
+/** As in Linux, without the NUL. */
+const maxTargetBytes = 4095;
 const maxInlineTarget = 60;
 const maxSymlinks = 40;
 const slash = 0x2f;
@@ -107,6 +114,7 @@ export class Ext4Reader {
   readonly #volume: Volume;
   readonly #content: ContentReader;
   readonly #limits: typeof defaultLimits;
+  #attributeBytes = 0;
 
   /** @internal */
   constructor(volume: Volume, limits: typeof defaultLimits) {
@@ -139,10 +147,12 @@ export class Ext4Reader {
   async attributes(inode: number): Promise<Ext4Attributes> {
     const record = await this.#volume.inode(inode);
     const { number, type, mode, uid, gid, links, sizeBytes, mtime, ctime, atime } = record;
+    const xattrs = await this.#content.xattrs.readAll(record);
+    const symlinkTarget = type === "symlink" ? await this.#target(record) : undefined;
+    this.#count(xattrs, symlinkTarget);
     return {
-      ...{ inode: number, type, mode, uid, gid, links, sizeBytes, mtime, ctime, atime },
-      xattrs: await this.#content.xattrs.readAll(record),
-      ...(type === "symlink" ? { symlinkTarget: await this.#target(record) } : {}),
+      ...{ inode: number, type, mode, uid, gid, links, sizeBytes, mtime, ctime, atime, xattrs },
+      ...(symlinkTarget === undefined ? {} : { symlinkTarget }),
       ...(type === "char" || type === "block" ? deviceNumbers(record) : {}),
     };
   }
@@ -249,6 +259,17 @@ export class Ext4Reader {
       if (areEqual(entry.name, name)) return entry.inode;
     }
     return undefined;
+  }
+
+  #count(xattrs: readonly NodeXattr[], target: Uint8Array | undefined): void {
+    this.#attributeBytes += target?.byteLength ?? 0;
+    for (const { name, value } of xattrs) {
+      this.#attributeBytes += name.byteLength + value.byteLength;
+    }
+    const { maxAttributeBytes } = this.#limits;
+    if (this.#attributeBytes <= maxAttributeBytes) return;
+    const message = `extended attributes and symlinks' targets take more than ${maxAttributeBytes} bytes`;
+    throw readError("EXT4_OVER_LIMIT", message);
   }
 
   async #target(record: InodeRecord): Promise<Uint8Array> {

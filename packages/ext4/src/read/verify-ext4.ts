@@ -23,7 +23,7 @@ export interface Ext4Finding {
 export interface VerifyExt4Options {
   /** Findings after which it gives up; 1,000 unless given. */
   readonly maxFindings?: number;
-  /** Stops between two inodes. */
+  /** Stops between two inodes, and between two extents of one. */
   readonly signal?: AbortSignal;
 }
 
@@ -164,6 +164,7 @@ class Verifier {
     if (hasInlineData(inode) || (inode.type === "symlink" && inode.sizeBytes < 60)) return;
     const blocks = Math.ceil(inode.sizeBytes / blockBytes);
     for (let logical = 0; logical < blocks; ) {
+      this.#options.signal?.throwIfAborted();
       const run = await findRun(this.#volume, inode, logical);
       const count = Math.min(run.blocks, blocks - logical);
       if (run.physical > 0) {

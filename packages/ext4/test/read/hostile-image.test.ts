@@ -253,6 +253,11 @@ describe("an image that lies is refused:", () => {
       "EXT4_BAD_DIRECTORY",
     ],
     [
+      "a hole between its names",
+      (image) => image.view.setUint32(inodeAt(image, 2) + 4, 8192, true),
+      "EXT4_BAD_DIRECTORY",
+    ],
+    [
       "an entry cut off at the end",
       (image) => image.view.setUint16(rootBlock(image) + 4096 - 12 + 4, 8, true),
       "EXT4_BAD_DIRECTORY",
@@ -292,11 +297,11 @@ describe("an image that lies is refused:", () => {
     await expect(readAll(image.bytes)).rejects.toThrow(code("EXT4_UNSUPPORTED_FEATURE"));
   });
 
-  test("a symlink of 64 KiB and more", async () => {
+  test("a symlink of 4,096 bytes and more", async () => {
     const tree = new FileTree();
     tree.add(tree.root, bytes("s"), symlink("x".repeat(100)));
     const image = await withoutChecksums(tree);
-    image.view.setUint32(inodeAt(image, 12) + 4, 70_000, true);
+    image.view.setUint32(inodeAt(image, 12) + 4, 4096, true);
     await expect(readAll(image.bytes)).rejects.toThrow(code("EXT4_OVER_LIMIT"));
   });
 });

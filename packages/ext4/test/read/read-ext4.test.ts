@@ -102,6 +102,20 @@ describe("walk", () => {
     expect(paths).toHaveLength(41);
   });
 
+  test("gives out no more attributes and targets than it is allowed to", async () => {
+    const tree = new FileTree();
+    const xattrs = [{ name: bytes("user.a"), value: new Uint8Array(94) }];
+    tree.add(tree.root, bytes("a"), { ...file, xattrs });
+    tree.add(tree.root, bytes("b"), { ...file, xattrs });
+    tree.add(tree.root, bytes("c"), symlink("x".repeat(100)));
+    const image = new MemoryFile(await imageBytes(tree));
+    const walk = async (maxAttributeBytes: number): Promise<void> => {
+      for await (const _ of (await readExt4(image, { maxAttributeBytes })).walk());
+    };
+    await walk(300);
+    await expect(walk(299)).rejects.toThrow(code("EXT4_OVER_LIMIT"));
+  });
+
   test("keeps one path in memory, and refuses one that is too long", async () => {
     const image = await deepImage();
     const all = async (maxPathBytes?: number): Promise<void> => {

@@ -135,6 +135,14 @@ describe("verifyExt4", () => {
     await expect(verifyExt4(failing)).rejects.toThrow("EIO");
     const signal = AbortSignal.abort();
     await expect(verifyExt4(new MemoryFile(image), { signal })).rejects.toThrow(/abort/i);
+    const fragments = new FileTree();
+    const dataRuns = Array.from({ length: 300 }, (_, i) => ({ offset: i * 8192, length: 1 }));
+    fragments.add(fragments.root, bytes("f"), { ...file, sizeBytes: 300 * 8192, dataRuns });
+    const onFifty = (left = 50) => ({ throwIfAborted: () => expect(left--).toBeGreaterThan(0) });
+    const options = { signal: onFifty() as AbortSignal };
+    await expect(
+      verifyExt4(new MemoryFile(await imageBytes(fragments)), options),
+    ).rejects.toThrow();
     await expect(verifyExt4(new MemoryFile(new Uint8Array(4096)))).rejects.toMatchObject({
       code: "EXT4_BAD_MAGIC",
     });

@@ -81,9 +81,11 @@ export class ExtensionHeaders {
 
   #addGlobals(body: Uint8Array, offset: number): void {
     this.#globals.parse(body, offset);
-    if (this.#globals.sizeBytes <= this.#limits.maxPaxBytes) return;
-    const message = `global PAX headers hold more than ${this.#limits.maxPaxBytes} bytes`;
-    throw new TarError("TAR_OVER_LIMIT", message, offset);
+    const { maxPaxBytes, maxGlobalXattrs } = this.#limits;
+    const isTooLong = this.#globals.sizeBytes > maxPaxBytes;
+    if (!isTooLong && this.#globals.xattrs.size <= maxGlobalXattrs) return;
+    const most = isTooLong ? `${maxPaxBytes} bytes` : `${maxGlobalXattrs} attributes`;
+    throw new TarError("TAR_OVER_LIMIT", `global PAX headers hold more than ${most}`, offset);
   }
 }
 
