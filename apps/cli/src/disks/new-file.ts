@@ -62,6 +62,24 @@ export async function requireOtherFile(
   });
 }
 
+/**
+ * Where a file goes that is replaced without being asked, through a link to what it stands for. Looked at before the work that
+ * makes its content.
+ *
+ * @throws IoError when it stands for anything but a regular file, such as `/dev/null`, and when its folder is not there.
+ */
+export async function replaceablePlace(path: string): Promise<string> {
+  const found = await statusOf(path);
+  if (found !== undefined && !found.isFile()) throw notReplaceable(path, found.isDirectory());
+  if (found !== undefined) return realpath(path);
+  try {
+    await lstat(dirname(path));
+  } catch (error) {
+    throw toIoError(error, { action: "cannot create", path });
+  }
+  return path;
+}
+
 /** The same for all names of a file, whether it exists or not. */
 async function whereIs(cwd: string, file: string): Promise<string> {
   const path = resolve(cwd, file);

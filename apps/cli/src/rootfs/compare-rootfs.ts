@@ -1,4 +1,4 @@
-import type { Ext4Attributes, Ext4Reader } from "@box/ext4";
+import type { DataRun, Ext4Attributes, Ext4Reader } from "@box/ext4";
 import type { RootfsDifference } from "../commands/rootfs-diff/schemas.ts";
 import { showPath } from "./image-path.ts";
 import { type RootfsEntry, toRootfsEntry } from "./rootfs-entry.ts";
@@ -91,19 +91,33 @@ async function differsInContent(
 ): Promise<boolean> {
   const [left, right] = [await a.openFile(one.inode), await b.openFile(other.inode)];
   // What is a hole in both reads as zeros in both.
-  for (const [reader, { inode }] of [
-    [a, one],
-    [b, other],
-  ] as const) {
-    for await (const run of reader.dataRuns(inode)) {
-      for (let at = 0; at < run.length; at += chunkBytes) {
-        signal.throwIfAborted();
-        const offset = run.offset + at;
-        const length = Math.min(chunkBytes, run.length - at);
-        const chunks = [await left.read(offset, length), await right.read(offset, length)] as const;
-        if (Buffer.compare(...chunks) !== 0) return true;
-      }
+  for await (const run of eitherOf(a.dataRuns(one.inode), b.dataRuns(other.inode))) {
+    for (let at = 0; at < run.length; at += chunkBytes) {
+      signal.throwIfAborted();
+      const offset = run.offset + at;
+      const length = Math.min(chunkBytes, run.length - at);
+      const chunks = [await left.read(offset, length), await right.read(offset, length)] as const;
+      if (Buffer.compare(...chunks) !== 0) return true;
     }
   }
   return false;
+}
+
+/** What is data in either of two files, in order, none of it twice. */
+async function* eitherOf(
+  one: AsyncGenerator<DataRun>,
+  other: AsyncGenerator<DataRun>,
+): AsyncGenerator<DataRun> {
+  let [left, right] = [await one.next(), await other.next()];
+  let end = 0;
+  while (left.done !== true || right.done !== true) {
+    const takesLeft =
+      right.done === true || (left.done !== true && left.value.offset <= right.value.offset);
+    const run = (takesLeft ? left : right).value as DataRun;
+    const start = Math.max(run.offset, end);
+    end = Math.max(end, run.offset + run.length);
+    if (start < end) yield { offset: start, length: end - start };
+    if (takesLeft) left = await one.next();
+    else right = await other.next();
+  }
 }

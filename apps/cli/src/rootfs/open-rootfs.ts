@@ -20,11 +20,14 @@ export async function withDisk<T>(
   context: CommandContext,
   work: (disk: RandomAccess) => Promise<T>,
 ): Promise<T> {
+  const path = resolve(context.cwd, file);
   try {
-    await using disk = await openDisk(resolve(context.cwd, file), input, context);
+    await using disk = await openDisk(path, input, context);
     return await work(disk);
   } catch (error) {
-    throw isBoxError(error) ? naming(file, error) : error;
+    // Of two disks, the one that was opened inside the other's work has been named.
+    if (!isBoxError(error) || "file" in error.details) throw error;
+    throw naming(file, path, hintsFor(input)[error.code], error);
   }
 }
 
@@ -35,7 +38,9 @@ export function withRootfs<T>(
   context: CommandContext,
   work: (reader: Ext4Reader) => Promise<T>,
 ): Promise<T> {
-  return withDisk(file, input, context, async (disk) => work(await readExt4(disk, { maxAttributeBytes })));
+  return withDisk(file, input, context, async (disk) =>
+    work(await readExt4(disk, { maxAttributeBytes })),
+  );
 }
 
 /** What is listed is held in memory. */
@@ -62,17 +67,29 @@ async function openDisk(
   });
 }
 
-function naming(file: string, error: BoxError): BoxError {
-  const { code, kind, message, details, hint, retryable, cause } = error;
-  const isDenied = code === "QCOW2_BACKING_DENIED";
-  const advice = isDenied ? "allow the folder of the backing file with --allow DIR" : hint;
+function naming(file: string, path: string, advice: string | undefined, error: BoxError): BoxError {
+  const { code, kind, message, details, retryable, cause } = error;
+  const hint = advice ?? error.hint;
   return new BoxError({
     code,
     kind,
-    message: message.includes(file) ? message : `${file}: ${message}`,
+    message: message.includes(path) ? message : `${file}: ${message}`,
     details: { file, ...details },
-    ...(advice === undefined ? {} : { hint: advice }),
+    ...(hint === undefined ? {} : { hint }),
     retryable,
     cause,
   });
+}
+
+/** What to do next, in the words of these commands. */
+function hintsFor({ inputFormat }: RootfsInput): Readonly<Record<string, string>> {
+  if (inputFormat !== "qcow2") {
+    return {
+      EXT4_BAD_MAGIC: "add --input-format qcow2 when it is a qcow2 with a file system in it",
+    };
+  }
+  return {
+    QCOW2_BACKING_DENIED: "allow the folder of the backing file with --allow DIR",
+    QCOW2_BAD_MAGIC: "leave --input-format away when it is the file system itself",
+  };
 }

@@ -1,10 +1,13 @@
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { open, readdir, readFile, stat, writeFile } from "node:fs/promises";
+import { mkdir, open, readdir, readFile, stat, symlink, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
 import { join } from "node:path";
-import { FileTree, planExt4, writeExt4 } from "@box/ext4";
+import { type DataRun, type Ext4Reader, FileTree, planExt4, readExt4, writeExt4 } from "@box/ext4";
+import { MemoryFile, type RandomAccess } from "@box/io";
 import { openFile } from "@box/io/node";
-import { beforeEach, describe, expect, test } from "vitest";
+import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
+import { compareRootfs } from "../../src/rootfs/compare-rootfs.ts";
 import { createBox, createTestHome, type TestHome } from "../support/boxed-home.ts";
 import { type BoxRun, runBoxHere } from "../support/run-box.ts";
 
@@ -202,6 +205,101 @@ describe("a disk is read without a mount by", () => {
     expect(none).toMatchObject({ exitCode: 5 });
     expect(none.stderr).toContain("no-disk");
     expect((await box("rootfs", "verify", "none")).exitCode).toBe(3);
+  });
+});
+
+describe("what is read or written by mistake is told with what to do:", () => {
+  test("an output that is no regular file stays, and one in no folder is refused before any work", async () => {
+    await mkdir(join(at.folder, "folder"));
+    const listening = createServer();
+    await new Promise<void>((done) => listening.listen(join(at.folder, "socket"), done));
+    onTestFinished(() => void listening.close());
+    await symlink("socket", join(at.folder, "link"));
+    for (const command of [["rootfs", "build"], ["export"]]) {
+      for (const name of ["folder", "socket", "link"]) {
+        const refused = await box(...command, at.image, "-o", name);
+        expect(refused).toMatchObject({ exitCode: 6, stdout: "" });
+        expect(refused.stderr).toMatch(/cannot replace .*(a folder|not a regular file)/);
+      }
+      const refused = await box(...command, at.image, "-o", "none/a.ext4");
+      expect(refused).toMatchObject({ exitCode: 3, stdout: "" });
+    }
+    expect((await stat(join(at.folder, "socket"))).isSocket()).toBe(true);
+    expect(await readdir(at.folder)).not.toContain("home");
+    const stream = await box("rootfs", "build", at.image, "-o", "-");
+    expect(stream).toMatchObject({ exitCode: 2 });
+    expect(stream.stderr).toContain("standard output");
+  });
+
+  test("an output that is a link replaces what it stands for, and a size is rounded up to blocks", async () => {
+    await writeFile(join(at.folder, "target"), "old");
+    await symlink("target", join(at.folder, "link"));
+    const built = await build("-o", "link", "--size", "64000001");
+    expect(built).toMatchObject({ exitCode: 0 });
+    expect((await stat(join(at.folder, "target"))).size).toBe(64_004_096);
+  });
+
+  test("a disk of another format, one of two disks, and a folder that is printed", async () => {
+    await build("-o", "a.ext4");
+    await build("-o", "a.qcow2", "--disk-format", "qcow2");
+    const qcow2 = await box("rootfs", "diff", "a.ext4", "a.qcow2");
+    expect(qcow2.stderr).toMatch(/^error\[EXT4_BAD_MAGIC\]: a\.qcow2: /);
+    expect(qcow2.stderr).toContain("--input-format qcow2");
+    expect((await box("rootfs", "ls", "-f", "qcow2", "a.ext4")).stderr).toContain("leave --input");
+    const folder = await box("rootfs", "cat", "a.ext4", "/etc");
+    expect(folder).toMatchObject({ exitCode: 2 });
+    expect(folder.stderr).toContain("/etc is a directory");
+  });
+
+  test("a disk whose files share more attributes than can be held", async () => {
+    const tree = new FileTree();
+    const time = { seconds: 0, nanoseconds: 0 };
+    const large = { type: "file", mode: 0o644, uid: 0, gid: 0, mtime: time } as const;
+    const xattrs = Array.from({ length: 40 }, (_, i) => ({
+      name: Buffer.from(`user.${i}`),
+      value: new Uint8Array(65_536).fill(i),
+    }));
+    for (let i = 0; i < 110; i++) tree.add(tree.root, Buffer.from(`${i}`), { ...large, xattrs });
+    await using image = await openFile(join(at.folder, "bomb.ext4"), { mode: "create" });
+    await writeExt4(planExt4(tree), image);
+    const refused = await box("rootfs", "ls", "bomb.ext4");
+    expect(refused).toMatchObject({ exitCode: 9, stdout: "" });
+    expect(refused.stderr).toContain("EXT4_OVER_LIMIT");
+  });
+});
+
+describe("comparing files", () => {
+  test("reads what is data in either of them once", async () => {
+    const time = { seconds: 0, nanoseconds: 0 };
+    const make = async (dataRuns: DataRun[]): Promise<RandomAccess> => {
+      const tree = new FileTree();
+      const attributes = { type: "file", mode: 0o644, uid: 0, gid: 0, mtime: time } as const;
+      const sizeBytes = 2 ** 23;
+      tree.add(tree.root, Buffer.from("f"), { ...attributes, xattrs: [], sizeBytes, dataRuns });
+      const image = new MemoryFile();
+      await writeExt4(planExt4(tree), image);
+      return image;
+    };
+    const read = [0, 0];
+    const open = async (index: number, dataRuns: DataRun[]): Promise<Ext4Reader> => {
+      const image = await make(dataRuns);
+      return readExt4({
+        size: () => image.size(),
+        read: (offset, length) => {
+          read[index] = (read[index] ?? 0) + (length >= 2 ** 16 ? length : 0);
+          return image.read(offset, length);
+        },
+      });
+    };
+    const a = await open(0, [{ offset: 0, length: 2 ** 23 }]);
+    const b = await open(1, [
+      { offset: 2 ** 20, length: 2 ** 20 },
+      { offset: 2 ** 22, length: 2 ** 21 },
+    ]);
+    const { signal } = new AbortController();
+    expect(await compareRootfs(a, b, signal)).toEqual([]);
+    expect(await compareRootfs(b, a, signal)).toEqual([]);
+    expect(read).toEqual([2 * 2 ** 23, 2 * 3 * 2 ** 20]);
   });
 });
 

@@ -3,6 +3,7 @@ import { createFileDurably } from "@box/io/node";
 import { formatImageReference, parseImageReference, parsePlatform } from "@box/oci-images";
 import { openImages } from "../../boxes/open-images.ts";
 import type { CommandContext } from "../../command/define-command.ts";
+import { replaceablePlace } from "../../disks/new-file.ts";
 import { flatMemory } from "../../host/flat-memory.ts";
 import { formatSize } from "../../output/table.ts";
 import type { ExportInput, ExportOutput } from "./schemas.ts";
@@ -13,26 +14,28 @@ export async function run(
   context: CommandContext,
 ): Promise<ExportOutput | undefined> {
   const { signal } = context;
+  const isStream = input.output === "-";
+  const file = resolve(context.cwd, input.output);
+  const place = isStream ? file : await replaceablePlace(file);
   using _memory = flatMemory();
   const store = await openImages(context);
   const name = nameIn(input.ref);
   const progress = await context.progress();
   const chunks = await store.export(input.ref, {
     signal,
-    hasTransientChunks: input.output !== "-",
+    hasTransientChunks: !isStream,
     onProgress: (item, done, total) =>
       progress.event({ type: "progress", task: "export", item, done, total, unit: "bytes" }),
     ...(name === undefined ? {} : { name }),
     ...(input.archiveFormat === undefined ? {} : { format: input.archiveFormat }),
     ...(input.platform === undefined ? {} : { platform: parsePlatform(input.platform) }),
   });
-  if (input.output === "-") {
+  if (isStream) {
     await context.writeBytes(chunks);
     return undefined;
   }
-  const file = resolve(context.cwd, input.output);
   const sizeBytes = await createFileDurably(
-    file,
+    place,
     async (target) => {
       let done = 0;
       for await (const chunk of chunks) {

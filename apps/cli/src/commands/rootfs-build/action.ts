@@ -14,6 +14,8 @@ import { userCredentials } from "../../boxes/credentials.ts";
 import { openImages, showPullEvent } from "../../boxes/open-images.ts";
 import type { CommandContext } from "../../command/define-command.ts";
 import { parseSize } from "../../command/size.ts";
+import { replaceablePlace } from "../../disks/new-file.ts";
+import { CliError } from "../../errors.ts";
 import { formatFields, formatSize } from "../../output/table.ts";
 import { readInjectedFiles } from "../../rootfs/injected-files.ts";
 import type { RootfsBuildInput, RootfsBuildOutput } from "./schemas.ts";
@@ -24,8 +26,11 @@ export async function run(
   context: CommandContext,
 ): Promise<RootfsBuildOutput> {
   const { diskFormat = "ext4", size, inject = [] } = input;
-  const sizeBytes = size === undefined ? undefined : parseSize(size, "--size");
+  const sizeBytes =
+    size === undefined ? undefined : roundUp(parseSize(size, "--size"), ext4BlockBytes);
+  if (input.output === "-") throw noStream();
   const file = resolve(context.cwd, input.output);
+  const place = await replaceablePlace(file);
   const injected = await readInjectedFiles(inject, context.cwd);
   const store = await openImages(context);
   const image = await pull(store, input, context);
@@ -34,9 +39,23 @@ export async function run(
     inject: injected,
     ...(sizeBytes === undefined ? {} : { options: { sizeBytes } }),
   };
-  const built = await build(recipe, file, diskFormat, context);
+  const built = await build(recipe, place, diskFormat, context);
   const { reference, digest } = image;
   return { file, diskFormat, reference, digest, ...built };
+}
+
+const ext4BlockBytes = 4096;
+
+function roundUp(bytes: number, step: number): number {
+  return Math.ceil(bytes / step) * step;
+}
+
+function noStream(): CliError {
+  return new CliError({
+    code: "CLI_INVALID_ARGUMENT",
+    message: "--output: a disk is not written in order, so it cannot go to standard output",
+    hint: "name a file; one that is called - is ./-",
+  });
 }
 
 /** One line each. */
