@@ -12,10 +12,13 @@ const nobody = -1;
 export class LayerOwnership {
   readonly #tree: FileTree;
   /** The last layer that made a node, by node. */
-  readonly #makers: LayerColumn = new LayerColumn();
+  readonly #makers: NumberColumn = new NumberColumn();
   /** The last layer that gave a lower layer's file a name, by name. */
-  readonly #linkers: LayerColumn = new LayerColumn();
+  readonly #linkers: NumberColumn = new NumberColumn();
   readonly #cleared: Set<NodeId> = new Set();
+  /** How often a directory was cleared, and at which count each was last opened again, with all above it. */
+  #clearings = 0;
+  readonly #openSince: NumberColumn = new NumberColumn();
   readonly #maxLooks: number;
   #looks = 0;
   #layer = nobody;
@@ -56,7 +59,7 @@ export class LayerOwnership {
   /** Whether a name stands for something that the layer made. */
   isOwn(parent: NodeId, name: Uint8Array, node: NodeId): boolean {
     if (this.#isOwnNode(node)) return true;
-    if (!this.#linkers.has(this.#layer)) return false;
+    if (!this.#linkers.hasJustHad(this.#layer)) return false;
     const id = this.#tree.nameId(parent, name);
     return id !== undefined && this.#linkers.get(id) === this.#layer;
   }
@@ -69,6 +72,7 @@ export class LayerOwnership {
   markCleared(directory: NodeId): boolean {
     if (this.#cleared.has(directory)) return false;
     this.#cleared.add(directory);
+    this.#clearings += 1;
     return true;
   }
 
@@ -76,10 +80,10 @@ export class LayerOwnership {
   reopen(directory: NodeId): void {
     if (this.#cleared.size === 0) return;
     let at = directory;
-    this.#cleared.delete(at);
-    while (at !== this.#tree.root) {
-      at = this.#tree.parentOf(at);
+    while (this.#openSince.get(at) !== this.#clearings) {
+      this.#openSince.set(at, this.#clearings);
       this.#cleared.delete(at);
+      at = this.#tree.parentOf(at);
     }
   }
 
@@ -98,29 +102,29 @@ export class LayerOwnership {
   }
 }
 
-/** A layer for each of many small whole numbers. */
-class LayerColumn {
-  #layers: Int32Array = new Int32Array(1024).fill(nobody);
+/** A number, a layer's or another, for each of many small whole numbers. */
+class NumberColumn {
+  #numbers: Int32Array = new Int32Array(1024).fill(nobody);
   #last = nobody;
 
   get(index: number): number {
-    return this.#layers[index] ?? nobody;
+    return this.#numbers[index] ?? nobody;
   }
 
-  set(index: number, layer: number): void {
-    if (index >= this.#layers.length) this.#grow(index);
-    this.#layers[index] = layer;
-    this.#last = layer;
+  set(index: number, number: number): void {
+    if (index >= this.#numbers.length) this.#grow(index);
+    this.#numbers[index] = number;
+    this.#last = number;
   }
 
-  /** Whether there is anything of the layer at work. */
-  has(layer: number): boolean {
-    return this.#last === layer;
+  /** Whether it is the number that was set last. */
+  hasJustHad(number: number): boolean {
+    return this.#last === number;
   }
 
   #grow(index: number): void {
-    const larger = new Int32Array(Math.max(index + 1, this.#layers.length * 2)).fill(nobody);
-    larger.set(this.#layers);
-    this.#layers = larger;
+    const larger = new Int32Array(Math.max(index + 1, this.#numbers.length * 2)).fill(nobody);
+    larger.set(this.#numbers);
+    this.#numbers = larger;
   }
 }

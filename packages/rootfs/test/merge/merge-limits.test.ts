@@ -159,6 +159,19 @@ test("a directory that is made between markers on and on is looked through only 
   expect(listing((await mergeWith({}, ...layers)).tree)).toContain("e/f 0");
 });
 
+test("directories that a link's way makes after a marker look once at those above them", async () => {
+  const deep = "d/".repeat(300);
+  const way = Array.from({ length: 300 }, (_, i) => `${i}/../`).join("");
+  const lower = layer(directory(deep), symlink("s", deep + way));
+  const markers = [file("d/.wh..wh..opq"), directory("e"), file("e/.wh..wh..opq")];
+  const upper = layer(file(`${deep}f`), ...markers, file("s/g"));
+  const climbed = vi.spyOn(FileTree.prototype, "parentOf");
+  onTestFinished(() => climbed.mockRestore());
+  const { tree } = await merge(lower, upper);
+  expect(listing(tree)).toContain(`${deep}299/`);
+  expect(climbed.mock.calls.length).toBeLessThan(3000);
+});
+
 describe("mergeLayers", () => {
   const entries = [directory("d"), file("d/f", "content"), hardlink("h", "d/f"), symlink("s", "d")];
 
