@@ -11,6 +11,7 @@ export type VmErrorCode =
   | "VM_RECORD_INVALID" // corrupt: the record of a machine is damaged
   | "VM_RECORD_FOREIGN" // unsupported: another engine runs the machine
   | "VM_DISK_IN_USE" // in-use: another process has a disk open
+  | "VM_TEMPLATE_UNUSABLE" // corrupt: the saved state of a machine cannot be used
   | "VM_DISK_FULL" // no-space: the host has no space for what the guest writes
   | "VM_GUEST_TIMEOUT" // timeout: the guest did not answer in time
   | "VM_GUEST_PROTOCOL" // corrupt: the guest sent what is no answer
@@ -41,6 +42,7 @@ export const vmErrorKinds: Readonly<Record<VmErrorCode, ErrorKind>> = {
   VM_RECORD_INVALID: "corrupt",
   VM_RECORD_FOREIGN: "unsupported",
   VM_DISK_IN_USE: "in-use",
+  VM_TEMPLATE_UNUSABLE: "corrupt",
   VM_DISK_FULL: "no-space",
   VM_GUEST_TIMEOUT: "timeout",
   VM_GUEST_PROTOCOL: "corrupt",
@@ -73,6 +75,7 @@ export const vmErrorHints: Readonly<Record<VmErrorCode, string>> = {
   VM_RECORD_INVALID: "end the machine's process by hand if it still runs, then start it again",
   VM_RECORD_FOREIGN: "use the engine that the message names",
   VM_DISK_IN_USE: "end the program that has the disk open, and try again",
+  VM_TEMPLATE_UNUSABLE: "nothing: the machine has booted instead, and a new template is saved",
   VM_DISK_FULL: "free space on the host; the machine goes on when there is some",
   VM_GUEST_TIMEOUT: "give it more time on a busy host; the console log may tell what it waits for",
   VM_GUEST_PROTOCOL: "what runs in the machine is not the agent of box: start it again",

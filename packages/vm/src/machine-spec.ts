@@ -71,6 +71,8 @@ export interface MachineSpec {
    * two seconds longer than that process.
    */
   readonly lifetime: "detached" | "owner";
+  /** Whether it boots also where an engine could let it go on from the saved state of one that has booted. No unless given. */
+  readonly bootsAlways?: boolean | undefined;
 }
 
 const idPattern = /^[0-9a-f]{32}$/;

@@ -17,6 +17,12 @@ export const publishFlag: FlagSpec = {
   many: true,
 };
 
+const coldFlag: FlagSpec = {
+  name: "cold",
+  summary:
+    "boot also where the machine could go on from a template, the saved state of one that has booted",
+};
+
 /** What exit codes of commands in boxes mean. */
 const runExitCodes: Readonly<Record<number, string>> = {
   125: "box failed before the command ran",
@@ -44,6 +50,7 @@ export const machineCommands: readonly CommandSpec[] = [
       ...execFlags,
       { name: "detach", short: "d", summary: "leave the box running and print its name" },
       { name: "rm", summary: "the box goes away when it has stopped" },
+      coldFlag,
       { name: "name", value: "NAME", summary: "name of the box (default: one is made up)" },
       publishFlag,
       netFlag,
@@ -94,6 +101,7 @@ export const machineCommands: readonly CommandSpec[] = [
         name: "recreate-disk",
         summary: "make the box's own disk again if it is damaged or gone: its data is lost",
       },
+      coldFlag,
     ],
     examples: [{ command: "box start web", summary: "In the background" }],
     failures: ["not-found", "in-use", "corrupt", "io", "unsupported", "backing-missing", "timeout"],
@@ -119,7 +127,7 @@ export const machineCommands: readonly CommandSpec[] = [
     path: ["restart"],
     summary: "stop a box when it runs, and start it",
     args: [{ name: "name", summary: "the box", complete: "boxes" }],
-    flags: [graceFlag],
+    flags: [graceFlag, coldFlag],
     examples: [{ command: "box restart web", summary: "As one operation" }],
     failures: ["not-found", "in-use", "corrupt", "io", "unsupported", "backing-missing", "timeout"],
     mutates: true,

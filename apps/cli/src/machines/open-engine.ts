@@ -21,6 +21,7 @@ export function openEngine({
       boot: (options) => bootFilesFor({ env }, options),
       socketFolder: socketFolderOf(env),
       cacheFolder: cacheFolderOf(env),
+      templateFolder: templateFolderOf(env),
       accelerator: acceleratorOf(env),
       supervisor: { path, args: [...frugalNode, ...args] },
     });
@@ -48,6 +49,11 @@ export function cacheFolderOf({ XDG_CACHE_HOME, HOME }: Env): string {
   // The XDG base directory specification says to ignore relative paths.
   if (XDG_CACHE_HOME?.startsWith("/")) return join(XDG_CACHE_HOME, "box");
   return join(HOME || homedir(), ".cache", "box");
+}
+
+/** Where the states of machines that have booted are kept. */
+function templateFolderOf(env: Env): string {
+  return join(cacheFolderOf(env), "templates");
 }
 
 /** Short, because the paths of sockets are. */

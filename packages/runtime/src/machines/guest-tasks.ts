@@ -1,5 +1,5 @@
 import { defineTask, ownEvents, type Task } from "@box/pipeline";
-import type { Engine } from "@box/vm";
+import type { Engine, MachineRecord } from "@box/vm";
 import { type BoxServices, changeGraceMs } from "../boxes/recorded-work.ts";
 import type { BoxOwnEvent } from "../events.ts";
 import { boxKey } from "../init/keys.ts";
@@ -70,8 +70,19 @@ export function guestInit(
         name: "box.started",
         level: "info",
         message: `box ${box.name} runs in process ${record.process.pid}`,
-        details: { machine: record.id, engine: record.engine, pid: record.process.pid },
+        details: {
+          ...{ machine: record.id, engine: record.engine, pid: record.process.pid },
+          ...startDetails(record.details),
+        },
       });
     },
   });
+}
+
+/** Whether the machine has booted, and why, as far as its engine tells. */
+function startDetails({ start, startReason }: MachineRecord["details"]): Record<string, string> {
+  return {
+    ...(typeof start === "string" ? { start } : {}),
+    ...(typeof startReason === "string" ? { startReason } : {}),
+  };
 }

@@ -17,6 +17,8 @@ export interface StartBoxOptions extends OperationOptions, LockOptions {
   readonly recreateDisk?: boolean;
   /** How long its machine lives: until it is stopped unless given, or at most two seconds longer than this process. */
   readonly lifetime?: MachineSpec["lifetime"];
+  /** Whether its machine boots also where it could go on from the saved state of one that has booted. No unless given. */
+  readonly bootsAlways?: boolean;
   /** How often in a row its restart policy has started it, this time included; 0, a start by somebody, unless given. */
   readonly restarts?: number;
 }

@@ -80,14 +80,15 @@ async function start(
 ): Promise<StartedBox> {
   const { clock } = services;
   const { id } = box;
-  const { isRestart = false, recreateDisk = false, restarts = 0, graceMs, lifetime } = options;
+  const { isRestart = false, recreateDisk = false, restarts = 0, graceMs } = options;
+  const { lifetime, bootsAlways } = options;
   const isRunning = box.state === "running";
   checkMove(box.name, box.state, isRunning ? "stopping" : "starting");
   if (!isRunning) await refuseOrphan(services, engine, box);
   const policy: InitPolicy = { recreateDisk, pull: "missing" };
   const plan = isRunning
-    ? restartPlan(services, engine, { graceMs })
-    : startPlan(services, engine, lifetime);
+    ? restartPlan(services, engine, { graceMs, bootsAlways })
+    : startPlan(services, engine, { lifetime, bootsAlways });
   const work = workOf(services, isRestart ? "restart" : "start", box, options);
   const done = await runOperation<StartValues>(services, {
     ...work,

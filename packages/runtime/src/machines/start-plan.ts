@@ -1,12 +1,12 @@
 import { definePlan, type StagedPlan } from "@box/pipeline";
-import type { Engine, MachineSpec } from "@box/vm";
+import type { Engine } from "@box/vm";
 import type { BoxServices } from "../boxes/recorded-work.ts";
 import type { BoxOwnEvent } from "../events.ts";
 import type { InitInputs, InitTasks, InitValues } from "../init/init-plan.ts";
 import { boxKey, policyKey } from "../init/keys.ts";
 import { guestConnect, guestInit, vmmAttach } from "./guest-tasks.ts";
 import type { connectedKey, machineKey } from "./machine-keys.ts";
-import { vmmSpawn } from "./vmm-spawn.ts";
+import { type MachineStart, vmmSpawn } from "./vmm-spawn.ts";
 import { type StopChoice, vmmStop } from "./vmm-stop.ts";
 
 /** What running a box gives. */
@@ -25,13 +25,13 @@ export interface StartServices extends BoxServices {
 export function startPlan(
   services: StartServices,
   engine: Engine,
-  lifetime: MachineSpec["lifetime"] | undefined,
+  how: MachineStart,
 ): StagedPlan<InitInputs, StartValues, BoxOwnEvent> {
   const { tasks } = services;
   return definePlan({ name: "start", inputs: [boxKey, policyKey] })
     .stage([tasks.filesystemSetup])
     .stage([tasks.containerRootfsPrep, tasks.guestRootfsInit])
-    .stage([vmmSpawn(services, engine, lifetime)])
+    .stage([vmmSpawn(services, engine, how)])
     .stage([guestConnect()])
     .stage([guestInit(services)]);
 }
@@ -40,14 +40,14 @@ export function startPlan(
 export function restartPlan(
   services: StartServices,
   engine: Engine,
-  choice: StopChoice,
+  choice: StopChoice & MachineStart,
 ): StagedPlan<InitInputs, StartValues, BoxOwnEvent> {
   const { tasks } = services;
   return definePlan({ name: "restart", inputs: [boxKey, policyKey] })
     .stage([vmmStop(services, engine, choice)])
     .stage([tasks.filesystemSetup])
     .stage([tasks.containerRootfsPrep, tasks.guestRootfsInit])
-    .stage([vmmSpawn(services, engine)])
+    .stage([vmmSpawn(services, engine, { bootsAlways: choice.bootsAlways })])
     .stage([guestConnect()])
     .stage([guestInit(services)]);
 }

@@ -32,11 +32,19 @@ export type SpawnInputs =
   | typeof containerRootfsKey
   | typeof guestRootfsKey;
 
+/** How a machine is started. */
+export interface MachineStart {
+  /** Until it is stopped unless given. */
+  readonly lifetime?: MachineSpec["lifetime"] | undefined;
+  /** Whether it boots also where it could go on from a template. */
+  readonly bootsAlways?: boolean | undefined;
+}
+
 /** Starts the process of a box's machine and stores how to find it. When a later task fails the machine is ended. */
 export function vmmSpawn(
   services: BoxServices,
   engine: Engine,
-  lifetime: MachineSpec["lifetime"] = "detached",
+  how: MachineStart = {},
 ): Task<SpawnInputs, typeof machineKey, BoxOwnEvent> {
   return defineTask({
     name: "vmm_spawn",
@@ -53,7 +61,7 @@ export function vmmSpawn(
       const id = services.newId();
       const disks = { user: container_rootfs, guest: guest_rootfs };
       const baseOf = (role: DiskRole) => getDisk(services.state.database, box.id, role)?.base;
-      const spec = specOf({ id, box, layout, lifetime, baseOf, ...disks });
+      const spec = specOf({ id, box, layout, how, baseOf, ...disks });
       const machine = await engine.spawn(spec, { signal, onEvent: relay(context) });
       context.defer(() => machine.close());
       context.undo(async () => {
@@ -71,7 +79,7 @@ export function vmmSpawn(
 interface SpecParts {
   readonly id: string;
   readonly box: BoxRecord;
-  readonly lifetime: MachineSpec["lifetime"];
+  readonly how: MachineStart;
   readonly layout: BoxLayout;
   readonly user: PreparedContainerRootfs;
   readonly guest: PreparedGuestRootfs;
@@ -79,8 +87,9 @@ interface SpecParts {
   readonly baseOf: (role: DiskRole) => DiskBase | undefined;
 }
 
-function specOf({ id, box, layout, lifetime, user, guest, baseOf }: SpecParts): MachineSpec {
+function specOf({ id, box, layout, how, user, guest, baseOf }: SpecParts): MachineSpec {
   const { memoryMiB, cpus, network = "none" } = box.run;
+  const { lifetime = "detached", bootsAlways = false } = how;
   const diskOf = (role: DiskRole, path: string) => machineDisk(role, path, baseOf(role));
   return {
     id,
@@ -99,6 +108,7 @@ function specOf({ id, box, layout, lifetime, user, guest, baseOf }: SpecParts): 
     environment: guest.type === "disk" ? guest.environment : [],
     labels: box.labels,
     lifetime,
+    bootsAlways,
   };
 }
 

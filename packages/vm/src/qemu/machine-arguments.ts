@@ -26,7 +26,7 @@ export interface MachineDescriptors {
 /** What a command line of QEMU is made of. */
 export interface MachineArgumentsOptions {
   /** What is started. */
-  readonly spec: Pick<MachineSpec, "name" | "id" | "disks" | "memoryMiB" | "cpus" | "network">;
+  readonly spec: Pick<MachineSpec, "name" | "disks" | "memoryMiB" | "cpus" | "network">;
   /** What it boots. */
   readonly boot: Pick<BootFiles, "kernel" | "initrd">;
   /** What runs its instructions. */
@@ -36,6 +36,8 @@ export interface MachineArgumentsOptions {
   /** Whether QEMU gives up what it does not need, such as starting programs; Linux only. */
   readonly isSandboxed: boolean;
 }
+
+// Nothing of a box is in these words that its guest can see: a saved machine becomes any box. QEMU has no id for it, for one.
 
 /** The name of the agent's port, by which the guest finds it. */
 const agentPortName = "box.agent";
@@ -53,7 +55,6 @@ export function machineArguments(options: MachineArgumentsOptions): readonly str
     "-no-user-config",
     "-no-reboot",
     ...["-name", `guest=${escapeCommas(spec.name)}`],
-    ...["-uuid", uuidOf(spec.id)],
     ...["-machine", "q35,graphics=off,usb=off,vmport=off"],
     ...["-accel", accelerator],
     ...["-cpu", accelerator === "kvm" ? "host" : "max"],
@@ -76,6 +77,20 @@ export function machineArguments(options: MachineArgumentsOptions): readonly str
       ? ["-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"]
       : []),
   ];
+}
+
+/**
+ * The words that start a machine from its saved state, which an open file has: as when it boots, but it boots nothing, and it stands
+ * still until QEMU's monitor is told to go on.
+ */
+export function restoreArguments(
+  options: Omit<MachineArgumentsOptions, "boot">,
+  state: number,
+): readonly string[] {
+  const words = machineArguments({ ...options, boot: { kernel: "", initrd: "" } });
+  const first = words.indexOf("-kernel");
+  const rest = words.slice(first + 6);
+  return [...words.slice(0, first), ...rest, "-S", "-incoming", `fd:${state}`];
 }
 
 /** What the kernel is told. A panic ends it, and with `-no-reboot` the machine. */
@@ -120,11 +135,6 @@ function backingNode(backing: MachineDiskBacking | null): object | null {
   const { path, format } = backing;
   const file = { driver: "file", filename: path, "read-only": true };
   return { driver: format, "read-only": true, file };
-}
-
-/** QEMU reads an id of 128 bits in the form of a UUID. */
-function uuidOf(id: string): string {
-  return id.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
 }
 
 function escapeCommas(text: string): string {

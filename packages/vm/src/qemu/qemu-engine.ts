@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { processIdentity } from "@box/io/node";
 import type { Engine, EngineCallOptions, EngineReport, MachineStatus } from "../engine.ts";
 import { VmError } from "../errors.ts";
 import type { Machine } from "../machine.ts";
@@ -21,12 +22,20 @@ import {
 } from "./find-qemu.ts";
 import { engineName, type Launch } from "./launch.ts";
 import { linkVersion } from "./link/messages.ts";
-import { type Accelerator, type BootFiles, machineArguments } from "./machine-arguments.ts";
+import {
+  type Accelerator,
+  type BootFiles,
+  type MachineArgumentsOptions,
+  machineArguments,
+  restoreArguments,
+} from "./machine-arguments.ts";
 import { machineStatus, readMachineRecord } from "./machine-folder.ts";
 import { QemuMachine } from "./qemu-machine.ts";
 import { socketPath } from "./socket-path.ts";
 import { ownSupervisor, type SupervisorProgram, startSupervisor } from "./start-supervisor.ts";
-import { descriptors } from "./supervisor/qemu-process.ts";
+import { descriptors, stateDescriptor } from "./supervisor/qemu-process.ts";
+import { diskBytes } from "./template/disk-bytes.ts";
+import { templateSlot } from "./template/template-key.ts";
 
 /** What a machine needs of what it boots. */
 export interface BootOptions {
@@ -50,9 +59,17 @@ export interface QemuEngineOptions {
   readonly accelerator?: AcceleratorChoice;
   /** Folder for what was found out about this host; it is found out again each time unless given. */
   readonly cacheFolder?: string;
+  /**
+   * Folder for the states of machines that have booted and have nothing of a box yet; others of their shape go on from there in place of
+   * booting. Without one every machine boots. Made for this user alone.
+   */
+  readonly templateFolder?: string;
   /** The device of KVM; `/dev/kvm` unless given. */
   readonly kvmDevice?: string;
 }
+
+/** Saving a machine, and coming up from what was saved, takes a fraction of a second on an idle host. */
+const templateTimeoutMs = 8000;
 
 /** Runs machines with the QEMU of the host. */
 export class QemuEngine implements Engine {
@@ -94,19 +111,20 @@ export class QemuEngine implements Engine {
     const qemu = await this.#requireQemu();
     const files = await boot({ hasNetwork: spec.network === "user", signal });
     const { accelerator, reason } = await this.#accelerator(qemu, files, signal);
+    const words = {
+      spec,
+      accelerator,
+      descriptors,
+      isSandboxed: process.platform === "linux",
+    };
     const launch: Launch = {
       spec,
       qemu: {
         path: qemu.path,
-        args: machineArguments({
-          spec,
-          boot: files,
-          accelerator,
-          descriptors,
-          isSandboxed: process.platform === "linux",
-        }),
+        args: machineArguments({ ...words, boot: files }),
         setpriv: await findProgram("setpriv", programFolders),
       },
+      template: await this.#template(spec, accelerator, { qemu, boot: files, words }),
       socket: await socketPath(spec.directory, spec.id, socketFolder),
       details: {
         accelerator,
@@ -115,7 +133,8 @@ export class QemuEngine implements Engine {
       },
     };
     signal?.throwIfAborted();
-    const record = await startSupervisor(supervisor, launch, signal);
+    const { record, warnings } = await startSupervisor(supervisor, launch, signal);
+    for (const warning of warnings) options.onEvent?.({ type: "warning", ...warning });
     // From here on it is known to others by its folder, so that it is theirs too.
     return QemuMachine.open(record, { onEvent: options.onEvent });
   }
@@ -137,6 +156,29 @@ export class QemuEngine implements Engine {
 
   async find(directory: string): Promise<MachineRecord | undefined> {
     return readMachineRecord(directory);
+  }
+
+  async #template(
+    spec: MachineSpec,
+    accelerator: Accelerator,
+    { qemu, boot, words }: TemplateParts,
+  ): Promise<Launch["template"]> {
+    const { templateFolder: folder } = this.#options;
+    if (folder === undefined || spec.bootsAlways === true) return undefined;
+    const sizes: number[] = [];
+    for (const disk of spec.disks) {
+      const bytes = await diskBytes(disk);
+      if (bytes === undefined) return undefined;
+      sizes.push(bytes);
+    }
+    const host = accelerator === "kvm" ? processIdentity().bootId : "";
+    return {
+      folder,
+      slot: templateSlot({ spec, accelerator, diskBytes: sizes }),
+      makers: { qemu: qemu.identity, boot: boot.digest, host },
+      args: restoreArguments(words, stateDescriptor),
+      timeoutMs: templateTimeoutMs,
+    };
   }
 
   async #accelerator(
@@ -167,6 +209,12 @@ export class QemuEngine implements Engine {
       hint: "install QEMU: apt-get install qemu-system-x86 on Debian and Ubuntu",
     });
   }
+}
+
+interface TemplateParts {
+  readonly qemu: FoundQemu;
+  readonly boot: BootFiles;
+  readonly words: Omit<MachineArgumentsOptions, "boot">;
 }
 
 /** Emulation speeds nothing up. */

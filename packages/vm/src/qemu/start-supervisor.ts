@@ -6,7 +6,7 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { VmError } from "../errors.ts";
 import { type MachineRecord, parseMachineRecord } from "../machine-record.ts";
-import { keepLine, type Launch, type LaunchAnswer } from "./launch.ts";
+import { keepLine, type Launch, type LaunchAnswer, type SentWarning } from "./launch.ts";
 import { fromSentError } from "./link/sent-error.ts";
 import { tailOf } from "./supervisor/rolling-log.ts";
 import { untilAborted } from "./until-aborted.ts";
@@ -36,6 +36,12 @@ export const frugalNode: readonly string[] = [
   "--max-old-space-size=128",
 ];
 
+/** A machine whose supervisor has answered. */
+export interface StartedMachine {
+  readonly record: MachineRecord;
+  readonly warnings: readonly SentWarning[];
+}
+
 /**
  * Starts the supervisor of a machine, and by it the machine. When it throws, neither is left.
  *
@@ -45,7 +51,7 @@ export async function startSupervisor(
   program: SupervisorProgram,
   launch: Launch,
   signal: AbortSignal | undefined,
-): Promise<MachineRecord> {
+): Promise<StartedMachine> {
   const logPath = join(launch.spec.logDirectory, "supervisor.log");
   const child = await start(program, logPath);
   const gone = once(child, "close");
@@ -53,14 +59,14 @@ export async function startSupervisor(
   stdin.on("error", () => {});
   try {
     stdin.write(`${JSON.stringify(launch)}\n`);
-    const record = await untilAborted(answerOf(child, logPath), signal);
+    const started = await untilAborted(answerOf(child, logPath), signal);
     stdin.write(`${keepLine}\n`);
     if (launch.spec.lifetime === "detached") stdin.end();
     stdout.destroy();
     // It ends with this process when it belongs to it; otherwise neither keeps the other.
     child.unref();
     (stdin as { unref?: () => void }).unref?.();
-    return record;
+    return started;
   } catch (error) {
     stdin.end();
     await gone;
@@ -96,11 +102,11 @@ async function start({ path, args }: SupervisorProgram, logPath: string): Promis
   }
 }
 
-async function answerOf({ stdout }: Supervisor, logPath: string): Promise<MachineRecord> {
+async function answerOf({ stdout }: Supervisor, logPath: string): Promise<StartedMachine> {
   for await (const line of createInterface({ input: stdout, terminal: false })) {
     const answer = JSON.parse(line) as LaunchAnswer;
     if ("error" in answer) throw fromSentError(answer.error);
-    return parseMachineRecord(answer.record);
+    return { record: parseMachineRecord(answer.record), warnings: answer.warnings ?? [] };
   }
   throw new VmError({
     code: "VM_SPAWN_FAILED",

@@ -1,7 +1,7 @@
 import { chmod, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { QemuEngine } from "@box/vm/qemu";
+import { QemuEngine, type QemuEngineOptions } from "@box/vm/qemu";
 import { programFolders } from "./oracle.ts";
 
 const script = fileURLToPath(new URL("./fake-qemu.ts", import.meta.url));
@@ -15,10 +15,11 @@ export async function addFakeQemu(folder: string): Promise<void> {
 }
 
 /** An engine whose QEMU is the program in a folder. */
-export function fakeEngine(folder: string): QemuEngine {
+export function fakeEngine(folder: string, more: Partial<QemuEngineOptions> = {}): QemuEngine {
   return new QemuEngine({
     programFolders: [folder, ...programFolders],
     boot: async () => ({ kernel: "/k", initrd: "/i", digest: "d" }),
     socketFolder: join(folder, "sockets"),
+    ...more,
   });
 }

@@ -1,5 +1,6 @@
 // Plays QEMU and the agent of its guest, on the open sockets that a real one is given: no machine, the same conversations.
-import { Socket } from "node:net";
+import { readFileSync } from "node:fs";
+import { connect, Socket } from "node:net";
 import { FakeAgent } from "./fake-agent.ts";
 
 const words = process.argv.slice(2);
@@ -31,11 +32,54 @@ function end(reason: string, guest: boolean): void {
   setTimeout(() => process.exit(0), 5);
 }
 
+const name = /guest=(\S+)/.exec(words.join(" "))?.[1] ?? "";
+const isRestored = words.includes("-incoming");
+if (isRestored && readFileSync(6, "latin1").slice(0, 5) !== "state") {
+  process.stderr.write("qemu: load of migration failed: Invalid argument\n");
+  process.exit(1);
+}
+let status = isRestored ? "inmigrate" : "running";
+let migration = {};
+/** Sends what stands for the state of the machine. */
+function migrate(uri: string): void {
+  const socket = connect(uri.replace("unix:", ""));
+  migration = { status: "active" };
+  const end = () => {
+    migration = { status: name === "unsaved" ? "failed" : "completed" };
+  };
+  socket.on("close", end);
+  socket.end(`state of ${name} ${"x".repeat(100_000)}`);
+}
+
+/** What a command of the monitor gives back. */
+function reply(execute: string, args: { readonly uri: string }): object {
+  if (execute === "migrate" && name !== "slow") migrate(args.uri);
+  if (execute === "migrate" && name === "slow") migration = { status: "active" };
+  if (execute === "query-migrate") return migration;
+  if (execute === "stop") status = "paused";
+  if (execute === "cont") status = "running";
+  if (execute !== "query-status") return {};
+  const now = { status };
+  if (status === "inmigrate" && name !== "endless") status = "paused";
+  return now;
+}
+
 say({ QMP: { version: { qemu: { major: 7, minor: 2, micro: 0 } }, capabilities: [] } });
 qmp.on("data", (chunk: Buffer) => {
   for (const line of chunk.toString().trim().split("\n")) {
-    const { execute, id } = JSON.parse(line) as { readonly execute: string; readonly id: number };
-    say({ return: {}, id });
+    const {
+      execute,
+      id,
+      arguments: args,
+    } = JSON.parse(line) as {
+      readonly execute: string;
+      readonly id: number;
+      readonly arguments: { readonly uri: string };
+    };
+    const isStuck = execute === "cont" && name === (isRestored ? "locked" : "stuck");
+    const desc = isRestored ? 'Failed to get "write" lock' : "no";
+    if (isStuck) say({ error: { class: "GenericError", desc }, id });
+    else say({ return: reply(execute, args), id });
     if (execute === "cont") console.write("it goes on\r\n");
     if (execute === "quit") end("host-qmp-quit", false);
   }
@@ -53,6 +97,7 @@ const agent = new FakeAgent(port, {
   },
 });
 if (words.includes("kvm") && words.includes("/hangs")) agent.hang();
+if (isRestored && name === "silent") agent.hang();
 // A real one outlives whoever holds the other ends of its sockets.
 setInterval(() => {}, 60_000);
 // A real agent takes a while, and its guest may hang.

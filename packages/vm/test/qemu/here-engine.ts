@@ -3,12 +3,14 @@ import { checkMachineSpec, type Engine, type EngineCallOptions, type MachineSpec
 import { machineArguments } from "@box/vm/qemu";
 import { keepLine, type Launch, type LaunchAnswer } from "../../src/qemu/launch.ts";
 import { fromSentError } from "../../src/qemu/link/sent-error.ts";
-import { descriptors } from "../../src/qemu/supervisor/qemu-process.ts";
+import { restoreArguments } from "../../src/qemu/machine-arguments.ts";
+import { descriptors, stateDescriptor } from "../../src/qemu/supervisor/qemu-process.ts";
 import { superviseMachine } from "../../src/qemu/supervisor/supervise.ts";
+import type { TemplatePlace } from "../../src/qemu/template/template-folder.ts";
 import { fakeEngine } from "./fake-engine.ts";
 
 /** An engine whose QEMU is played and whose supervisors are run by this process, so that coverage counts them. */
-export function hereEngine(folder: string): Engine {
+export function hereEngine(folder: string, template?: TemplatePlace): Engine {
   const engine = fakeEngine(folder);
   return {
     name: engine.name,
@@ -19,30 +21,30 @@ export function hereEngine(folder: string): Engine {
     spawn: async (spec, options = {}) => {
       checkMachineSpec(spec);
       options.signal?.throwIfAborted();
-      const record = await superviseHere(launchOf(folder, spec), options);
+      const record = await superviseHere(launchOf(folder, spec, template), options);
       return engine.attach(record, options);
     },
   };
 }
 
-function launchOf(folder: string, spec: MachineSpec): Launch {
+function launchOf(folder: string, spec: MachineSpec, template?: TemplatePlace): Launch {
   const boot = { kernel: "/k", initrd: "/i" };
-  const args = machineArguments({
-    spec,
-    boot,
-    accelerator: "tcg",
-    descriptors,
-    isSandboxed: true,
-  });
+  const words = { spec, accelerator: "tcg", descriptors, isSandboxed: true } as const;
+  const args = machineArguments({ ...words, boot });
   return {
     spec,
     qemu: { path: join(folder, "qemu-system-x86_64"), args },
+    template: template && {
+      ...template,
+      args: restoreArguments(words, stateDescriptor),
+      timeoutMs: 1000,
+    },
     socket: join(spec.directory, "vm.sock"),
     details: { accelerator: "tcg", console: join(spec.logDirectory, "console.log") },
   };
 }
 
-async function superviseHere(launch: Launch, { signal }: EngineCallOptions) {
+async function superviseHere(launch: Launch, { signal, onEvent }: EngineCallOptions) {
   const answered = Promise.withResolvers<LaunchAnswer>();
   const decided = Promise.withResolvers<string | undefined>();
   const never = new AbortController().signal;
@@ -59,6 +61,7 @@ async function superviseHere(launch: Launch, { signal }: EngineCallOptions) {
   decided.resolve(signal?.aborted === true ? undefined : keepLine);
   if (signal?.aborted === true) await done;
   signal?.throwIfAborted();
+  for (const warning of answer.warnings ?? []) onEvent?.({ type: "warning", ...warning });
   return answer.record;
 }
 

@@ -1,10 +1,10 @@
 import type { MachineDisk } from "@box/vm";
 import { kernelCommandLine, type MachineArgumentsOptions, machineArguments } from "@box/vm/qemu";
 import { describe, expect, test } from "vitest";
+import { restoreArguments } from "../../src/qemu/machine-arguments.ts";
 
 const options: MachineArgumentsOptions = {
   spec: {
-    id: "0123456789abcdef0123456789abcdef",
     name: "web",
     memoryMiB: 256,
     cpus: 2,
@@ -33,6 +33,20 @@ describe("the words that start a machine", () => {
     expect(words.some((word) => /netdev|-nic|-drive|-hda|file:/.test(word))).toBe(false);
   });
 
+  test("say nothing that a guest could tell boxes apart by, before its disks", () => {
+    const other = machineArguments({ ...options, spec: { ...options.spec, name: "db" } });
+    expect(other.map((word) => word.replace("guest=db", "guest=web"))).toEqual(words);
+    expect(words).not.toContain("-uuid");
+  });
+
+  test("go on from a saved state with the same devices, and boot nothing", () => {
+    const restored = restoreArguments(options, 6);
+    const rest = words.filter((word) => !restored.includes(word));
+    const append = kernelCommandLine("tcg");
+    expect(rest).toEqual(["-kernel", "/k/vmlinux", "-initrd", "/k/initrd", "-append", append]);
+    expect(restored.slice(-3)).toEqual(["-S", "-incoming", "fd:6"]);
+  });
+
   test("state memory, processors, kernel and accelerator", () => {
     expect(valuesOf("-m", words)).toEqual(["size=256M"]);
     expect(valuesOf("-smp", words)).toEqual(["cpus=2"]);
@@ -40,7 +54,6 @@ describe("the words that start a machine", () => {
     expect(valuesOf("-initrd", words)).toEqual(["/k/initrd"]);
     expect(valuesOf("-accel", words)).toEqual(["tcg"]);
     expect(valuesOf("-cpu", words)).toEqual(["max"]);
-    expect(valuesOf("-uuid", words)).toEqual(["01234567-89ab-cdef-0123-456789abcdef"]);
     const fast = machineArguments({ ...options, accelerator: "kvm" });
     expect(valuesOf("-accel", fast)).toEqual(["kvm"]);
     expect(valuesOf("-cpu", fast)).toEqual(["host"]);

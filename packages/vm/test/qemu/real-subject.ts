@@ -21,7 +21,10 @@ export interface RealHost extends AsyncDisposable {
 }
 
 /** Makes disks for real machines that boot these files; undefined without them, or without a compiler for what their boxes run. */
-export async function openRealHost(boot: RealBoot | undefined): Promise<RealHost | undefined> {
+export async function openRealHost(
+  boot: RealBoot | undefined,
+  templateFolder?: string,
+): Promise<RealHost | undefined> {
   if (boot === undefined) return undefined;
   const folder = await realpath(await mkdtemp(join(tmpdir(), "box-real-")));
   const program = await compileProgram(folder);
@@ -38,6 +41,7 @@ export async function openRealHost(boot: RealBoot | undefined): Promise<RealHost
       boot: async ({ hasNetwork }) => (hasNetwork ? boot.withNetwork : boot.plain),
       socketFolder: join(folder, "sockets"),
       accelerator: "tcg",
+      ...(templateFolder === undefined ? {} : { templateFolder }),
     });
   const spec: RealHost["spec"] = async (strategy, directory) => {
     const own = await makeSpec();

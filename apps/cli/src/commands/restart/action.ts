@@ -8,11 +8,11 @@ export { identifiers, text } from "../start/action.ts";
 
 /** Stops the box when it runs, and starts it. */
 export async function run(
-  { name, grace }: RestartInput,
+  { name, grace, cold = false }: RestartInput,
   context: CommandContext,
 ): Promise<StartOutput> {
   const patience = parseGrace(grace);
   await using runtime = await openRuntime(context);
-  const options = { ...patience, ...(await followedBy(context)) };
+  const options = { ...patience, bootsAlways: cold, ...(await followedBy(context)) };
   return startOutput(await runtime.boxes.restart(name, options));
 }

@@ -18,9 +18,9 @@ export async function run(input: RunInput, context: CommandContext): Promise<Run
     await using runtime = await openRuntime(context);
     const followed = await followedBy(context);
     const { box } = await runtime.boxes.create({ ...options, ...followed });
-    const { detach = false } = input;
+    const { detach = false, cold = false } = input;
     return await (detach
-      ? leaveRunning(runtime, box, context)
+      ? leaveRunning(runtime, box, cold, context)
       : runAndStop(runtime, box, input, context));
   });
 }
@@ -87,9 +87,10 @@ function createOptions(input: RunInput, { env }: CommandContext): CreateBoxOptio
 async function leaveRunning(
   runtime: Runtime,
   { name }: BoxDetails,
+  bootsAlways: boolean,
   context: CommandContext,
 ): Promise<RunOutput> {
-  await runtime.boxes.start(name, await followedBy(context));
+  await runtime.boxes.start(name, { bootsAlways, ...(await followedBy(context)) });
   return { name };
 }
 
@@ -101,10 +102,11 @@ async function runAndStop(
   context: CommandContext,
 ): Promise<RunOutput> {
   const { name } = box;
-  const { interactive = false, tty = false } = input;
+  const { interactive = false, tty = false, cold = false } = input;
   const command = commandOf(box, input);
+  const how = { lifetime: "owner", bootsAlways: cold } as const;
   try {
-    await runtime.boxes.start(name, { ...(await followedBy(context)), lifetime: "owner" });
+    await runtime.boxes.start(name, { ...(await followedBy(context)), ...how });
     const request = execRequest(command, input, context.env);
     const exit = await runInBox(runtime, name, { interactive, tty, request }, context);
     return { name, ...exit };

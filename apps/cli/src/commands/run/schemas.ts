@@ -11,6 +11,8 @@ export interface RunInput extends ExecInput {
   readonly name?: string | undefined;
   /** Whether it is left running. */
   readonly detach?: boolean | undefined;
+  /** Whether its machine boots also where it could go on from a template. */
+  readonly cold?: boolean | undefined;
   /** Whether the box goes away when it has stopped. */
   readonly rm?: boolean | undefined;
   /** In MiB. */
@@ -43,6 +45,7 @@ export const input: z.ZodType<RunInput> = z.strictObject({
   command: z.array(z.string()).optional(),
   name: optionalText,
   detach: z.boolean().optional(),
+  cold: z.boolean().optional(),
   rm: z.boolean().optional(),
   memory: number,
   cpus: number,

@@ -5,11 +5,11 @@ import type { StartInput, StartOutput } from "./schemas.ts";
 
 /** Starts the box. */
 export async function run(
-  { name, recreateDisk = false }: StartInput,
+  { name, recreateDisk = false, cold = false }: StartInput,
   context: CommandContext,
 ): Promise<StartOutput> {
   await using runtime = await openRuntime(context);
-  const options = { recreateDisk, ...(await followedBy(context)) };
+  const options = { recreateDisk, bootsAlways: cold, ...(await followedBy(context)) };
   return startOutput(await runtime.boxes.start(name, options));
 }
 

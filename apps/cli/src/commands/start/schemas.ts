@@ -4,6 +4,8 @@ import * as z from "zod";
 export interface StartInput {
   /** The box. */
   readonly name: string;
+  /** Whether its machine boots also where it could go on from a template. */
+  readonly cold?: boolean | undefined;
   /** Gives the box's data up where the rules would refuse. */
   readonly recreateDisk?: boolean | undefined;
 }
@@ -11,6 +13,7 @@ export interface StartInput {
 /** The schema of {@link StartInput}. */
 export const input: z.ZodType<StartInput> = z.strictObject({
   name: z.string().min(1),
+  cold: z.boolean().optional(),
   recreateDisk: z.boolean().optional(),
 });
 

@@ -41,6 +41,12 @@ export const vmPages: CodePages = {
     meaning: "Another process has one of its disks open, so the virtual machine was not started.",
     advice: "End that process, and try again.",
   },
+  VM_TEMPLATE_UNUSABLE: {
+    meaning:
+      "The saved state of a machine that had booted cannot be used: it is damaged, or of another QEMU, kernel or agent. The machine has booted instead, which took longer and gives the same.",
+    advice:
+      "Nothing: a new template is saved. If it comes back without an upgrade, look at the disk that your cache folder is on.",
+  },
   VM_DISK_FULL: {
     meaning: "The host has no space left for what the guest writes. The virtual machine waits.",
     advice: "Free some space: the machine goes on.",

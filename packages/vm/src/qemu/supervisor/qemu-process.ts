@@ -11,6 +11,8 @@ export interface QemuCommand {
   readonly args: readonly string[];
   /** Absolute path of `setpriv`, where there is one: the kernel ends QEMU with its supervisor then. */
   readonly setpriv?: string | undefined;
+  /** An open file that it is given too, as {@link stateDescriptor}. */
+  readonly state?: number | undefined;
 }
 
 /** How a process ended. */
@@ -21,6 +23,9 @@ export interface ProcessEnd {
 
 /** Where QEMU finds its sockets; {@link QemuProcess} has their other ends. */
 export const descriptors: MachineDescriptors = { qmp: 3, agent: 4, console: 5 };
+
+/** Where QEMU finds its saved state. */
+export const stateDescriptor = 6;
 
 const tailBytes = 16 * 1024;
 
@@ -50,7 +55,7 @@ export class QemuProcess {
   }
 
   /** Starts it. @throws VmError `VM_SPAWN_FAILED` when there is no such program or no process to be had. */
-  static async start({ path, args, setpriv }: QemuCommand): Promise<QemuProcess> {
+  static async start({ path, args, setpriv, state }: QemuCommand): Promise<QemuProcess> {
     const [command, words] =
       setpriv === undefined
         ? [path, args]
@@ -58,7 +63,10 @@ export class QemuProcess {
     const child = spawn(command, words, {
       cwd: "/",
       env: {},
-      stdio: ["ignore", "ignore", "pipe", "pipe", "pipe", "pipe"],
+      stdio: [
+        ...(["ignore", "ignore", "pipe", "pipe", "pipe", "pipe"] as const),
+        ...(state === undefined ? [] : [state]),
+      ],
     });
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     child.once("spawn", resolve);
@@ -95,14 +103,9 @@ export class QemuProcess {
 
 /** Why a QEMU ended before its machine ran. */
 export function startFailure(said: string, { code, signal }: ProcessEnd): VmError {
-  const lock = /Failed to get (?:shared )?"[^"]+" lock/.exec(said);
   const end = signal === null ? `exit code ${code}` : `signal ${signal}`;
-  if (lock !== null) {
-    return new VmError({
-      code: "VM_DISK_IN_USE",
-      message: `another process has a disk of the machine open: ${said}`,
-    });
-  }
+  const inUse = diskInUse(said);
+  if (inUse !== undefined) return inUse;
   if (/network backend '.*' is not compiled|'virtio-net-pci' is not a valid/.test(said)) {
     return new VmError({
       code: "VM_NETWORK_UNSUPPORTED",
@@ -113,5 +116,14 @@ export function startFailure(said: string, { code, signal }: ProcessEnd): VmErro
     code: "VM_SPAWN_FAILED",
     message: `QEMU ended with ${end} before the machine ran: ${said || "it said nothing"}`,
     details: { said, code, signal },
+  });
+}
+
+/** The failure that QEMU tells of when another process has a disk open; nothing when it tells of something else. */
+export function diskInUse(said: string): VmError | undefined {
+  if (!/Failed to get (?:shared )?"[^"]+" lock/.test(said)) return undefined;
+  return new VmError({
+    code: "VM_DISK_IN_USE",
+    message: `another process has a disk of the machine open: ${said}`,
   });
 }

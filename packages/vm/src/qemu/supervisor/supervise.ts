@@ -1,17 +1,20 @@
 import { once } from "node:events";
 import { chmodSync, rmSync } from "node:fs";
 import { createServer, type Server } from "node:net";
-import { setTimeout as delay } from "node:timers/promises";
 import { identityOfProcess, processIdentity } from "@box/io/node";
 import { VmError } from "../../errors.ts";
 import type { MachineRecord } from "../../machine-record.ts";
-import { engineName, keepLine, type Launch, type LaunchAnswer } from "../launch.ts";
+import {
+  engineName,
+  keepLine,
+  type Launch,
+  type LaunchAnswer,
+  type SentWarning,
+} from "../launch.ts";
 import { linkVersion } from "../link/messages.ts";
 import { toSentError } from "../link/sent-error.ts";
 import { writeMachineRecord } from "../machine-folder.ts";
-import { QmpClient } from "../qmp/qmp-client.ts";
-import type { QmpEvent } from "../qmp/qmp-messages.ts";
-import { QemuProcess, startFailure } from "./qemu-process.ts";
+import { startQemu } from "./start-qemu.ts";
 import { SupervisedMachine } from "./supervised-machine.ts";
 
 /** The process that a supervisor is. */
@@ -24,8 +27,6 @@ export interface SupervisorProcess {
   readonly signal: AbortSignal;
 }
 
-/** How long QEMU may take until its monitor answers: it opens its disks before. */
-const monitorTimeoutMs = 30_000;
 /** The guest's time to end when the system ends, or when its owner has. */
 const systemGraceMs = 5000;
 const ownerGraceMs = 300;
@@ -38,27 +39,32 @@ export async function superviseMachine(own: SupervisorProcess): Promise<void> {
   const first = await lines.next();
   if (first.done === true) return;
   const launch = JSON.parse(first.value) as Launch;
-  const started = await start(launch).catch(async (error: unknown) => {
+  const unwanted = new AbortController();
+  const word = lines.next().catch(() => undefined);
+  void word.then((said) => {
+    if (said?.value !== keepLine) unwanted.abort();
+  });
+  const started = await start(launch, unwanted.signal).catch(async (error: unknown) => {
     await own.answer({ error: toSentError(error) });
   });
   if (started === undefined) return;
-  const { machine, record } = started;
+  const { machine, record, warnings } = started;
   const end = (graceMs: number) => void machine.stop(graceMs).catch(() => {});
   own.signal.addEventListener("abort", () => end(systemGraceMs), { once: true });
-  await own.answer({ record }).catch(() => {});
-  void keep(lines, launch, end);
+  await own.answer({ record, warnings }).catch(() => {});
+  void keep(word, lines, launch, end);
   await machine.done();
   rmSync(launch.socket, { force: true });
 }
 
 /** Ends the machine when nobody knows of it, or when its owner has ended. */
 async function keep(
+  word: Promise<IteratorResult<string> | undefined>,
   lines: AsyncIterator<string>,
   { spec }: Launch,
   end: (graceMs: number) => void,
 ): Promise<void> {
-  const word = await lines.next().catch(() => undefined);
-  if (word?.value !== keepLine) {
+  if ((await word)?.value !== keepLine) {
     end(0);
     return;
   }
@@ -67,22 +73,26 @@ async function keep(
   end(ownerGraceMs);
 }
 
-async function start(
-  launch: Launch,
-): Promise<{ readonly machine: SupervisedMachine; readonly record: MachineRecord }> {
-  const { spec, socket, details } = launch;
+interface Started {
+  readonly machine: SupervisedMachine;
+  readonly record: MachineRecord;
+  readonly warnings: readonly SentWarning[];
+}
+
+/** @param signal - Aborts when nobody wants the machine any more. */
+async function start(launch: Launch, signal: AbortSignal): Promise<Started> {
+  const { spec, socket, details, template } = launch;
   const now = () => Date.now();
   const startedMs = now();
   const server = await listen(socket);
-  const qemu = await QemuProcess.start(launch.qemu).catch((error: unknown) => {
+  const started = await startQemu(launch, { now, signal }).catch((error: unknown) => {
     server.close();
     throw error;
   });
-  const early: QmpEvent[] = [];
-  let hear = (event: QmpEvent): void => void early.push(event);
-  const qmp = new QmpClient(qemu.qmp, { onEvent: (event) => hear(event) });
+  const { heard, guest, version, start: kind, reason, warnings, isSaved } = started;
+  const { qemu, qmp } = heard;
   try {
-    await untilRunning(qemu, qmp);
+    const startReason = reason === undefined ? {} : { startReason: reason };
     const record: MachineRecord = {
       version: 1,
       engine: engineName,
@@ -93,42 +103,28 @@ async function start(
       sockets: { supervisor: socket },
       startedMs,
       lifetime: spec.lifetime,
-      details: { ...details, link: linkVersion, supervisor: processIdentity() },
+      details: {
+        ...details,
+        ...{ start: kind, ...startReason },
+        ...{ link: linkVersion, supervisor: processIdentity() },
+      },
     };
     writeMachineRecord(record);
-    const machine = new SupervisedMachine({ spec, record, qemu, qmp, server, now });
-    hear = (event) => machine.hear(event);
-    for (const event of early) hear(event);
-    return { machine, record };
+    const save =
+      template === undefined || !isSaved
+        ? undefined
+        : {
+            ...{ place: template, qmp, qemuVersion: version, now },
+            // Beside the other: its path is as short as the path of a socket must be.
+            ...{ socket: `${socket}~`, timeoutMs: template.timeoutMs },
+          };
+    const machine = new SupervisedMachine({ spec, record, qemu, qmp, guest, server, now, save });
+    heard.listen((event) => machine.hear(event));
+    return { machine, record, warnings };
   } catch (error) {
     server.close();
-    qemu.kill("SIGKILL");
-    await qemu.ended;
+    await heard.end();
     throw error;
-  }
-}
-
-/** Waits until QEMU has opened its disks and answers. */
-async function untilRunning(qemu: QemuProcess, qmp: QmpClient): Promise<void> {
-  const negotiated = qmp.negotiate({ timeoutMs: monitorTimeoutMs });
-  negotiated.catch(() => {});
-  const end = await Promise.race([
-    qemu.ended,
-    negotiated.then(
-      () => undefined,
-      // A monitor that was closed belongs to a QEMU that is ending, and that tells more.
-      () => Promise.race([qemu.ended, delay(1000, undefined)]),
-    ),
-  ]);
-  if (end !== undefined) throw startFailure(qemu.said, end);
-  try {
-    await negotiated;
-  } catch (error) {
-    throw new VmError({
-      code: "VM_SPAWN_FAILED",
-      message: `QEMU does not answer: ${(error as Error).message}`,
-      cause: error,
-    });
   }
 }
 

@@ -12,7 +12,8 @@ import { machineDied } from "../machine-died.ts";
 import { writeMachineExit } from "../machine-folder.ts";
 import type { QmpClient } from "../qmp/qmp-client.ts";
 import type { QmpEvent } from "../qmp/qmp-messages.ts";
-import { GuestSession } from "./guest-session.ts";
+import type { SaveTemplateOptions } from "../template/save-template.ts";
+import type { GuestSession } from "./guest-session.ts";
 import { hostStats } from "./host-stats.ts";
 import { type LinkedMachine, LinkSession } from "./link-session.ts";
 import { MachineLife } from "./machine-life.ts";
@@ -27,8 +28,11 @@ export interface SupervisedMachineOptions {
   readonly record: MachineRecord;
   readonly qemu: QemuProcess;
   readonly qmp: QmpClient;
+  readonly guest: GuestSession;
   readonly server: Server;
   readonly now: () => number;
+  /** Where its state is saved before its disks are mounted; nowhere unless given. */
+  readonly save: Omit<SaveTemplateOptions, "onResumed"> | undefined;
 }
 
 const consoleTailBytes = 2048;
@@ -50,6 +54,10 @@ export class SupervisedMachine implements LinkedMachine {
   readonly #recorded = Promise.withResolvers<void>();
   readonly #program: Program;
   readonly #forwards: PortForwards;
+  /** Its state is saved, or was not to be. */
+  readonly #saved: Promise<void>;
+  /** Its guest stands still no more. */
+  readonly #resumed = Promise.withResolvers<void>();
   #initializing: Promise<void> | undefined;
   #isMounted = false;
   #isInitialized = false;
@@ -60,7 +68,7 @@ export class SupervisedMachine implements LinkedMachine {
     const consolePath = join(spec.logDirectory, consoleLogName);
     this.#console = new RollingLog(consolePath);
     this.#output = new RollingLog(join(spec.logDirectory, outputLogName));
-    this.guest = new GuestSession(qemu.agent);
+    this.guest = options.guest;
     this.#forwards = new PortForwards(this.guest);
     this.#program = new Program({
       guest: this.guest,
@@ -77,6 +85,7 @@ export class SupervisedMachine implements LinkedMachine {
     });
     qemu.console.on("data", (chunk: Uint8Array) => this.#console.write(chunk));
     options.server.on("connection", (socket) => this.#welcome(socket));
+    this.#saved = this.#save();
   }
 
   /** Takes what QEMU tells. */
@@ -88,6 +97,7 @@ export class SupervisedMachine implements LinkedMachine {
   /** Waits until the machine has ended and everybody was told. */
   async done(): Promise<void> {
     const exit = await this.#life.ended;
+    this.#resumed.resolve();
     const { server, record } = this.#options;
     server.close();
     this.#forwards.close();
@@ -99,6 +109,7 @@ export class SupervisedMachine implements LinkedMachine {
     // Who asked for the end has its reply by then.
     await new Promise(setImmediate);
     await Promise.all([...this.#sessions].map((session) => session.end(goodbyeMs)));
+    await this.#saved;
   }
 
   async connect(): Promise<GuestInfo> {
@@ -161,6 +172,7 @@ export class SupervisedMachine implements LinkedMachine {
 
   async #initialize({ hostname, program, forwards = [] }: GuestInit): Promise<void> {
     await this.guest.ready;
+    await this.#resumed.promise;
     if (!this.#isMounted) {
       const { warnings } = await this.guest.mount(this.#options.spec, hostname);
       this.#isMounted = true;
@@ -173,6 +185,30 @@ export class SupervisedMachine implements LinkedMachine {
     await this.#forwards.add(added);
     if (program !== undefined) await this.#program.start(program);
     this.#isInitialized = true;
+  }
+
+  /** Saves its state when the agent answers, and nothing of the box is in it. Never fails: the next machine boots like this one. */
+  async #save(): Promise<void> {
+    const { save } = this.#options;
+    const onResumed = () => this.#resumed.resolve();
+    if (save === undefined) return onResumed();
+    const isReady = await this.guest.ready.then(
+      () => true,
+      () => false,
+    );
+    if (!isReady) return onResumed();
+    try {
+      await this.guest.ping();
+      const { saveTemplate } = await import("../template/save-template.ts");
+      await saveTemplate({ ...save, onResumed });
+    } catch (error) {
+      const message = `no template for faster starts was saved: ${(error as Error).message}`;
+      this.#tellAll({ type: "warning", message });
+      // A guest that stands still for ever is worse than none.
+      if (error instanceof Error && error.name === "StandstillError")
+        this.#options.qemu.kill("SIGKILL");
+    }
+    onResumed();
   }
 
   #programEnded(exit: ExecExit): void {

@@ -1,6 +1,7 @@
 /* The programs of the box that the contract's machines run: what it does is its first argument. */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <signal.h>
@@ -9,6 +10,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 extern char **environ;
@@ -45,6 +47,23 @@ static void show_size(void) {
   ioctl(1, TIOCGWINSZ, &size);
   printf("%d %d\n", size.ws_row, size.ws_col);
   fflush(stdout);
+}
+
+/* What two guests must not have in common: randomness of the kernel, names, and where the clock stands. */
+static int identity(void) {
+  unsigned char random[16];
+  char name[65] = "";
+  struct timespec now;
+  int file = open("/proc/sys/kernel/random/uuid", O_RDONLY);
+  char uuid[37] = "";
+  if (file < 0 || read(file, uuid, 36) != 36) return 1;
+  file = open("/dev/urandom", O_RDONLY);
+  if (file < 0 || read(file, random, sizeof random) != sizeof random || gethostname(name, sizeof name) != 0) return 1;
+  clock_gettime(CLOCK_REALTIME, &now);
+  printf("{\"name\":\"%s\",\"uuid\":\"%s\",\"nowMs\":%lld,\"random\":\"", name, uuid,
+      (long long)now.tv_sec * 1000 + now.tv_nsec / 1000000);
+  for (size_t i = 0; i < sizeof random; i++) printf("%02x", random[i]);
+  return puts("\"}") < 0;
 }
 
 static int echo_server(void) {
@@ -132,6 +151,7 @@ int main(int count, char **words) {
     show_size();
     return 0;
   }
+  if (strcmp(what, "identity") == 0) return identity();
   if (strcmp(what, "echo") == 0) return echo_server();
   if (strcmp(what, "networks") == 0) return show_networks();
   if (strcmp(what, "dial") == 0) return count < 5 ? 64 : dial(more, words[3], words[4]);
