@@ -353,10 +353,18 @@ describe("a state that is lost", () => {
   });
 });
 
-test("a home whose path is too long for its state is refused before anything is made", async () => {
+test("a home whose path is too long for its locks is refused before anything is made, and no shorter one", async () => {
   const folder = await temporaryFolder();
-  const home = join(folder, ...Array.from({ length: 5 }, () => "x".repeat(100)));
-  await expect(Runtime.open({ home, images: new FakeImages() })).rejects.toMatchObject({
+  // A name has 255 bytes at most.
+  const outer = join(folder, "x".repeat(200));
+  const longest = join(outer, "y".repeat(420 - Buffer.byteLength(outer) - 1));
+  const runtime = await open(longest);
+  await runtime.boxes.create({ image: "app", name: "web" });
+  await runtime.boxes.remove("web");
+  expect((await runtime.storage.prune()).removed).toHaveLength(2);
+  await runtime.close();
+  await rm(outer, { recursive: true });
+  await expect(open(`${longest}y`)).rejects.toMatchObject({
     code: "HOME_PATH_TOO_LONG",
     kind: "invalid-argument",
   });

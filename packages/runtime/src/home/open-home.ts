@@ -47,8 +47,8 @@ export async function openHome(options: OpenHomeOptions): Promise<HomeLayout> {
   return home;
 }
 
-/** SQLite takes paths of up to 512 bytes; the state and its side files need some of them. */
-const maxRootBytes = 480;
+/** SQLite takes paths of up to 512 bytes; of those `/locks/base-KEY.lock-journal` needs 89, and it counts an end. */
+const maxRootBytes = 420;
 
 function checkLength(path: string): void {
   const length = Buffer.byteLength(path);
