@@ -80,7 +80,8 @@ export class Runtime implements AsyncDisposable {
   }
 
   /**
-   * Opens a home, makes it when it is not there, and puts right what dead processes left in it.
+   * Opens a home, makes it when it is not there, and puts right what dead processes left in it. One on a file system that cannot
+   * be written to can be looked at.
    *
    * @throws RuntimeError `HOME_*`, `STATE_*`; IoError.
    */
@@ -89,7 +90,7 @@ export class Runtime implements AsyncDisposable {
     const { clock = systemClock } = options;
     const state = await StateStore.open(home, clock);
     try {
-      await recoverHome(home, state, clock);
+      if (!state.database.isReadOnly) await recoverHome(home, state, clock);
       const runtime = new Runtime(home, state, options);
       await settleStale(runtime.#services, listBoxesInUse(state.database));
       runtime.#orphans = await findOrphans(runtime.#services);

@@ -1,9 +1,11 @@
 import { execFileSync } from "node:child_process";
-import { open as openFile, readdir, rm } from "node:fs/promises";
+import { open as openFile, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Runtime } from "@box/runtime";
+import { InProcessEngine } from "@box/vm/testing";
 import { expect, onTestFinished, test } from "vitest";
 import { FakeImages } from "./fake-images.ts";
+import { killChild, startChild } from "./run-child.ts";
 import { temporaryFolder } from "./test-home.ts";
 
 /** A small file system of its own, where that may be mounted. */
@@ -109,22 +111,62 @@ test("a home on a read-only file system is told as such", async ({ skip }) => {
   return undefined;
 });
 
-test("a home whose file system became read-only is told as read-only, and is not changed", async ({
+test("a home whose file system became read-only can be looked at, and not changed", async ({
+  skip,
+}) => {
+  const folder = await mountSmall("size=48m");
+  if (folder === undefined) return skip("needs the right to mount a tmpfs");
+  const home = join(folder, "home");
+  const open = () =>
+    Runtime.open({ home, images: new FakeImages(), engine: new InProcessEngine() });
+  const runtime = await open();
+  const { box } = await runtime.boxes.create({ image: "app", name: "first" });
+  const archive = join(folder, "archive");
+  await runtime.boxes.export("first", archive);
+  await runtime.close();
+  // Left by a dead process: it cannot be taken away now.
+  await writeFile(join(home, "tmp", ".tmp-1-1-0123456789abcdef"), "");
+  execFileSync("mount", ["-o", "remount,ro", folder]);
+  const reading = await open();
+  onTestFinished(() => reading.close());
+  expect(await reading.boxes.list()).toMatchObject([{ id: box.id, name: "first" }]);
+  expect(await reading.boxes.inspect("first")).toMatchObject({ disks: box.disks });
+  expect(await reading.boxes.listSnapshots("first")).toEqual([]);
+  expect((await reading.operations.list()).map(({ kind }) => kind)).toEqual(["export", "create"]);
+  expect((await reading.storage.usage()).boxes.items).toMatchObject([{ name: "first" }]);
+  for (const change of [
+    () => reading.boxes.create({ image: "app", name: "second" }),
+    () => reading.boxes.prepare("first"),
+    () => reading.boxes.start("first"),
+    () => reading.boxes.rename("first", "second"),
+    () => reading.boxes.clone("first", { name: "second" }),
+    () => reading.boxes.import(archive, { name: "second" }),
+    () => reading.boxes.remove("first"),
+  ]) {
+    await expect(change()).rejects.toMatchObject({ kind: "read-only" });
+  }
+  await reading.close();
+  execFileSync("mount", ["-o", "remount,rw", folder]);
+  await using again = await open();
+  expect(await again.boxes.list()).toMatchObject([{ name: "first", state: "created" }]);
+  expect((await again.boxes.prepare("first")).container.disk.outcome).toBe("kept");
+  return undefined;
+});
+
+test("a read-only home whose last user was killed is refused: what it stored last could not be seen", async ({
   skip,
 }) => {
   const folder = await mountSmall();
   if (folder === undefined) return skip("needs the right to mount a tmpfs");
   const home = join(folder, "home");
-  const runtime = await Runtime.open({ home, images: new FakeImages() });
-  await runtime.boxes.create({ image: "app", name: "first" });
-  await runtime.close();
+  await (await Runtime.open({ home, images: new FakeImages() })).close();
+  const child = startChild({ home, create: ["web"], hang: true });
+  for (let line = await child.next(); line?.type !== "event"; line = await child.next());
+  await killChild(child);
   execFileSync("mount", ["-o", "remount,ro", folder]);
   await expect(Runtime.open({ home, images: new FakeImages() })).rejects.toMatchObject({
     kind: "read-only",
     hint: expect.stringContaining("writable"),
   });
-  execFileSync("mount", ["-o", "remount,rw", folder]);
-  await using again = await Runtime.open({ home, images: new FakeImages() });
-  expect(await again.boxes.list()).toHaveLength(1);
   return undefined;
 });

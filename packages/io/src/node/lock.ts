@@ -1,8 +1,9 @@
-import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { accessSync, constants, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { setTimeout as sleep } from "node:timers/promises";
 import { IoError, type IoErrorCode } from "../errors.ts";
-import { toIoError } from "./io-error.ts";
+import { errnoOf, toIoError } from "./io-error.ts";
 import { type ProcessIdentity, processIdentity } from "./process-identity.ts";
 
 /** Who holds a lock, as far as its side file tells. */
@@ -31,6 +32,7 @@ export interface AcquireLockOptions {
 
 const pollMs = 40;
 const sqliteBusy = 5;
+const sqliteCannotOpen = 14;
 
 /** SQLite's primary result codes for what has a code of its own. */
 const sqliteCodes: Readonly<Record<number, IoErrorCode>> = {
@@ -88,7 +90,22 @@ function tryLock(path: string): DatabaseSync | undefined {
     database?.close();
     const { errcode = 0 } = error as { errcode?: number };
     if (errcode === sqliteBusy) return undefined;
-    throw toIoError(error, { action: "cannot lock", path }, sqliteCodes[errcode & 0xff]);
+    throw toIoError(error, { action: "cannot lock", path }, codeOf(errcode & 0xff, path));
+  }
+}
+
+function codeOf(sqliteCode: number, path: string): IoErrorCode | undefined {
+  const isReadOnly = sqliteCode === sqliteCannotOpen && isOnReadOnlyFileSystem(dirname(path));
+  return isReadOnly ? "IO_READ_ONLY" : sqliteCodes[sqliteCode];
+}
+
+/** SQLite does not say why it could not open or make a file. */
+function isOnReadOnlyFileSystem(folder: string): boolean {
+  try {
+    accessSync(folder, constants.W_OK);
+    return false;
+  } catch (error) {
+    return errnoOf(error) === "EROFS";
   }
 }
 

@@ -5,6 +5,8 @@ import {
   type SQLOutputValue,
   type StatementSync,
 } from "node:sqlite";
+import { pathToFileURL } from "node:url";
+import { isBoxError } from "@box/errors";
 import { acquireLock } from "@box/io/node";
 import { RuntimeError } from "../errors.ts";
 import { migrations } from "./migrations.ts";
@@ -34,28 +36,61 @@ const busyTimeoutMs = 5000;
  * Calls are synchronous, so keep them short.
  */
 export class StateDatabase implements Disposable {
+  /** Whether it is on a file system that cannot be written to: it is read, and every transaction fails. */
+  readonly isReadOnly: boolean;
   readonly #path: string;
   readonly #database: DatabaseSync;
   readonly #statements = new Map<string, StatementSync>();
 
-  private constructor(path: string, database: DatabaseSync) {
+  private constructor(path: string, database: DatabaseSync, isReadOnly = false) {
     this.#path = path;
     this.#database = database;
+    this.isReadOnly = isReadOnly;
   }
 
   /**
-   * Opens the database, and brings it to the newest version under a lock when that is needed.
+   * Opens the database, and brings it to the newest version under a lock when that is needed. One that cannot be written to is
+   * opened for reading.
    *
    * @throws RuntimeError `STATE_*`; IoError when the lock cannot be taken.
    */
   static async open(path: string, lockPath: string): Promise<StateDatabase> {
-    const state = StateDatabase.#connect(path);
-    if (state.#isCurrent()) return state;
+    const state = StateDatabase.#connectAnyhow(path);
+    if (state.isReadOnly || state.#isCurrent()) return state;
     state[Symbol.dispose]();
     await using _lock = await acquireLock(lockPath, { command: "starting the state" });
     const alone = StateDatabase.#connect(path);
     alone.#bringUp();
     return alone;
+  }
+
+  static #connectAnyhow(path: string): StateDatabase {
+    try {
+      return StateDatabase.#connect(path);
+    } catch (error) {
+      const isReadOnly = isBoxError(error) && error.code === "STATE_READ_ONLY";
+      const state = isReadOnly ? StateDatabase.#connectForReading(path) : undefined;
+      if (state === undefined) throw error;
+      return state;
+    }
+  }
+
+  /**
+   * Where nothing can be written there is no room for the index of the log, and SQLite opens a database that has one only when it
+   * is told that nobody changes it. It still refuses one with something in its log. Nothing for one of another version.
+   */
+  static #connectForReading(path: string): StateDatabase | undefined {
+    const location = pathToFileURL(path);
+    location.search = "immutable=1";
+    try {
+      const database = new DatabaseSync(location, { readOnly: true });
+      const state = new StateDatabase(path, database, true);
+      if (state.#version() === migrations.length) return state;
+      database.close();
+      return undefined;
+    } catch (error) {
+      throw toStateError(error, path);
+    }
   }
 
   static #connect(path: string): StateDatabase {

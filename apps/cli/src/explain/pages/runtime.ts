@@ -47,7 +47,8 @@ export const runtimePages: CodePages = {
     advice: "Free some space; what was done is not lost.",
   },
   STATE_READ_ONLY: {
-    meaning: "The state database cannot be written to.",
+    meaning:
+      "The state database cannot be written to. Where that is so, boxes can be looked at, unless a process was killed there before.",
     advice: "Use a home on a writable file system: --home DIR.",
   },
   STATE_BUSY: {
