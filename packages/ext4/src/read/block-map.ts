@@ -9,6 +9,8 @@ import type { Volume } from "./volume.ts";
 export interface BlockRun {
   /** The first one's place in the image; 0 for a hole and for blocks that were never written. */
   readonly physical: number;
+  /** Where its blocks are when they were never written: they belong to the file all the same. */
+  readonly reserved?: number;
   /** How many there are, at least 1. */
   readonly blocks: number;
 }
@@ -66,7 +68,9 @@ async function findExtent(volume: Volume, inode: InodeRecord, logical: number): 
   if (logical >= end) return { physical: 0, blocks: next - logical };
   const physical = node.view.getUint32(at + 8, true) + node.view.getUint16(at + 6, true) * 2 ** 32;
   if (physical === 0) throw badExtents(inode, "has an extent at block 0");
-  return { physical: isWritten ? physical + logical - start : 0, blocks: end - logical };
+  const place = physical + logical - start;
+  const blocks = end - logical;
+  return isWritten ? { physical: place, blocks } : { physical: 0, reserved: place, blocks };
 }
 
 function parseNode(inode: InodeRecord, bytes: Uint8Array, depth: number | undefined): Node {

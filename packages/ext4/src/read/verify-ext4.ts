@@ -167,13 +167,14 @@ class Verifier {
       this.#options.signal?.throwIfAborted();
       const run = await findRun(this.#volume, inode, logical);
       const count = Math.min(run.blocks, blocks - logical);
-      if (run.physical > 0) {
-        if (run.physical + count > blockCount) {
+      const first = run.reserved ?? run.physical;
+      if (first > 0) {
+        if (first + count > blockCount) {
           const message = `inode ${inode.number} has blocks past the end of the file system`;
-          this.#report("EXT4_BAD_BLOCK", message, { inode: inode.number, block: run.physical });
+          this.#report("EXT4_BAD_BLOCK", message, { inode: inode.number, block: first });
           return;
         }
-        this.#claimRun(inode, run.physical, count);
+        this.#claimRun(inode, first, count);
       }
       logical += run.blocks;
     }

@@ -83,20 +83,28 @@ describe("verifyExt4", () => {
     expect(await codesOf(image)).toEqual(["EXT4_BAD_SUPERBLOCK"]);
   });
 
-  test("finds blocks that belong to two files, are marked free or lie outside", async () => {
-    const image = await sampleImage();
-    const view = believed(image);
-    const physical = inodeAt(view, await inodeOf(image, "etc/passwd")) + 0x28 + 12 + 8;
-    const own = view.getUint32(physical, true);
-    view.setUint32(physical, own + 3, true);
-    expect(await codesOf(image)).toContain("EXT4_BAD_EXTENTS");
-    view.setUint32(physical, view.getUint32(1024 + 4, true) - 10, true);
-    expect(await codesOf(image)).toContain("EXT4_BAD_BLOCK");
-    view.setUint32(physical, view.getUint32(1024 + 4, true) - 1, true);
-    expect(await codesOf(image)).toContain("EXT4_BAD_BLOCK");
-    view.setUint32(physical, own, true);
-    expect(await codesOf(image)).toEqual([]);
-  });
+  test.each([
+    ["", 0],
+    ["never written, ", 32_768],
+  ])(
+    "finds blocks, %sthat belong to two files, are marked free or lie outside",
+    async (_, unwritten) => {
+      const image = await sampleImage();
+      const view = believed(image);
+      const extent = inodeAt(view, await inodeOf(image, "etc/passwd")) + 0x28 + 12;
+      view.setUint16(extent + 4, view.getUint16(extent + 4, true) + unwritten, true);
+      const physical = extent + 8;
+      const own = view.getUint32(physical, true);
+      view.setUint32(physical, own + 3, true);
+      expect(await codesOf(image)).toContain("EXT4_BAD_EXTENTS");
+      view.setUint32(physical, view.getUint32(1024 + 4, true) - 10, true);
+      expect(await codesOf(image)).toContain("EXT4_BAD_BLOCK");
+      view.setUint32(physical, view.getUint32(1024 + 4, true) - 1, true);
+      expect(await codesOf(image)).toContain("EXT4_BAD_BLOCK");
+      view.setUint32(physical, own, true);
+      expect(await codesOf(image)).toEqual([]);
+    },
+  );
 
   test("finds an inode that is in use and marked free", async () => {
     const image = await sampleImage();
