@@ -11,6 +11,10 @@ export class FakeImages implements ImageSource {
   isOffline = false;
   /** Environment of the bootstrap image. */
   environment: readonly (readonly [string, string])[] = [["PATH", "/bin"]];
+  /** The entry point of its images. */
+  entrypoint: readonly string[] = [];
+  /** The command of its images. */
+  command: readonly string[] = ["/hello"];
   /** What the next request for an image fails with, by reference. */
   readonly #failures = new Map<string, Error>();
   /** Waited for before an image is given. */
@@ -50,8 +54,8 @@ export class FakeImages implements ImageSource {
       digest: sha256(new TextEncoder().encode(reference)),
       config: {
         environment: this.environment,
-        entrypoint: [],
-        command: ["/hello"],
+        entrypoint: this.entrypoint,
+        command: this.command,
         workingDirectory: "/",
         user: "",
       },

@@ -5,7 +5,7 @@ import { isMachineAlive } from "@box/vm";
 import { InProcessEngine } from "@box/vm/testing";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { factsOf } from "./disk-facts.ts";
-import { endMachines, machineOf, openWithEngine } from "./engine-home.ts";
+import { endMachines, machineOf, openWithEngine, textOf, WatchedEngine } from "./engine-home.ts";
 import { FakeImages } from "./fake-images.ts";
 import { openTestRuntime } from "./test-home.ts";
 
@@ -157,6 +157,20 @@ describe("start", () => {
     await boxes.start("web");
     expect(specs[0]).toMatchObject({ memoryMiB: 512, cpus: 2, network: "none" });
     expect((await boxes.wait("web")).exit).toMatchObject({ reason: "exited", exitCode: 3 });
+  });
+
+  test.each([
+    ["the image's own", { usesEntrypoint: true }, "image's"],
+    ["its entry point with other arguments", { usesEntrypoint: true, command: ["mine"] }, "mine"],
+    ["a whole program", { command: ["print", "whole"] }, "whole"],
+  ])("runs for %s", async (_, run, output) => {
+    const { runtime, images } = await openTestRuntime({ engine: new WatchedEngine() });
+    images.entrypoint = ["print"];
+    images.command = ["image's"];
+    await runtime.boxes.create({ image: "app", name: "web", run });
+    await runtime.boxes.start("web");
+    expect((await runtime.boxes.wait("web")).exit).toMatchObject({ reason: "exited", exitCode: 0 });
+    expect(await textOf(await runtime.boxes.logs("web"))).toBe(output);
   });
 
   test("gives a network card to the box that has one on record, and to no other", async () => {

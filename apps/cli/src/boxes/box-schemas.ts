@@ -53,6 +53,7 @@ function summaryShape() {
       memoryMiB: z.int(),
       cpus: z.int(),
       command: z.array(z.string()).optional(),
+      usesEntrypoint: z.boolean().optional(),
       environment: z.array(z.tuple([z.string(), z.string()])).optional(),
       workingDirectory: z.string().optional(),
       user: z.string().optional(),

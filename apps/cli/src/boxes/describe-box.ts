@@ -25,7 +25,7 @@ export function describeBox(box: BoxDetails): string {
     ...(box.autoRemove ? [["auto-remove", "when it has stopped"] as [string, string]] : []),
     ["memory", `${box.run.memoryMiB} MiB, ${box.run.cpus} processors`],
     ...(box.run.network === "user" ? [networkField] : []),
-    ...optional("program", words(box.run.command)),
+    ...optional("program", words(programOf(box))),
     ...(box.run.restart.type === "no"
       ? []
       : [["restart", describeRestart(box)] as [string, string]]),
@@ -35,6 +35,12 @@ export function describeBox(box: BoxDetails): string {
     ...optional("error", box.error && `${box.error.code}: ${box.error.message}`),
   ];
   return formatFields(fields);
+}
+
+/** What it runs for, when it runs for something. */
+function programOf({ run, imageConfig }: BoxDetails): readonly string[] | undefined {
+  if (run.usesEntrypoint !== true) return run.command;
+  return [...(imageConfig?.entrypoint ?? []), ...(run.command ?? imageConfig?.command ?? [])];
 }
 
 const networkField: [string, string] = ["network", "user: outwards, this host's loopback too"];

@@ -115,6 +115,10 @@ export interface CommandContext {
   readonly limits: GivenLimits;
   /** Aborted by Ctrl-C, by a termination signal and by `--timeout`. */
   readonly signal: AbortSignal;
+  /**
+   * Gives Ctrl-C to somebody, until the function that it gives is called: where that answers false it aborts the signal as ever.
+   */
+  onInterrupt(take: () => boolean): () => void;
   /** The process's environment. */
   readonly env: Readonly<Record<string, string | undefined>>;
   /** The folder that relative paths belong to. */

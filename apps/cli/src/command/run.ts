@@ -101,6 +101,7 @@ async function runCommand(
       stdin: host.stdin,
       writeBytes: (chunks) => host.writeBytes(chunks),
       writeErrorBytes: (chunks) => host.writeErrorBytes(chunks),
+      onInterrupt: (take) => host.onInterrupt(take),
       terminal: host.terminal,
       supervisor: host.supervisor,
       emit: (early) => write(host, formatOutput(action, early, globals, paint)),

@@ -36,7 +36,7 @@ export const machineCommands: readonly CommandSpec[] = [
     path: ["run"],
     summary: "make a box, boot it, and run a command in it",
     description:
-      "Ends with the exit code of the command; 128 and the number of the signal that ended it.\nThe box stops with its command, and with box itself; --detach leaves it running.\nWithout a command it runs the image's own; with --detach too it runs until it is stopped.",
+      "Ends with the exit code of the command; 128 and the number of the signal that ended it.\nThe box stops with its command, and with box itself; --detach leaves it running.\nThe command takes the place of the image's own, as the arguments of its entry point if it has one.",
     args: [
       { name: "ref", summary: "the image", complete: "images" },
       {
@@ -74,7 +74,7 @@ export const machineCommands: readonly CommandSpec[] = [
       { command: "box run --rm debian:bookworm -- uname -a", summary: "One command" },
       { command: "box run --rm -i -t alpine -- /bin/sh", summary: "A shell in this terminal" },
       { command: "box run --rm --net alpine -- apk add curl", summary: "With a network" },
-      { command: "box run -d --name web nginx -- nginx", summary: "In the background" },
+      { command: "box run -d --name web nginx", summary: "In the background" },
     ],
     failures: [
       "not-found",

@@ -74,7 +74,7 @@ export const machineStreamCommands: readonly CommandSpec[] = [
     path: ["attach"],
     summary: "connect this terminal to the program of a box",
     description:
-      "Output comes from now on; box logs has what came before. What is typed or piped in reaches a program that was\nstarted with -i; its input stays open when this ends. With a terminal on both sides (-t), the detach keys leave the\nprogram alone; else Ctrl-C leaves it. Ends with the exit code of the program, or 0 when it was left.",
+      "Output comes from now on; box logs has what came before. What is typed or piped in reaches a program that was\nstarted with -i; its input stays open when this ends. With a terminal on both sides (-t), the detach keys leave the\nprogram alone; else Ctrl-C goes to it as SIGINT, and twice within a second leaves it (once with --output-only). Ends with the exit code of the program, or 0 when it was left.",
     args: [{ name: "name", summary: "the box", complete: "boxes" }],
     flags: [
       { name: "output-only", summary: "send nothing to the program" },
@@ -114,7 +114,7 @@ export const machineStreamCommands: readonly CommandSpec[] = [
     path: ["stats"],
     summary: "show what boxes use: processors, memory, disks",
     description:
-      "CPU, MEMORY and DISK as their guests tell them; READ and WRITTEN since their start, and ON HOST as QEMU and\nthis host do. CPU is the share of one processor during half a second.",
+      "CPU, MEMORY and DISK as their guests tell them; READ and WRITTEN since their start, and ON HOST as QEMU and\nthis host do. CPU is the share of one processor during half a second.\nThey are shown once; watch box stats shows them again and again.",
     args: [
       {
         name: "names",

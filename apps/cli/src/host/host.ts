@@ -52,6 +52,10 @@ export interface Host {
   readonly stderrStream: NodeJS.WritableStream;
   /** Aborted by the first Ctrl-C or termination signal, with the error to show as its reason. */
   readonly signal: AbortSignal;
+  /**
+   * Gives Ctrl-C to somebody, until the function that it gives is called: where that answers false it aborts the signal as ever.
+   */
+  onInterrupt(take: () => boolean): () => void;
   /** Milliseconds on a clock that never goes back. */
   now(): number;
   /** Keeps the stack trace of an internal error and says where; nothing when it cannot. */

@@ -24,8 +24,10 @@ export function createProcessHost(supervisorWord: string): ProcessHost {
   quietExperimentalSqlite();
   const controller = new AbortController();
   let firstExitCode: number | undefined;
+  let takeInterrupt = () => false;
   for (const [name, exitCode] of Object.entries(signalExitCodes)) {
     process.on(name, () => {
+      if (name === "SIGINT" && firstExitCode === undefined && takeInterrupt()) return;
       // The second signal means: leave now. What is half made has temporary names and is swept later.
       if (firstExitCode !== undefined) process.exit(firstExitCode);
       firstExitCode = exitCode;
@@ -52,6 +54,12 @@ export function createProcessHost(supervisorWord: string): ProcessHost {
     stderr,
     stderrStream: process.stderr,
     signal: controller.signal,
+    onInterrupt: (take) => {
+      takeInterrupt = take;
+      return () => {
+        takeInterrupt = () => false;
+      };
+    },
     now: () => performance.now(),
     writeCrashFile,
     signalExitCode: () => firstExitCode,

@@ -29,16 +29,33 @@ export async function attachToBox(
   if (terminal !== undefined) resize(terminal.size());
   const keys = terminal === undefined ? undefined : new DetachKeys(detachKeys);
   const left = sendsInput && run.keepsInput === true ? sendInput(running, keys, context) : never;
+  const release = sendsInput ? context.onInterrupt(interrupting(running)) : undefined;
   const ended = follow(running, context);
   // Who leaves it does not hear how it goes on.
   ended.catch(() => {});
   try {
     return await Promise.race([ended, left]);
   } finally {
+    release?.();
     leave?.();
   }
 }
 
+/** Passes Ctrl-C to the program; twice within a second leaves it. */
+function interrupting(running: ExecProcess): () => boolean {
+  let isAgain = false;
+  return () => {
+    if (isAgain) return false;
+    isAgain = true;
+    setTimeout(() => {
+      isAgain = false;
+    }, againMs).unref();
+    void running.kill("SIGINT").catch(() => {});
+    return true;
+  };
+}
+
+const againMs = 1000;
 const never = new Promise<never>(() => {});
 
 async function follow(running: ExecProcess, context: CommandContext): Promise<ExecExit> {

@@ -92,7 +92,8 @@ describe.skipIf(!isReady)(isReady ? title : `${title} (skipped: no QEMU or kerne
   test("runs for a program whose output is kept, and is killed", { timeout }, async () => {
     const { box, image } = await realHome();
     const flags = ["-d", "--name", "web", "-e", "A=b", "-w", "/etc"];
-    expect(await box(["run", ...flags, image, "--", "/bin/hello"])).toMatchObject({ exitCode: 0 });
+    expect(await box(["run", ...flags, image])).toMatchObject({ exitCode: 0 });
+    expect((await box(["inspect", "web"])).stdout).toMatch(/^program +\/bin\/hello$/m);
     expect((await box(["logs", "-f", "web"])).stdout).toMatch(hello);
     expect((await box(["wait", "web"])).stdout).toBe("0\n");
     expect((await box(["logs", "--tail", "1", "web"])).stdout).toMatch(hello);

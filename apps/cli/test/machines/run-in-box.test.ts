@@ -25,6 +25,7 @@ function streams(input: string, terminal?: CommandContext["terminal"]) {
     },
     writeBytes: keep("stdout"),
     writeErrorBytes: keep("stderr"),
+    onInterrupt: () => () => {},
     terminal,
   } as unknown as CommandContext;
   return { context, written };
@@ -121,9 +122,16 @@ describe("who attaches to the program of a box", () => {
       for (const chunk of typed) yield Buffer.from(chunk, "latin1");
     };
     const detachKeys = parseDetachKeys("ctrl-p,ctrl-q");
+    const interrupt: { take?: (() => boolean) | undefined } = {};
+    const onInterrupt = (take: () => boolean) => {
+      interrupt.take = take;
+      return () => {
+        interrupt.take = undefined;
+      };
+    };
     const attach = (sendsInput = true) =>
-      attachToBox(runtime, "web", { sendsInput, detachKeys }, { ...context, stdin });
-    return { runtime, written, attach };
+      attachToBox(runtime, "web", { sendsInput, detachKeys }, { ...context, stdin, onInterrupt });
+    return { runtime, written, attach, interrupt };
   }
   type RunSettings = NonNullable<CreateBoxOptions["run"]>;
   const testTerminal = { size: () => ({ rows: 50, columns: 132 }), enter: () => () => {} };
@@ -150,10 +158,22 @@ describe("who attaches to the program of a box", () => {
     expect(await attached).toEqual({ exitCode: 143, signal: "SIGTERM" });
   });
 
+  test("passes Ctrl-C to it, and leaves when it is typed again at once", async () => {
+    const run = { command: ["trap"] };
+    const { attach, written, interrupt } = await attachBench(run, [], false);
+    const attached = attach();
+    await expect.poll(() => interrupt.take).toBeDefined();
+    expect([interrupt.take?.(), interrupt.take?.()]).toEqual([true, false]);
+    expect(await attached).toEqual({ exitCode: 7 });
+    expect(written.stdout).toMatch(/interrupted\n$/);
+    expect(interrupt.take).toBeUndefined();
+  });
+
   test("tells it the size of this terminal, and sends nothing when it is told not to", async () => {
     const run = { command: ["size"], keepsInput: true, terminal: true };
-    const { attach, written } = await attachBench(run, ["\x10\x11"], true);
+    const { attach, written, interrupt } = await attachBench(run, ["\x10\x11"], true);
     expect(await attach(false)).toEqual({ exitCode: 0 });
+    expect(interrupt.take).toBeUndefined();
     expect(written.stdout).toBe("50 132\r\n");
   });
 });

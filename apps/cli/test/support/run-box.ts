@@ -44,6 +44,7 @@ export async function runBoxHere(
     writeBytes: async (chunks) => {
       for await (const chunk of chunks) written.push(chunk.slice());
     },
+    onInterrupt: () => () => {},
     writeErrorBytes: async (chunks) => {
       for await (const chunk of chunks) stderr.write(Buffer.from(chunk).toString());
     },

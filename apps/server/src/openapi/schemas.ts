@@ -48,6 +48,7 @@ const runSettings = z.strictObject({
   memoryMiB: z.int(),
   cpus: z.int(),
   command: z.array(z.string()).optional(),
+  usesEntrypoint: z.boolean().optional(),
   environment: z.array(z.tuple([z.string(), z.string()])).optional(),
   workingDirectory: z.string().optional(),
   user: z.string().optional(),

@@ -46,6 +46,7 @@ const box = z.strictObject({
       memoryMiB: z.int(),
       cpus: z.int(),
       command: z.array(z.string()).optional(),
+      usesEntrypoint: z.boolean().optional(),
       environment: environment.optional(),
       workingDirectory: z.string().optional(),
       user: z.string().optional(),

@@ -18,6 +18,11 @@ export interface RunSettings {
   readonly cpus: number;
   /** The program that it runs for, with its arguments; without one it runs until it is stopped. */
   readonly command?: readonly string[] | undefined;
+  /**
+   * Whether its program is its image's: the entry point, and as arguments the command above, or the image's own. Otherwise the
+   * command above is the whole program.
+   */
+  readonly usesEntrypoint?: boolean | undefined;
   /** Variables for its program, added to those of its image. */
   readonly environment?: readonly EnvironmentEntry[] | undefined;
   /** Where its program runs; as the image says unless given. */
@@ -91,6 +96,7 @@ function surroundings(given: Partial<RunSettings>): Partial<RunSettings> {
     requireSetting(bytes <= maxCommandBytes, "environment", `at most ${maxCommandBytes} bytes`);
   }
   return {
+    ...(given.usesEntrypoint === true ? { usesEntrypoint: true } : {}),
     ...(environment === undefined ? {} : { environment }),
     ...(workingDirectory === undefined ? {} : { workingDirectory }),
     ...(user === undefined ? {} : { user }),

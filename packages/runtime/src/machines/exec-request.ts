@@ -32,8 +32,9 @@ const usualTerminal: TerminalSize = { rows: 24, columns: 80 };
 export function programOf(
   box: Pick<BoxRecord, "imageConfig" | "guestRootfs" | "run">,
 ): ProgramRequest | undefined {
-  const { command, environment, workingDirectory, user, terminal, keepsInput = false } = box.run;
-  if (command === undefined) return undefined;
+  const { environment, workingDirectory, user, terminal, keepsInput = false } = box.run;
+  const command = wordsOf(box);
+  if (command.length === 0) return undefined;
   const request = {
     command,
     ...(environment === undefined ? {} : { environment }),
@@ -42,6 +43,12 @@ export function programOf(
     ...(terminal === true ? { terminal: usualTerminal } : {}),
   };
   return { ...completeRequest(box, request), keepsInput };
+}
+
+function wordsOf({ imageConfig, run }: Pick<BoxRecord, "imageConfig" | "run">): readonly string[] {
+  const { command, usesEntrypoint = false } = run;
+  if (!usesEntrypoint) return command ?? [];
+  return [...(imageConfig?.entrypoint ?? []), ...(command ?? imageConfig?.command ?? [])];
 }
 
 /** Later entries take the place of earlier ones of the same name. */

@@ -18,9 +18,9 @@ export async function run(input: RunInput, context: CommandContext): Promise<Run
     await using runtime = await openRuntime(context);
     const followed = await followedBy(context);
     const { box } = await runtime.boxes.create({ ...options, ...followed });
-    const { detach = false, cold = false } = input;
+    const { detach = false } = input;
     return await (detach
-      ? leaveRunning(runtime, box, cold, context)
+      ? leaveRunning(runtime, box, input, context)
       : runAndStop(runtime, box, input, context));
   });
 }
@@ -40,14 +40,18 @@ export function exitCode({ exitCode: code }: RunOutput): number {
   return code ?? 0;
 }
 
-/** How a box runs that is left running for a command. */
+/** How a box runs that is left running: for its image's program, with the arguments that were given. */
 function programSettings(
-  command: readonly string[],
   input: RunInput,
   env: CommandContext["env"],
 ): NonNullable<CreateBoxOptions["run"]> {
-  const { interactive = false, tty = false } = input;
-  return { ...execRequest(command, input, env), terminal: tty, keepsInput: interactive };
+  const { command, interactive = false, tty = false } = input;
+  const { command: words, ...surroundings } = execRequest(command ?? [], input, env);
+  return {
+    ...surroundings,
+    ...(words.length === 0 ? {} : { command: words }),
+    ...{ usesEntrypoint: true, terminal: tty, keepsInput: interactive },
+  };
 }
 
 function createOptions(input: RunInput, { env }: CommandContext): CreateBoxOptions {
@@ -66,7 +70,6 @@ function createOptions(input: RunInput, { env }: CommandContext): CreateBoxOptio
   } = input;
   refuseVolumes(input.volume);
   parseImageReference(ref);
-  const { command = [] } = input;
   return {
     image: ref,
     autoRemove: rm,
@@ -79,18 +82,21 @@ function createOptions(input: RunInput, { env }: CommandContext): CreateBoxOptio
       ...(publish === undefined ? {} : { forwards: publish.map(parsePort) }),
       ...(memory === undefined ? {} : { memoryMiB: Number(memory) }),
       ...(cpus === undefined ? {} : { cpus: Number(cpus) }),
-      ...(detach === true && command.length > 0 ? programSettings(command, input, env) : {}),
+      ...(detach === true ? programSettings(input, env) : {}),
     },
   };
 }
 
 async function leaveRunning(
   runtime: Runtime,
-  { name }: BoxDetails,
-  bootsAlways: boolean,
+  box: BoxDetails,
+  input: RunInput,
   context: CommandContext,
 ): Promise<RunOutput> {
-  await runtime.boxes.start(name, { bootsAlways, ...(await followedBy(context)) });
+  const { name } = box;
+  commandOf(box, input);
+  const { cold = false } = input;
+  await runtime.boxes.start(name, { bootsAlways: cold, ...(await followedBy(context)) });
   return { name };
 }
 
