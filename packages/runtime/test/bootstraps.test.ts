@@ -31,7 +31,9 @@ test("concurrent callers share one attempt, and all hear it", async () => {
   const both = await Promise.all([bootstraps.get({}, a.reporter), bootstraps.get({}, b.reporter)]);
   expect(both[0]).toBe(both[1]);
   expect(source.asked).toEqual(["bootstrap"]);
-  expect(a.heard[0]).toBe("initializing bootstrap guest rootfs of box itself (first time only)");
+  expect(a.heard[0]).toBe(
+    "initializing the bootstrap guest rootfs of box itself, once in this process",
+  );
   expect(b.heard).toEqual(a.heard);
   await bootstraps.get({}, a.reporter);
   expect(source.asked).toEqual(["bootstrap"]);

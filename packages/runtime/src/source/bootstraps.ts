@@ -74,7 +74,7 @@ export class Bootstraps {
       image: async (signal) => {
         const reporter = tellAll(reporters, signal);
         const name = reference ?? "of box itself";
-        reporter.info(`initializing bootstrap guest rootfs ${name} (first time only)`);
+        reporter.info(`initializing the bootstrap guest rootfs ${name}, once in this process`);
         const image =
           reference === undefined
             ? await source.ensureBootstrapImage(reporter)
