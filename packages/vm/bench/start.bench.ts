@@ -1,10 +1,11 @@
 // From the call that starts a machine to the first output of a command in it: by booting, and from a template.
+import { existsSync } from "node:fs";
 import { copyFile, mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { diskSerials, type MachineSpec } from "@box/vm";
-import { QemuEngine } from "@box/vm/qemu";
+import { frugalNode, QemuEngine } from "@box/vm/qemu";
 import { programFolders } from "../test/qemu/oracle.ts";
 import { bootFilesOfTests } from "../test/qemu/real-boot.ts";
 import { compileProgram, writeBoxDisk, writeGuestDisk } from "../test/qemu/real-disks.ts";
@@ -26,6 +27,10 @@ interface Times {
   readonly output: number;
 }
 
+// As users have it: its sources take longer to load.
+const supervisor = join(import.meta.dirname, "../dist/qemu/supervisor.js");
+if (!existsSync(supervisor))
+  throw new Error("build the package first: pnpm turbo run build --filter=@box/vm...");
 const boot = await bootFilesOfTests();
 if (boot === undefined) throw new Error("there is no QEMU, or no kernel");
 const folder = await mkdtemp(join(tmpdir(), "box-bench-"));
@@ -39,6 +44,7 @@ try {
     boot: async () => boot.plain,
     socketFolder: join(folder, "sockets"),
     accelerator: "tcg",
+    supervisor: { path: process.execPath, args: [...frugalNode, supervisor] },
     templateFolder: join(folder, "templates"),
   });
   for (const guestRootfs of ["disk", "initramfs"] as const) {

@@ -4,9 +4,9 @@ import { type CommandSpec, defineCommand } from "../command/define-command.ts";
 export const storageCommands: readonly CommandSpec[] = [
   defineCommand({
     path: ["df"],
-    summary: "show where the space goes: images, bases, boxes and quarantine",
+    summary: "show where the space goes: images, bases, boxes, quarantine and templates",
     description:
-      "LOGICAL counts holes, ALLOCATED does not. SHARED is used by several images or boxes, UNIQUE by one; RECLAIMABLE comes\nback with box prune.",
+      "LOGICAL counts holes, ALLOCATED does not. SHARED is used by several images or boxes, UNIQUE by one; RECLAIMABLE comes\nback with box prune. Templates are in the cache folder of this user, for all homes.",
     args: [],
     flags: [{ name: "verbose", short: "v", summary: "every image, base and box, and who uses it" }],
     examples: [
@@ -25,6 +25,11 @@ export const storageCommands: readonly CommandSpec[] = [
       "What a box, a running command or a quarantined disk uses stays, and so do blobs of the last hour; the reasons are\nshown.",
     args: [],
     flags: [
+      {
+        name: "templates",
+        summary:
+          "remove the saved states that boxes go on from too, for all homes: the next boxes boot",
+      },
       { name: "dry-run", short: "n", summary: "remove nothing, show what would go" },
       {
         name: "quarantine-older-than",

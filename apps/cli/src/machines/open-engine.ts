@@ -52,7 +52,7 @@ export function cacheFolderOf({ XDG_CACHE_HOME, HOME }: Env): string {
 }
 
 /** Where the states of machines that have booted are kept. */
-function templateFolderOf(env: Env): string {
+export function templateFolderOf(env: Env): string {
   return join(cacheFolderOf(env), "templates");
 }
 

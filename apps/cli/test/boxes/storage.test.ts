@@ -53,6 +53,33 @@ describe("box df", () => {
   });
 });
 
+test("templates are counted by df, and removed by prune when it is told to", async () => {
+  const home = await createTestHome();
+  const folder = join(home.folder, "cache/box/templates");
+  const env = { XDG_CACHE_HOME: join(home.folder, "cache") };
+  const slot = "a".repeat(32);
+  const file = `${slot}-${"b".repeat(16)}.state`;
+  const makers = { qemu: "q", boot: "b", host: "" };
+  const facts = { file, lengthBytes: 5000, sha256: "c".repeat(64), qemuVersion: "7.2.0" };
+  await mkdir(folder, { recursive: true });
+  await writeFile(join(folder, file), "x".repeat(5000));
+  const record = JSON.stringify({ format: 1, makers, madeMs: 1, ...facts });
+  await writeFile(join(folder, `${slot}.json`), record);
+  const run = async (...argv: string[]) =>
+    (await runBoxHere(["--home", home.home, ...argv], { env })).stdout;
+  const usage = JSON.parse(await run("df", "--format", "json"));
+  expect(dfOutput.safeParse(usage).success).toBe(true);
+  expect(usage.templates).toMatchObject({ allocatedBytes: 5000, items: [{}] });
+  expect(usage.total.allocatedBytes).toBe(5000);
+  expect(await run("prune")).toBe("freed 0 B\n");
+  expect(await run("prune", "--templates", "-n")).toContain("would free 4.9 KiB");
+  expect(await readdir(folder)).toHaveLength(2);
+  const report = JSON.parse(await run("prune", "--templates", "--format", "json"));
+  expect(pruneOutput.safeParse(report).success).toBe(true);
+  expect(report).toMatchObject({ removed: [{ kind: "template", bytes: 5000 }], freedBytes: 5000 });
+  expect(await readdir(folder)).toEqual([]);
+});
+
 describe("box prune", () => {
   test("shows in a dry run what would go and why the rest stays, and then removes it", async () => {
     const home = await withRemovedBox();

@@ -38,7 +38,7 @@ async function realHome(): Promise<
   onTestFinished(async () => {
     await home.box(["stop", "web", "--grace", "0"], { env: own });
   });
-  return { ...home, env: own, box: (argv) => home.box(argv, { env: own }) };
+  return { ...home, env: own, box: (argv, options) => home.box(argv, { env: own, ...options }) };
 }
 
 const title = "a box in a real machine";
@@ -54,6 +54,38 @@ describe.skipIf(!isReady)(isReady ? title : `${title} (skipped: no QEMU or kerne
       expect((await box(["ls", "-q"])).stdout).toBe("");
     },
   );
+
+  test("goes on from a template after the first one, and boots when that is damaged or --cold says so", {
+    timeout,
+  }, async () => {
+    const { image, folder, box: plain, env: own } = await realHome();
+    const cacheFolder = join(folder, "cache");
+    const templates = join(cacheFolder, "box/templates");
+    const run = async (...flags: string[]) => {
+      const words = ["--progress", "json", "run", "--rm", "--name", "web", ...flags, image];
+      const { stdout, stderr, exitCode } = await plain(words, {
+        env: { ...own, XDG_CACHE_HOME: cacheFolder },
+      });
+      expect([stdout, exitCode]).toEqual([expect.stringMatching(hello), 0]);
+      return stderr;
+    };
+    expect(await run()).toContain('"start":"cold"');
+    const states = async () => (await readdir(templates)).filter((each) => each.endsWith(".state"));
+    await expect.poll(states).toHaveLength(1);
+    const warm = await run();
+    expect(warm).toContain('"start":"warm"');
+    expect(warm).not.toContain("VM_TEMPLATE_UNUSABLE");
+    const cold = await run("--cold");
+    expect(cold).toContain('"start":"cold"');
+    expect(cold).not.toContain("VM_TEMPLATE_UNUSABLE");
+    const path = join(templates, (await states())[0] ?? "");
+    const bytes = await readFile(path);
+    bytes[bytes.byteLength - 1000] = (bytes[bytes.byteLength - 1000] ?? 0) ^ 0xff;
+    await writeFile(path, bytes);
+    const damaged = await run();
+    expect(damaged).toContain('"start":"cold"');
+    expect(damaged).toContain("VM_TEMPLATE_UNUSABLE");
+  });
 
   test("is started, runs commands with exit codes, and is stopped", { timeout }, async () => {
     const { box, image, folder } = await realHome();

@@ -21,3 +21,4 @@ export { QmpClient, type QmpClientOptions, QmpError, type QmpFailure } from "./q
 export type { QmpEvent } from "./qmp/qmp-messages.ts";
 export { frugalNode, ownSupervisor, type SupervisorProgram } from "./start-supervisor.ts";
 export { runSupervisor } from "./supervisor/run-supervisor.ts";
+export { type KeptTemplate, listTemplates, removeTemplates } from "./template/template-folder.ts";

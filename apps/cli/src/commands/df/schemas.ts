@@ -1,4 +1,4 @@
-import type { StorageUsage } from "@box/runtime";
+import type { StorageUsage, UsageGroup } from "@box/runtime";
 import * as z from "zod";
 
 /** What `box df` takes. */
@@ -27,6 +27,8 @@ const group = z.strictObject({
 export interface DfOutput extends StorageUsage {
   /** Whether every item gets a line. */
   readonly verbose: boolean;
+  /** States of machines that had booted, in the cache folder of this user: all homes share them. */
+  readonly templates: UsageGroup;
 }
 
 /** The schema of {@link DfOutput}. */
@@ -38,4 +40,5 @@ export const output: z.ZodType<DfOutput> = z.strictObject({
   boxes: group,
   quarantine: group,
   temporary: group,
+  templates: group,
 });

@@ -1,6 +1,8 @@
 import { isBoxError, kindOutcomes } from "@box/errors";
 import type { CommandContext } from "../../command/define-command.ts";
 import { bootFilesFor, openEngine } from "../../machines/open-engine.ts";
+import { findTemplates } from "../../machines/templates.ts";
+import { formatSize } from "../../output/table.ts";
 import { visible } from "../../output/visible.ts";
 import type { DoctorInput, DoctorOutput } from "./schemas.ts";
 
@@ -26,7 +28,8 @@ export async function run(_: DoctorInput, context: CommandContext): Promise<Doct
         },
       ]
     : [];
-  return { canStart: report.isUsable && boot.isGood, findings: [qemu, boot, ...speed] };
+  const findings = [qemu, boot, ...speed, await templateFinding(context)];
+  return { canStart: report.isUsable && boot.isGood, findings };
 }
 
 /** A line for each thing, and what to do where something is missing. */
@@ -47,6 +50,17 @@ export function exitCode({ canStart }: DoctorOutput): number {
 }
 
 const qemuHint = "install it: apt-get install qemu-system-x86 on Debian and Ubuntu";
+
+/** Having none is no fault: the first box that starts makes one. */
+async function templateFinding(context: CommandContext): Promise<Finding> {
+  const templates = await findTemplates(context);
+  const bytes = templates.reduce((sum, { lengthBytes }) => sum + lengthBytes, 0);
+  const found =
+    bytes === 0
+      ? "none yet: the next box boots, and is saved for the ones after it"
+      : `${templates.length} of ${formatSize(bytes)}, so that boxes of these shapes need not boot`;
+  return { name: "templates", isGood: true, found };
+}
 
 async function bootFinding(context: CommandContext): Promise<Finding> {
   const name = "kernel and agent";

@@ -3,18 +3,36 @@ import type { PruneReport } from "@box/runtime";
 import { openRuntime } from "../../boxes/open-runtime.ts";
 import { parseAge } from "../../command/age.ts";
 import type { CommandContext } from "../../command/define-command.ts";
+import { clearTemplates, findTemplates, templatePath } from "../../machines/templates.ts";
 import { formatSize, formatTable } from "../../output/table.ts";
-import type { PruneInput } from "./schemas.ts";
+import type { PruneInput, PruneOutput } from "./schemas.ts";
 
 /** Removes what nothing uses. A home that does not exist has nothing, and is not made. */
 export async function run(
-  { dryRun = false, quarantineOlderThan }: PruneInput,
+  { dryRun = false, quarantineOlderThan, templates = false }: PruneInput,
   context: CommandContext,
-): Promise<PruneReport> {
+): Promise<PruneOutput> {
   const quarantineOlderThanMs =
     quarantineOlderThan === undefined
       ? undefined
       : parseAge(quarantineOlderThan, "--quarantine-older-than");
+  const report = await pruneHome({ dryRun, quarantineOlderThanMs }, context);
+  if (!templates) return report;
+  const found = (await findTemplates(context)).map((template) => ({
+    kind: "template" as const,
+    name: templatePath(context, template),
+    bytes: template.lengthBytes,
+    reason: "the next box of its shape boots, and is saved",
+  }));
+  if (!dryRun) await clearTemplates(context);
+  const freedBytes = found.reduce((sum, { bytes }) => sum + bytes, report.freedBytes);
+  return { ...report, removed: [...report.removed, ...found], freedBytes };
+}
+
+async function pruneHome(
+  { dryRun, quarantineOlderThanMs }: { dryRun: boolean; quarantineOlderThanMs: number | undefined },
+  context: CommandContext,
+): Promise<PruneReport> {
   if (!existsSync(context.home)) return { dryRun, removed: [], kept: [], freedBytes: 0 };
   await using runtime = await openRuntime(context);
   return await runtime.storage.prune({
@@ -25,7 +43,7 @@ export async function run(
 }
 
 /** A line for everything that was looked at, with the reason, and the sum. */
-export function text({ dryRun, removed, kept, freedBytes }: PruneReport): string {
+export function text({ dryRun, removed, kept, freedBytes }: PruneOutput): string {
   const verdict = dryRun ? "would go" : "removed";
   const rows = [
     ...removed.map(({ kind, name, bytes, reason }) => [
@@ -45,6 +63,6 @@ export function text({ dryRun, removed, kept, freedBytes }: PruneReport): string
 }
 
 /** The names of what is gone, or would be. */
-export function identifiers({ removed }: PruneReport): readonly string[] {
+export function identifiers({ removed }: PruneOutput): readonly string[] {
   return removed.map(({ name }) => name);
 }

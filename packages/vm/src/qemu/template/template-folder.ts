@@ -155,8 +155,9 @@ export async function listTemplates(folder: string): Promise<readonly KeptTempla
 /** Removes every template of a folder. @returns How many bytes they had. */
 export async function removeTemplates(folder: string): Promise<number> {
   const kept = await listTemplates(folder);
-  for (const { slot } of kept) await rm(recordPath(folder, slot), { force: true });
-  await removeUnused(folder);
+  for (const name of (await readdir(folder).catch(absent)) ?? []) {
+    if (/\.(json|state)$/.test(name)) await rm(join(folder, name), { force: true });
+  }
   return kept.reduce((sum, { lengthBytes }) => sum + lengthBytes, 0);
 }
 
