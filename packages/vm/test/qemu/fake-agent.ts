@@ -31,6 +31,8 @@ const failures: Readonly<Record<string, AgentFailure>> = {
 export interface FakeMachine {
   powerOff(): void;
   panic(): void;
+  /** Says something on the console. */
+  say(text: string): void;
   /** The host has no space any more. */
   fill(): void;
 }
@@ -78,6 +80,10 @@ export class FakeAgent {
       }
       case "mount":
         if (message.hostname === "full") this.#machine.fill();
+        if (message.hostname === "told") {
+          const seed = Buffer.from(message.seed).toString("hex");
+          this.#machine.say(JSON.stringify({ seed, timeMs: Number(message.timeNs / 1_000_000n) }));
+        }
         if (message.hostname === "panic") this.#machine.panic();
         else if (message.hostname === "unmountable") this.fail(message.streamId, "mount");
         else if (message.hostname === "liar") this.#port.write("what is this?");

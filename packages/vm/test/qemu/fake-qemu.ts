@@ -87,6 +87,7 @@ qmp.on("data", (chunk: Buffer) => {
 console.write("Linux version 0\r\n");
 const agent = new FakeAgent(port, {
   powerOff: () => end("guest-shutdown", true),
+  say: (text) => void console.write(text),
   fill: () => {
     const data = { operation: "write", action: "stop", nospace: true, reason: "No space left" };
     say({ event: "BLOCK_IO_ERROR", timestamp, data });

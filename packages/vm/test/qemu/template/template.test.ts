@@ -10,12 +10,18 @@ import { hereEngine } from "../here-engine.ts";
 const slot = "5".repeat(32);
 const makers = { qemu: "/q:1", boot: "sha256:1", host: "" };
 
+interface StartChanges {
+  /** Digest of the kernel and the agent. */
+  readonly boot?: string;
+  readonly hostname?: string;
+}
+
 /** Starts machines of one shape on a host of their own. */
 async function makeHost() {
   const folder = await fakeQemuFolder();
   const templates = join(folder, "templates");
-  const start = async (changes: Partial<MachineSpec> & { readonly boot?: string } = {}) => {
-    const { boot = makers.boot, ...spec } = changes;
+  const start = async (changes: Partial<MachineSpec> & StartChanges = {}) => {
+    const { boot = makers.boot, hostname = "a", ...spec } = changes;
     const engine = hereEngine(folder, { folder: templates, slot, makers: { ...makers, boot } });
     const events: MachineEvent[] = [];
     const machine = await engine.spawn(
@@ -26,7 +32,7 @@ async function makeHost() {
       await machine.stop({ graceMs: 0 });
       await machine.close();
     });
-    await works(machine);
+    await works(machine, hostname);
     return { machine, details: machine.record.details, warnings: warningsOf(events), events };
   };
   const files = async () => (await readdir(templates)).filter((name) => !name.startsWith("lock"));
@@ -42,9 +48,9 @@ function warningsOf(events: readonly MachineEvent[]): readonly string[] {
 }
 
 /** Whatever a machine was started from, it does what it is to do. */
-async function works(machine: Machine): Promise<void> {
+async function works(machine: Machine, hostname: string): Promise<void> {
   await machine.connect();
-  await machine.initialize({ hostname: "a" });
+  await machine.initialize({ hostname });
   const command = await machine.exec({ command: ["exit", "7"] });
   expect(await command.wait()).toEqual({ exitCode: 7 });
 }
@@ -72,6 +78,24 @@ describe("the state of the first machine that boots", () => {
       expect(warnings).toEqual([]);
     }
     expect(await host.files()).toHaveLength(2);
+  });
+
+  test("is told randomness and the time in each machine that goes on from it", async () => {
+    const host = await makeHost();
+    await saved(host);
+    const seeds: string[] = [];
+    for (let count = 0; count < 2; count++) {
+      const before = Date.now();
+      const { machine } = await host.start({ hostname: "told" });
+      const log = String(machine.record.details["console"]);
+      await expect.poll(() => readFile(log, "utf8")).toContain("}");
+      const { seed, timeMs } = JSON.parse(/\{.*\}/.exec(await readFile(log, "utf8"))?.[0] ?? "");
+      expect(seed).toMatch(/^[0-9a-f]{128}$/);
+      expect(timeMs).toBeGreaterThanOrEqual(before);
+      expect(timeMs).toBeLessThanOrEqual(Date.now());
+      seeds.push(seed);
+    }
+    expect(seeds[0]).not.toBe(seeds[1]);
   });
 
   test("is removed when it is told to be, and saved again", async () => {
