@@ -2,7 +2,7 @@
 export interface TarLimits {
   /** Entries of one archive. Default 10,000,000. */
   readonly maxEntries: number;
-  /** One PAX header, or all global ones together, in bytes. Default 1 MiB. */
+  /** One PAX header, in bytes. Default 1 MiB. */
   readonly maxPaxBytes: number;
   /** A path or a link's target, in bytes. Default 4,096. */
   readonly maxPathBytes: number;
@@ -10,6 +10,11 @@ export interface TarLimits {
   readonly maxXattrBytes: number;
   /** Extended attributes of one entry, those of global headers included. Default 1,000. */
   readonly maxXattrs: number;
+  /**
+   * Keys and values of global headers that hold together, in bytes: they are read again for every entry that follows, the
+   * smallest of which takes 512 bytes. Default 4 KiB.
+   */
+  readonly maxGlobalPaxBytes: number;
   /** Extended attributes in global headers: each is one of every entry that follows. Default 32. */
   readonly maxGlobalXattrs: number;
   /** Ranges of data of one sparse file. Default 65,536. */
@@ -23,6 +28,7 @@ export const defaultTarLimits: TarLimits = {
   maxPathBytes: 4096,
   maxXattrBytes: 65_536,
   maxXattrs: 1000,
+  maxGlobalPaxBytes: 4096,
   maxGlobalXattrs: 32,
   maxSparseRanges: 65_536,
 };

@@ -209,12 +209,20 @@ export class FileTree {
     return this.#store.size[node] as number;
   }
 
+  /** What a symlink leads to, as bytes; nothing for anything else. Do not change them. */
+  symlinkTarget(node: NodeId): Uint8Array | undefined {
+    const { a, b, arena } = this.#store;
+    if (this.type(node) !== "symlink") return undefined;
+    return arena.view(a[node] as number, b[node] as number);
+  }
+
   /** Everything that a node is, besides its names. The attributes are sorted by name. */
   attributes(node: NodeId): NodeAttributes {
     const store = this.#store;
     const type = this.type(node);
     const a = store.a[node] as number;
     const b = store.b[node] as number;
+    const symlinkTarget = this.symlinkTarget(node);
     return {
       type,
       mode: (store.mode[node] as number) & 0o7777,
@@ -225,7 +233,7 @@ export class FileTree {
         nanoseconds: store.nanoseconds[node] as number,
       },
       xattrs: store.xattrs.get(store.xattrSet[node] as number),
-      ...(type === "symlink" ? { symlinkTarget: store.arena.view(a, b) } : {}),
+      ...(symlinkTarget === undefined ? {} : { symlinkTarget }),
       ...(type === "char" || type === "block" ? { deviceMajor: a, deviceMinor: b } : {}),
       ...(type === "file"
         ? { sizeBytes: this.sizeBytes(node), dataRuns: this.dataRuns(node) }

@@ -73,7 +73,7 @@ export class PathResolver {
       } else if (node !== undefined && type === "symlink") {
         follows += 1;
         if (follows > maxSymlinkFollows) throw symlinkLoop(name);
-        const target = tree.attributes(node).symlinkTarget ?? new Uint8Array(0);
+        const target = tree.symlinkTarget(node) ?? new Uint8Array(0);
         this.#countFollowed(target.byteLength);
         if (target[0] === slash) at = tree.root;
         for (const component of splitPath(target).toReversed()) pending.push(component);

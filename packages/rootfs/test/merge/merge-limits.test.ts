@@ -77,6 +77,18 @@ describe("limits", () => {
     });
   });
 
+  test("hold for links with attributes: those on the way are not read", async () => {
+    const read = vi.spyOn(FileTree.prototype, "attributes");
+    onTestFinished(() => read.mockRestore());
+    const xattrs = Array.from({ length: 200 }, (_, i) => ({
+      name: bytes(`user.${i}`),
+      value: bytes("1"),
+    }));
+    const { tree } = await merge(layer(symlink("a", ".", { xattrs }), file("a/a/a/f")));
+    expect(read).not.toHaveBeenCalled();
+    expect(listing(tree)).toEqual(["a -> .", "f 0"]);
+  });
+
   test("hold for directories that links lead to", async () => {
     const deep = `/${"d/".repeat(100)}`;
     const layers = [layer(symlink("link", deep)), layer(file("link/f"))];

@@ -81,10 +81,10 @@ export class ExtensionHeaders {
 
   #addGlobals(body: Uint8Array, offset: number): void {
     this.#globals.parse(body, offset);
-    const { maxPaxBytes, maxGlobalXattrs } = this.#limits;
-    const isTooLong = this.#globals.sizeBytes > maxPaxBytes;
+    const { maxGlobalPaxBytes, maxGlobalXattrs } = this.#limits;
+    const isTooLong = this.#globals.sizeBytes > maxGlobalPaxBytes;
     if (!isTooLong && this.#globals.xattrs.size <= maxGlobalXattrs) return;
-    const most = isTooLong ? `${maxPaxBytes} bytes` : `${maxGlobalXattrs} attributes`;
+    const most = isTooLong ? `${maxGlobalPaxBytes} bytes` : `${maxGlobalXattrs} attributes`;
     throw new TarError("TAR_OVER_LIMIT", `global PAX headers hold more than ${most}`, offset);
   }
 }

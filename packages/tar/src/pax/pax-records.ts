@@ -31,7 +31,7 @@ export class PaxRecords {
     return new Map([...this.#base.xattrs, ...this.#xattrs]);
   }
 
-  /** How many bytes all records had together. */
+  /** How many bytes the keys and values take that hold. */
   get sizeBytes(): number {
     return this.#sizeBytes;
   }
@@ -42,7 +42,6 @@ export class PaxRecords {
    * @throws {@link TarError} `TAR_BAD_PAX`.
    */
   parse(body: Uint8Array, offset: number): void {
-    this.#sizeBytes += body.byteLength;
     let at = 0;
     while (at < body.byteLength) {
       const { length, keyAt } = parseLength(body, at, offset);
@@ -66,11 +65,17 @@ export class PaxRecords {
         throw bad("has sparse offsets and lengths out of turn", offset);
       }
       this.sparseNumbers.push(value);
+      this.#sizeBytes += key.length + value.byteLength;
     } else if (key.startsWith(xattrPrefix)) {
-      this.#xattrs.set(key.slice(xattrPrefix.length), value);
+      this.#replace(this.#xattrs, key.slice(xattrPrefix.length), value);
     } else {
-      this.#values.set(key, value);
+      this.#replace(this.#values, key, value);
     }
+  }
+
+  #replace(records: Map<string, Uint8Array>, key: string, value: Uint8Array): void {
+    this.#sizeBytes += value.byteLength - (records.get(key)?.byteLength ?? -key.length);
+    records.set(key, value);
   }
 }
 
