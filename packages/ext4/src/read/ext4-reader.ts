@@ -21,6 +21,11 @@ export interface ReadExt4Options {
    * share them. No limit unless given; whoever keeps them all gives one.
    */
   readonly maxAttributeBytes?: number;
+  /**
+   * The most bytes of directories that {@link Ext4Reader.lookup} goes through for one path: symlinks can lead through a
+   * large one ten thousands of times. Default 1 GiB.
+   */
+  readonly maxLookupBytes?: number;
 }
 
 /** What a file system says of itself. */
@@ -87,6 +92,7 @@ const defaultLimits: Required<Omit<ReadExt4Options, "allowsDirty">> = {
   maxFileBytes: 256 * 2 ** 20,
   maxPathBytes: 4096,
   maxAttributeBytes: Number.POSITIVE_INFINITY,
+  maxLookupBytes: 2 ** 30,
 };
 /** As in Linux, without the NUL. */
 const maxTargetBytes = 4095;
@@ -166,7 +172,7 @@ export class Ext4Reader {
    * Finds what a path stands for, from the root. Symlinks are followed inside the image, the last one only when asked.
    *
    * @returns The inode, or nothing when a component is missing or no directory.
-   * @throws {@link Ext4Error} `EXT4_SYMLINK_LOOP` after 40 symlinks.
+   * @throws {@link Ext4Error} `EXT4_SYMLINK_LOOP` after 40 symlinks; `EXT4_OVER_LIMIT` after too many directories.
    */
   async lookup(
     path: Uint8Array,
@@ -175,12 +181,17 @@ export class Ext4Reader {
     const pending = componentsOf(path).reverse();
     const parents: number[] = [inodes.root];
     let symlinks = 0;
+    let bytesLeft = this.#limits.maxLookupBytes;
     for (let name = pending.pop(); name !== undefined; name = pending.pop()) {
       if (name.byteLength === 2 && name[0] === 0x2e && name[1] === 0x2e) {
         if (parents.length > 1) parents.pop();
         continue;
       }
-      const found = await this.#find(parents.at(-1) as number, name);
+      const directory = await this.#volume.inode(parents.at(-1) as number);
+      if (directory.type !== "directory") return undefined;
+      bytesLeft -= directory.sizeBytes;
+      if (bytesLeft < 0) throw wayTooLong(this.#limits.maxLookupBytes);
+      const found = await this.#find(directory, name);
       if (found === undefined) return undefined;
       const record = await this.#volume.inode(found);
       const isLast = pending.length === 0;
@@ -252,10 +263,8 @@ export class Ext4Reader {
     yield* readEntries(this.#volume, this.#content, record, claimed);
   }
 
-  async #find(directory: number, name: Uint8Array): Promise<number | undefined> {
-    const record = await this.#volume.inode(directory);
-    if (record.type !== "directory") return undefined;
-    for await (const entry of readEntries(this.#volume, this.#content, record)) {
+  async #find(directory: InodeRecord, name: Uint8Array): Promise<number | undefined> {
+    for await (const entry of readEntries(this.#volume, this.#content, directory)) {
       if (areEqual(entry.name, name)) return entry.inode;
     }
     return undefined;
@@ -289,6 +298,13 @@ export class Ext4Reader {
     const message = `inode ${inode} is a ${record.type}, not a ${type}`;
     throw readError("EXT4_WRONG_TYPE", message, { inode, type: record.type });
   }
+}
+
+function wayTooLong(maxBytes: number): Error {
+  return readError(
+    "EXT4_OVER_LIMIT",
+    `a path leads through more than ${maxBytes} bytes of directories`,
+  );
 }
 
 function deviceNumbers({ map }: InodeRecord): { deviceMajor: number; deviceMinor: number } {

@@ -212,6 +212,25 @@ describe("lookup", () => {
     for (const path of ["", "/", "..", "/a/.."]) expect(await reader.lookup(bytes(path))).toBe(2);
   });
 
+  test("goes through so many bytes of directories, however symlinks lead there", async () => {
+    const tree = new FileTree();
+    const large = tree.add(tree.root, bytes("large"), directory);
+    for (let i = 0; i < 1000; i++) tree.add(large, bytes(`name-${i}`), file);
+    tree.add(large, bytes("x"), directory);
+    tree.add(tree.root, bytes("way"), symlink(`large${"/x/..".repeat(800)}`));
+    const image = new MemoryFile(await imageBytes(tree));
+    const inode = await (await readExt4(image)).lookup(bytes("large"));
+    const { sizeBytes } = await (await readExt4(image)).attributes(inode as number);
+    // The root's block is read twice, and the large directory each time.
+    const maxLookupBytes = 2 * 4096 + 800 * sizeBytes;
+    const follow = async (limit: number) =>
+      (await readExt4(image, { maxLookupBytes: limit })).lookup(bytes("way"), {
+        followsLast: true,
+      });
+    expect(await follow(maxLookupBytes)).toBe(inode);
+    await expect(follow(maxLookupBytes - 1)).rejects.toThrow(code("EXT4_OVER_LIMIT"));
+  });
+
   test("does not follow the last symlink unless asked", async () => {
     const found = (await reader.lookup(bytes("to-b"))) as number;
     expect((await reader.attributes(found)).type).toBe("symlink");
