@@ -1,10 +1,25 @@
 import { existsSync } from "node:fs";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
+import { openFile } from "@box/io/node";
+import { digestOf } from "@box/rootfs";
+import { type DiskBase, Runtime } from "@box/runtime";
 import { expect } from "vitest";
+import { FakeImages } from "../fake-images.ts";
 import { contentOf, later, marker } from "./box-content.ts";
 import { expectEither, namesIn, snapshotsIn, type VerbCase } from "./verb-case.ts";
 
 const grownBytes = 64 * 1024 * 1024;
+
+async function userBase(at: string | Runtime): Promise<DiskBase> {
+  if (typeof at !== "string") {
+    const { disks } = await at.boxes.inspect("web");
+    if (disks.user?.base === undefined) throw new Error("the disk has a base");
+    return disks.user.base;
+  }
+  await using runtime = await Runtime.open({ home: at, images: new FakeImages() });
+  return await userBase(runtime);
+}
 
 /** Verbs that change a disk, a name or an archive. */
 export const diskCases: readonly VerbCase[] = [
@@ -68,6 +83,22 @@ export const diskCases: readonly VerbCase[] = [
     refusal: "BOX_SNAPSHOT_NOT_FOUND",
     check: async (runtime, isDone) => {
       expectEither(await snapshotsIn(runtime), ["s1"], [], isDone);
+      expect(await contentOf(await runtime.boxes.inspect("web"))).toEqual([marker, later]);
+    },
+  },
+  {
+    verb: "restore",
+    when: "of a lost base",
+    args: ["web"],
+    before: async ({ home }) => rm((await userBase(home)).path),
+    check: async (runtime, isDone) => {
+      const { path, sizeBytes, digest } = await userBase(runtime);
+      const isThere = existsSync(path);
+      if (isDone) expect(isThere).toBe(true);
+      if (isThere) {
+        await using file = await openFile(path);
+        expect(await digestOf(file, sizeBytes)).toBe(digest);
+      } else await runtime.boxes.restore("web");
       expect(await contentOf(await runtime.boxes.inspect("web"))).toEqual([marker, later]);
     },
   },
