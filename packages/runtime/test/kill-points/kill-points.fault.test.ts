@@ -17,7 +17,7 @@ import type { VerbCase } from "./verb-case.ts";
 import type { VerbEnd, VerbTask } from "./verb-child.ts";
 
 /** How many points of each verb are tried, spread evenly; `pnpm test:faults` tries every one. */
-const { KILL_POINTS = "42" } = process.env;
+const { KILL_POINTS = "34" } = process.env;
 const script = fileURLToPath(new URL("./verb-child.ts", import.meta.url));
 /** Keeps the compiled modules of the children, which would take most of their time. */
 const compiled = mkdtempSync(join(tmpdir(), "box-compiled-"));
