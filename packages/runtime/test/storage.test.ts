@@ -1,4 +1,4 @@
-import { link, mkdir, readdir, rm, stat, utimes, writeFile } from "node:fs/promises";
+import { cp, link, mkdir, readdir, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { acquireLock, processIdentity } from "@box/io/node";
 import { Runtime } from "@box/runtime";
@@ -61,6 +61,16 @@ describe("usage", () => {
     expect(boxes.items.map(({ name }) => name)).toEqual(["db", "web"]);
     expect(boxes.uniqueBytes).toBe(boxes.allocatedBytes);
     expect(total.allocatedBytes).toBe(bases.allocatedBytes + boxes.allocatedBytes);
+  });
+
+  test("counts the folder of a box that no record knows, and says that nobody knows it", async () => {
+    const { runtime, home, web } = await twoBoxes();
+    const { boxes } = await runtime.storage.usage();
+    const stray = join(home, "boxes", "0".repeat(32));
+    await cp(web.directory, stray, { recursive: true });
+    const { items, allocatedBytes } = (await runtime.storage.usage()).boxes;
+    expect(items.at(-1)).toMatchObject({ name: stray, usedBy: ["a folder of no known box"] });
+    expect(allocatedBytes).toBeGreaterThan(boxes.allocatedBytes);
   });
 
   test("tells what a prune would give back", async () => {

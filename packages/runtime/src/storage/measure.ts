@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { dirname, join, sep } from "node:path";
 import { boxLayout } from "../home/layout.ts";
 import { listBoxes } from "../state/boxes-table.ts";
-import { type FileFacts, filesBelow, sizesOf } from "./files.ts";
+import { type FileFacts, filesBelow, namesIn, sizesOf } from "./files.ts";
 import { judgeBases } from "./judge-bases.ts";
 import { collectImages, digestsOfBoxes, judgeImages, type StoredImage } from "./judge-images.ts";
 import { judgeQuarantine } from "./judge-quarantine.ts";
@@ -100,12 +100,21 @@ async function measureBoxes(
   isTemporary: ReadonlySet<string>,
 ): Promise<UsageGroup> {
   const items: UsageItem[] = [];
-  for (const { id, name, state: where } of listBoxes(state.database)) {
+  // The folders come first: a box has its row before it has a folder.
+  const ids = await namesIn(home.boxes);
+  const boxes = new Map(listBoxes(state.database).map((box) => [box.id, box]));
+  const strays = ids.filter((id) => !boxes.has(id));
+  for (const id of [...boxes.keys(), ...strays]) {
     const { root, quarantine } = boxLayout(home, id);
+    const { name = root, state: where } = boxes.get(id) ?? {};
     const files = (await filesBelow(root)).filter(
       ({ path }) => !path.startsWith(quarantine + sep) && !isTemporary.has(path),
     );
-    items.push({ name, usedBy: [`box ${name}, which is ${where}`], ...unique(files) });
+    // It was removed just now.
+    if (where === undefined && files.length === 0) continue;
+    const user =
+      where === undefined ? "a folder of no known box" : `box ${name}, which is ${where}`;
+    items.push({ name, usedBy: [user], ...unique(files) });
   }
   return groupOf(items, sumUsage(items));
 }
