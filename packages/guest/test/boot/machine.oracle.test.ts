@@ -3,6 +3,7 @@ import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type BootFiles, ensureBootFiles, findKernel, type KernelFiles } from "@box/guest/boot";
+import { encodeHostMessage } from "@box/guest/protocol";
 import { hasTool } from "@box/test-support";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { agentPath } from "../support/agent-process.ts";
@@ -174,5 +175,20 @@ describe.skipIf(!isReady)("in a virtual machine", () => {
     host.hangUp();
     expect(await machine.exited).toBe(0);
     expectClean();
+  });
+
+  // A socket tells it by a failed write as well; a port of a machine does not.
+  test("a host that goes away while it takes nothing is noticed too", async () => {
+    await using machine = await TestMachine.start(boot, [
+      { path: join(folder, "box.img"), serial: "box-root" },
+    ]);
+    await machine.hello({ graceMs: 300 });
+    machine.stopReading();
+    // More answers than there is room for, so that no more is read.
+    const ping = encodeHostMessage({ type: "ping", streamId: 1, bytes: Buffer.alloc(64) });
+    machine.sendBytes(Buffer.concat(Array.from({ length: 150_000 }, () => ping)));
+    await machine.untilStuck();
+    machine.hangUp();
+    expect(await machine.exited).toBe(0);
   });
 });

@@ -62,9 +62,13 @@ export class AgentHost {
     this.#socket.pause();
   }
 
-  /** What the agent does not take. */
-  get unsentBytes(): number {
-    return this.#socket.writableLength;
+  /** Waits until nothing more of what was sent is taken. */
+  async untilStuck(): Promise<void> {
+    for (let last = -1; last !== this.#socket.bytesWritten - this.#socket.writableLength; ) {
+      last = this.#socket.bytesWritten - this.#socket.writableLength;
+      await new Promise((resolve) => setTimeout(resolve, 1000));
+    }
+    if (this.#socket.writableLength === 0) throw new Error("all was taken");
   }
 
   /** Ends the connection, as a host that dies. */
