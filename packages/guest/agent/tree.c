@@ -196,6 +196,22 @@ static void send_content(int fd, uint64_t left, const char *path) {
   }
 }
 
+// Under which name a file with several was sent before; NULL when it was not, and is remembered now.
+static const char *sent_before(const struct stat *stat, const char *path) {
+  static struct sent { struct sent *next; dev_t device; ino_t number; char path[]; } *table[4096];
+  struct sent **first = &table[stat->st_ino % 4096];
+  if (stat->st_nlink < 2) return NULL;
+  for (struct sent *each = *first; each; each = each->next) {
+    if (each->device == stat->st_dev && each->number == stat->st_ino) return each->path;
+  }
+  struct sent *sent = malloc(sizeof *sent + strlen(path) + 1);
+  if (sent == NULL) fail("cannot remember", path);
+  *sent = (struct sent){.next = *first, .device = stat->st_dev, .number = stat->st_ino};
+  strcpy(sent->path, path);
+  *first = sent;
+  return NULL;
+}
+
 static void send_tree(int parent, const char *name, char *path, bool only_looks, bool follows) {
   struct stat stat;
   char link[LONGEST + 1] = "";
@@ -212,10 +228,12 @@ static void send_tree(int parent, const char *name, char *path, bool only_looks,
     errno = EAGAIN;
     fail("it changed:", path);
   }
-  send_record((uint8_t)kind, &stat, path, link);
+  const char *first = kind == FILE_RECORD && fd >= 0 ? sent_before(&stat, path) : NULL;
+  if (first) kind = HARD_LINK_RECORD;
+  send_record((uint8_t)kind, &stat, path, first ? first : link);
   if (fd < 0) return;
-  if (kind == FILE_RECORD) {
-    send_content(fd, (uint64_t)stat.st_size, path);
+  if (kind == FILE_RECORD) send_content(fd, (uint64_t)stat.st_size, path);
+  if (kind != FOLDER_RECORD) {
     close(fd);
     return;
   }

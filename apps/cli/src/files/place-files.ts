@@ -1,4 +1,4 @@
-import type { FileEvent } from "@box/runtime";
+import type { FileEvent, FileRecord } from "@box/runtime";
 
 const slash = 0x2f;
 
@@ -18,8 +18,17 @@ export async function* placeFiles(
     const below = at < 0 ? undefined : path.subarray(at + 1);
     const placed = pathOf(name, below);
     isKept = placed !== undefined;
-    if (placed !== undefined) yield { ...event, record: { ...event.record, path: placed } };
+    if (placed === undefined) continue;
+    const linkTarget = targetOf(event.record, name);
+    yield { ...event, record: { ...event.record, path: placed, linkTarget } };
   }
+}
+
+/** A hard link names another path of the tree, a symbolic one says what it says. */
+function targetOf({ kind, linkTarget }: FileRecord, name: Uint8Array | undefined): Uint8Array {
+  if (kind !== "hardlink") return linkTarget;
+  const at = linkTarget.indexOf(slash);
+  return pathOf(name, at < 0 ? undefined : linkTarget.subarray(at + 1)) ?? linkTarget;
 }
 
 function pathOf(

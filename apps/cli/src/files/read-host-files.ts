@@ -12,6 +12,9 @@ export interface ReadHostFilesOptions {
   readonly onLeftOut: (path: string) => void;
 }
 
+/** Names of files that have several, by device and inode. */
+type FirstNames = Map<string, Uint8Array>;
+
 const chunkBytes = 256 * 1024;
 const separator = Buffer.from("/");
 const none = new Uint8Array(0);
@@ -22,13 +25,14 @@ export async function* readHostFiles(
   name: Uint8Array,
   options: ReadHostFilesOptions,
 ): AsyncGenerator<FileEvent, void> {
-  yield* readFile(Buffer.from(path), name, options);
+  yield* readFile(Buffer.from(path), name, options, new Map());
 }
 
 async function* readFile(
   path: Buffer,
   name: Uint8Array,
   options: ReadHostFilesOptions,
+  firstNames: FirstNames,
 ): AsyncGenerator<FileEvent, void> {
   options.signal.throwIfAborted();
   const own = { ...options, follows: false };
@@ -44,9 +48,16 @@ async function* readFile(
       const entries = (await readdir(path, { encoding: "buffer" })).sort(Buffer.compare);
       for (const entry of entries) {
         const below = Buffer.concat([name, separator, entry]);
-        yield* readFile(Buffer.concat([path, separator, entry]), below, own);
+        yield* readFile(Buffer.concat([path, separator, entry]), below, own, firstNames);
       }
     } else if (stats.isFile()) {
+      const key = `${stats.dev}:${stats.ino}`;
+      const linkTarget = stats.nlink > 1n ? firstNames.get(key) : undefined;
+      if (linkTarget !== undefined) {
+        yield { type: "record", record: { ...recordOf("hardlink", name, stats), linkTarget } };
+        return;
+      }
+      if (stats.nlink > 1n) firstNames.set(key, name);
       yield* readContent(path, name, options);
     } else {
       options.onLeftOut(at);

@@ -3,6 +3,7 @@ import type { FileHandle } from "node:fs/promises";
 import {
   chmod,
   lchown,
+  link,
   lstat,
   lutimes,
   mkdir,
@@ -70,6 +71,8 @@ class HostWriter implements AsyncDisposable {
   /** Folders that this made, or saw to be folders and no links: only in them is written. */
   readonly #folders = new Map<string, FileRecord | undefined>([["", undefined]]);
   readonly #written = new Set<string>();
+  /** Of those, files: a hard link may lead to one of them only. */
+  readonly #files = new Set<string>();
   #open: OpenFile | undefined;
   #entries = 0;
   #bytes = 0;
@@ -162,13 +165,23 @@ class HostWriter implements AsyncDisposable {
       folder,
       Buffer.from(`.box-${randomBytes(8).toString("hex")}`),
     ]);
+    if (record.kind === "hardlink") return this.#link(record, temporary, path);
     if (record.kind === "file") {
+      this.#files.add(name);
       const file = await open(temporary, "wx", 0o600);
       this.#open = { record, path, temporary, file };
       return;
     }
     await symlink(Buffer.from(record.linkTarget), temporary);
     await this.#publish(temporary, path, record);
+  }
+
+  /** Its owner, mode and times are those of the file, which has them already. */
+  async #link(record: FileRecord, temporary: Buffer, path: Buffer): Promise<void> {
+    if (!this.#files.has(keyOf(record.linkTarget)))
+      throw refused(record, "it links to no file of the copy");
+    await link(Buffer.concat([this.#root, separator, record.linkTarget]), temporary);
+    await rename(temporary, path);
   }
 
   async #close(): Promise<void> {

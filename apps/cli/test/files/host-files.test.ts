@@ -2,6 +2,7 @@ import { once } from "node:events";
 import {
   chmodSync,
   existsSync,
+  linkSync,
   lstatSync,
   mkdirSync,
   mkdtempSync,
@@ -102,6 +103,25 @@ describe("files of this host", () => {
     expect(readlinkSync(join(into, "copy/link"))).toBe("closed/large");
   });
 
+  test("a file with several names has them where it is written too, whatever the tree is called", async () => {
+    const { into, at } = testFolder();
+    mkdirSync(at("tree/d"), { recursive: true });
+    writeFileSync(at("tree/d/a"), "content");
+    linkSync(at("tree/d/a"), at("tree/e"));
+    linkSync(at("tree/d/a"), at("outside"));
+    const options = { follows: false, signal, onLeftOut: () => {} };
+    const limits = { maxEntries: 100, maxBytes: 10 };
+    for (const name of ["copy", undefined]) {
+      const files = readHostFiles(at("tree"), Buffer.from("tree"), options);
+      const placed = placeFiles(files, name === undefined ? undefined : Buffer.from(name));
+      await writeHostFiles(into, placed, { keepsOwners: false, limits, signal });
+      const [a, e] = ["d/a", "e"].map((path) => lstatSync(join(into, name ?? "", path)));
+      expect([a?.nlink, e?.ino]).toEqual([2, a?.ino]);
+      expect(readFileSync(join(into, name ?? "", "e"), "utf8")).toBe("content");
+    }
+    expect(readdirSync(into).sort()).toEqual(["copy", "d", "e"]);
+  });
+
   test("a link is followed only at the top, and only when it is to be", async () => {
     const { at } = testFolder();
     mkdirSync(at("d"));
@@ -135,6 +155,19 @@ describe("files of this host", () => {
 });
 
 describe("files of a box", () => {
+  test.each([
+    ["a file that it has not sent", "stays"],
+    ["a link that it has sent", "link"],
+    ["a folder", "d"],
+  ])("are no hard links to %s", async (_, target) => {
+    const { into } = testFolder();
+    writeFileSync(join(into, "stays"), "stays");
+    const before = [sent("directory", "d"), sent("symlink", "link", { link: "stays" })];
+    const writing = write(into, ...before, sent("hardlink", "h", { link: target }));
+    await expect(writing).rejects.toMatchObject(refusal);
+    expect(lstatSync(join(into, "stays")).nlink).toBe(1);
+  });
+
   test("take the place of files and links, and folders that are there stay as they are", async () => {
     const { into, at } = testFolder();
     mkdirSync(join(into, "d"), { mode: 0o711 });

@@ -22,7 +22,7 @@ export interface TreeRecord {
   /** Path as bytes, relative, without empty, `.` and `..` parts; folders come before what is in them. */
   readonly path: Uint8Array;
   /**
-   * Where a symbolic link leads; for a hard link, which only the host sends, the path of a record before it. Empty for what is
+   * Where a symbolic link leads; for a hard link the path of a file's record before it. Empty for what is
    * none.
    */
   readonly linkTarget: Uint8Array;

@@ -1,5 +1,6 @@
 import {
   existsSync,
+  linkSync,
   lstatSync,
   mkdirSync,
   readFileSync,
@@ -220,6 +221,45 @@ describe("GET", () => {
     });
     expect(byPath.get("tree/deep/f")?.content.length).toBe(200_000);
     expect(byPath.get("tree/link")).toMatchObject({ kind: "symlink", link: "deep/f" });
+  });
+
+  test("sends a file of several names once, and the others as links to the first", async () => {
+    await using agent = await AgentProcess.ready();
+    const at = (path: string) => join(agent.folder, path);
+    mkdirSync(at("tree/a"), { recursive: true });
+    writeFileSync(at("tree/f"), "content");
+    for (const path of ["tree/a/g", "tree/h", "outside"]) linkSync(at("tree/f"), at(path));
+    writeFileSync(at("outside-too"), "other");
+    linkSync(at("outside-too"), at("tree/other"));
+    const { files, isWhole, result } = await get(agent, at("tree"));
+    expect([isWhole, result.exitCode]).toEqual([true, 0]);
+    const [first, ...others] = files.filter(({ path }) => /[fgh]$/.test(path));
+    expect(first).toMatchObject({ kind: "file", content: "content" });
+    expect(others).toHaveLength(2);
+    for (const other of others) {
+      expect(other).toMatchObject({ kind: "hardlink", link: first?.path, content: "" });
+    }
+    expect(files.find(({ path }) => path === "tree/other")).toMatchObject({ content: "other" });
+  });
+
+  test("tells many files of several names apart", async () => {
+    await using agent = await AgentProcess.ready();
+    const at = (path: string) => join(agent.folder, path);
+    mkdirSync(at("many"));
+    // More than the agent's table has rows.
+    const names = Array.from({ length: 4200 }, (_, index) => `many/${index}`);
+    for (const name of names) {
+      writeFileSync(at(name), name);
+      linkSync(at(name), at(`${name}-too`));
+    }
+    const { files } = await get(agent, at("many"));
+    expect(files).toHaveLength(1 + 2 * names.length);
+    const wrong = files.slice(1).filter(({ path, kind, content, link }) => {
+      const told = kind === "file" ? content : link;
+      return told?.replace("-too", "") !== path.replace("-too", "");
+    });
+    expect(wrong).toEqual([]);
+    expect(files.filter(({ kind }) => kind === "hardlink")).toHaveLength(names.length);
   });
 
   test("looks at a path, and follows a link only when it is told to", async () => {

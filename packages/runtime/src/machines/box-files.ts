@@ -3,6 +3,7 @@ import { encodeTreeRecord, TreeRecordDecoder } from "@box/guest/protocol";
 import { type GuestStream, VmError } from "@box/vm";
 import type { BoxServices } from "../boxes/recorded-work.ts";
 import type { FileEvent, FileRecord } from "../files/file-event.ts";
+import { SentFiles } from "../files/sent-files.ts";
 import { openInBox } from "./exec-in-box.ts";
 import type { ReadFilesOptions, WriteFilesOptions } from "./machine-options.ts";
 
@@ -78,9 +79,10 @@ export async function writeFilesOfBox(
 async function* eventsOf(stream: GuestStream): AsyncGenerator<FileEvent, void> {
   await using own = stream;
   const decoder = new TreeRecordDecoder();
+  const sent = new SentFiles();
   for await (const chunk of own.stdout) {
     for (const event of decoder.push(chunk)) {
-      if (event.type === "record" && event.record.kind === "hardlink") throw unasked();
+      if (event.type === "record" && !sent.takes(event.record)) throw unasked();
       yield event;
     }
   }
