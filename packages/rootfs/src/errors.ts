@@ -21,6 +21,7 @@ export type RootfsErrorCode =
   | "ROOTFS_LINK_TARGET_MISSING" // corrupt
   | "ROOTFS_LINK_TO_DIRECTORY" // corrupt
   | "ROOTFS_ENTRY_INVALID" // corrupt
+  | "ROOTFS_INJECTED_ON_FOLDER" // conflict
   | "ROOTFS_LAYER_CHANGED" // corrupt
   | "ROOTFS_BASE_DIGEST_MISMATCH" // corrupt
   | "ROOTFS_LIMIT"; // limit
@@ -46,6 +47,7 @@ export const rootfsErrorKinds: Readonly<Record<RootfsErrorCode, ErrorKind>> = {
   ROOTFS_LINK_TARGET_MISSING: "corrupt",
   ROOTFS_LINK_TO_DIRECTORY: "corrupt",
   ROOTFS_ENTRY_INVALID: "corrupt",
+  ROOTFS_INJECTED_ON_FOLDER: "conflict",
   ROOTFS_LAYER_CHANGED: "corrupt",
   ROOTFS_BASE_DIGEST_MISMATCH: "corrupt",
   ROOTFS_LIMIT: "limit",

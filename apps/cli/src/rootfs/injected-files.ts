@@ -16,6 +16,7 @@ export async function readInjectedFiles(
   cwd: string,
 ): Promise<InjectedFile[]> {
   const files: InjectedFile[] = [];
+  const paths = new Set<string>();
   let left = maxBytes;
   for (const text of texts) {
     const { source, path, mode } = parseInjection(text);
@@ -23,11 +24,11 @@ export async function readInjectedFiles(
     const size = await file.size();
     left -= size;
     if (left < 0) throw badInjection(text, `the files are larger than ${maxBytes} bytes together`);
+    if (paths.has(path)) throw badInjection(text, "another file has the same path in the image");
+    paths.add(path);
     files.push({ path, mode, content: await file.read(0, size) });
   }
-  const paths = new Set(files.map(({ path }) => path));
-  if (paths.size === files.length) return files;
-  throw badInjection(texts.join(" "), "two files have one path in the image");
+  return files;
 }
 
 function parseInjection(text: string): {
@@ -39,12 +40,14 @@ function parseInjection(text: string): {
   if (source === "") throw badInjection(text, "it is not SRC:DST:MODE");
   if (!/^0?[0-7]{3,4}$/.test(digits)) throw badInjection(text, `${digits} is no octal mode`);
   const names = path.split("/");
-  const isPlain = path.startsWith("/") && !/\/$/.test(path) && !names.includes("..");
+  const isPlain = path.startsWith("/") && !/\/\.?$/.test(path) && !names.includes("..");
   if (!isPlain) throw badInjection(text, "DST must be an absolute path of a file, without ..");
   if (names.some((name) => name.startsWith(".wh."))) {
     throw badInjection(text, "a name that starts with .wh. would remove files");
   }
-  return { source, path, mode: Number.parseInt(digits, 8) };
+  const plain = `/${names.filter((name) => name !== "" && name !== ".").join("/")}`;
+  if (plain === "/lost+found") throw badInjection(text, "every ext4 file system has that folder");
+  return { source, path: plain, mode: Number.parseInt(digits, 8) };
 }
 
 function badInjection(text: string, why: string): CliError {

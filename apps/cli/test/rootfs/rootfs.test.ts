@@ -81,6 +81,8 @@ describe("box rootfs build", () => {
     ["agent:/a/../b:0644", "DST must be an absolute path"],
     ["agent:/a/:0644", "DST must be an absolute path"],
     ["agent:/a/.wh.b:0644", "would remove files"],
+    ["agent://lost+found:0644", "every ext4 file system has that folder"],
+    ["agent:/a/.:0644", "DST must be an absolute path"],
   ])("refuses to inject %s", async (text, why) => {
     await writeFile(join(at.folder, "agent"), "x");
     const refused = await build("-o", "f", "--inject", text);
@@ -92,6 +94,19 @@ describe("box rootfs build", () => {
     await writeFile(join(at.folder, "agent"), "x");
     const twice = await build("-o", "f", "--inject", "agent:/a:0644", "--inject", "agent:/a:0755");
     expect(twice).toMatchObject({ exitCode: 2 });
+    const spelt = await build(
+      "-o",
+      "f",
+      "--inject",
+      "agent:/a/b:0644",
+      "--inject",
+      "agent://a/./b:0644",
+    );
+    expect(spelt).toMatchObject({ exitCode: 2 });
+    expect(spelt.stderr).toContain("another file has the same path");
+    const folder = await build("-o", "f", "--inject", "agent:/etc:0644");
+    expect(folder).toMatchObject({ exitCode: 4, stdout: "" });
+    expect(folder.stderr).toContain("error[ROOTFS_INJECTED_ON_FOLDER]");
     expect((await build("-o", "f", "--inject", "none:/a:0644")).exitCode).toBe(3);
     expect(await readdir(at.folder)).not.toContain("f");
   });

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { buildTar } from "@box/tar";
 import type { LayerSource } from "../merge/layer-source.ts";
 
-/** A file put on top of an image. */
+/** A file put on top of an image, in the place of what has its path; a folder there is refused. */
 export interface InjectedFile {
   /** Absolute path in the image; missing folders are made. */
   readonly path: string;
@@ -46,6 +46,7 @@ export function injectedLayer(files: readonly InjectedFile[], epochSeconds: numb
   const diffId = `sha256:${createHash("sha256").update(archive).digest("hex")}`;
   return {
     diffId,
+    isInjected: true,
     async *open() {
       yield archive;
     },

@@ -47,6 +47,7 @@ export class LayerSpool implements AsyncDisposable {
       let file: SpoolFile | undefined;
       return {
         diffId: layer.diffId,
+        ...(layer.isInjected === true ? { isInjected: true } : {}),
         open: (options) => {
           if (options.isSecondReading && file?.isComplete)
             return this.#replay(layer, file, options);

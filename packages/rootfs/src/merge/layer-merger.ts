@@ -59,6 +59,7 @@ export class LayerMerger {
   readonly #resolver: PathResolver;
   readonly #links: HardLinks;
   #layer = -1;
+  #isInjected = false;
   #entry = -1;
   #entriesOfAll = 0;
   #current: CurrentFile | undefined;
@@ -79,8 +80,9 @@ export class LayerMerger {
   }
 
   /** Starts the next layer. */
-  begin(layer: number): void {
+  begin(layer: number, isInjected = false): void {
     this.#layer = layer;
+    this.#isInjected = isInjected;
     this.#entry = -1;
     this.clamped = { count: 0, first: "" };
     this.droppedXattrs = { count: 0, first: "" };
@@ -158,6 +160,7 @@ export class LayerMerger {
       this.#own.markDirectory(existing);
       return;
     }
+    if (this.#isInjected && existing !== undefined) this.#checkReplaceable(existing);
     this.#checkNodes();
     const node = this.#tree.add(parent, name, attributes);
     this.#own.markFile(node);
@@ -197,6 +200,15 @@ export class LayerMerger {
     if (found !== undefined) this.#tree.setFileData(node, sizeBytes, found);
   }
 
+  #checkReplaceable(existing: NodeId): void {
+    if (this.#tree.type(existing) !== "directory") return;
+    throw new RootfsError({
+      code: "ROOTFS_INJECTED_ON_FOLDER",
+      message: "a file that is injected would replace a folder of the image, and all that it holds",
+      hint: "inject it under a name in that folder",
+    });
+  }
+
   #checkPath(path: Uint8Array): void {
     const { maxPathBytes } = this.#limits;
     if (path.byteLength > maxPathBytes) throw limit(`a path of more than ${maxPathBytes} bytes`);
@@ -234,6 +246,6 @@ function limit(what: string): RootfsError {
   return new RootfsError({
     code: "ROOTFS_LIMIT",
     message: `the layers have ${what}`,
-    hint: "raise the limit if this image is to be trusted",
+    hint: "if this image is to be trusted, raise the limit in the library: MergeLimits",
   });
 }

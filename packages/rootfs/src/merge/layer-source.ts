@@ -14,6 +14,8 @@ export interface OpenLayerSourceOptions {
 export interface LayerSource {
   /** Digest of the uncompressed archive, such as `sha256:...`: it names the content. */
   readonly diffId: string;
+  /** Whether it holds files that a caller puts on top: they replace files, and no folder of the image. */
+  readonly isInjected?: boolean;
   /**
    * Reads the archive from its start. Each call gives the same bytes; an implementation that checks `diffId` throws at
    * the end when they are others. A chunk stays valid until the next one is asked for.

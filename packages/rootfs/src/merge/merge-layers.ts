@@ -52,7 +52,7 @@ export async function mergeLayers(
   });
   const merger = new LayerMerger(tree, limits, mtime);
   for (const [index, layer] of layers.entries()) {
-    merger.begin(index);
+    merger.begin(index, layer.isInjected);
     const dropped = await readLayer(layer, merger, options);
     if (merger.clamped.count > 0) options.onWarning?.(clampedWarning(layer, merger.clamped));
     if (merger.droppedXattrs.count > 0)
@@ -124,7 +124,7 @@ function inLayer(layer: LayerSource, pathOf: () => Uint8Array | undefined, work:
     throw new BoxError({
       code: isOfEntry ? "ROOTFS_ENTRY_INVALID" : error.code,
       kind: isOfEntry ? rootfsErrorKinds.ROOTFS_ENTRY_INVALID : error.kind,
-      message: `cannot merge layer ${layer.diffId}${at}: ${error.message}`,
+      message: `cannot ${layer.isInjected ? "inject" : `merge layer ${layer.diffId}`}${at}: ${error.message}`,
       details: {
         ...error.details,
         diffId: layer.diffId,

@@ -92,7 +92,7 @@ export class PathResolver {
     throw new RootfsError({
       code: "ROOTFS_LIMIT",
       message: `the way to the layers' entries leads through more than ${this.#maxFollowedBytes} bytes of symbolic links`,
-      hint: "raise the limit if this image is to be trusted",
+      hint: "if this image is to be trusted, raise the limit in the library: MergeLimits",
     });
   }
 }

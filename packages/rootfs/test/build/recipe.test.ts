@@ -1,7 +1,9 @@
-import { type InjectedFile, type RootfsRecipe, resolveRecipe } from "@box/rootfs";
+import { tmpdir } from "node:os";
+import { MemoryFile } from "@box/io";
+import { buildRootfs, type InjectedFile, type RootfsRecipe, resolveRecipe } from "@box/rootfs";
 import { describe, expect, test } from "vitest";
 import { bytesFromKey } from "../../src/build/recipe.ts";
-import { file, layer, merge, nodeAt } from "../merge/layers.ts";
+import { directory, file, layer, merge, nodeAt } from "../merge/layers.ts";
 
 const a = layer(file("a"));
 const b = layer(file("b"));
@@ -59,6 +61,24 @@ describe("resolveRecipe", () => {
     });
     expect(tree.attributes(nodeAt(tree, "sbin/agent"))).toMatchObject({ mode: 0o755, uid: 0 });
   });
+
+  test.each([{}, { scratch: { directory: tmpdir() } }])(
+    "refuses an injected file in the place of a folder, built with %o, and layers may do it",
+    async (options) => {
+      const inject = [{ path: "/etc", content: Buffer.from("x") }];
+      const lower = layer(directory("etc"), file("etc/passwd"));
+      const built = buildRootfs({ layers: [lower], inject }, new MemoryFile(), options);
+      await expect(built).rejects.toMatchObject({
+        code: "ROOTFS_INJECTED_ON_FOLDER",
+        kind: "conflict",
+        message: expect.stringMatching(/^cannot inject at "etc": .*would replace a folder/),
+        hint: expect.stringContaining("in that folder"),
+      });
+      await expect(
+        buildRootfs({ layers: [lower, layer(file("etc"))] }, new MemoryFile()),
+      ).resolves.toBeDefined();
+    },
+  );
 });
 
 test("bytesFromKey gives ids of their own for each purpose, in the form of RFC 9562", () => {

@@ -90,6 +90,11 @@ export const rootfsPages: CodePages = {
       "An entry of a layer is something that no Linux file system can hold: a symbolic link without a target or with one that is too long, a device number that is too large, an access control list that is none.",
     advice: "The image cannot be used as it is: tell its publisher, or use another tag or digest.",
   },
+  ROOTFS_INJECTED_ON_FOLDER: {
+    meaning:
+      "A file that is put on top of the image has the path of a folder there. It would replace the folder and all that it holds.",
+    advice: "Give a path in that folder, as in --inject ./agent:/etc/agent:0644.",
+  },
   ROOTFS_LAYER_CHANGED: {
     meaning: "A layer gave other content when it was read the second time.",
     advice: "Check the disk that the image store is on; then pull the image again.",
