@@ -36,8 +36,9 @@ const monitorTimeoutMs = 30_000;
 export async function startQemu(launch: Launch, options: StartQemuOptions): Promise<QemuStart> {
   const tried = await tryTemplate(launch, options);
   if ("heard" in tried) return { ...tried, start: "warm", warnings: [], isSaved: false };
-  const { reason, isWarned, isSaved } = tried;
+  const { reason, isWarned, isSaved, avoid } = tried;
   const booted = await bootQemu(launch.qemu);
+  await avoid?.();
   const message = `the machine boots, which takes longer than going on from its template: ${reason}`;
   return {
     ...booted,

@@ -23,6 +23,8 @@ export interface NotFromTemplate {
   readonly isWarned: boolean;
   /** Whether the machine that boots in its stead is to be saved. */
   readonly isSaved: boolean;
+  /** Says that none is to be tried for a while. For when the machine that boots does better: else it was no fault of the template. */
+  readonly avoid?: () => Promise<void>;
 }
 
 const pollMs = 2;
@@ -78,14 +80,14 @@ async function refused(
   nowMs: number,
 ): Promise<NotFromTemplate> {
   const reason = messageOf(error);
-  const isDamaged = error instanceof DamagedTemplate;
+  if (error instanceof DamagedTemplate) {
+    // What cannot be removed is refused again the next time.
+    await discardTemplate(place).catch(() => {});
+    return { reason, isWarned: true, isSaved: true };
+  }
   const { makers } = place;
-  const done = isDamaged
-    ? discardTemplate(place)
-    : putTemplate(place, { format: 1, makers, madeMs: nowMs, fault: reason });
-  // What cannot be removed is refused again the next time.
-  await done.catch(() => {});
-  return { reason, isWarned: true, isSaved: isDamaged };
+  const avoid = () => putTemplate(place, { format: 1, makers, madeMs: nowMs, fault: reason });
+  return { reason, isWarned: true, isSaved: false, avoid: () => avoid().catch(() => {}) };
 }
 
 async function restore(

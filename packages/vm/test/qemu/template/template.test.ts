@@ -98,6 +98,18 @@ describe("the state of the first machine that boots", () => {
     expect(seeds[0]).not.toBe(seeds[1]);
   });
 
+  test("is saved once when several boot at the same time", async () => {
+    const host = await makeHost();
+    const several = await Promise.all([host.start(), host.start(), host.start()]);
+    for (const { details, warnings } of several) {
+      expect(details).toMatchObject({ start: "cold" });
+      expect(warnings).toEqual([]);
+    }
+    await expect.poll(() => listTemplates(host.templates)).toHaveLength(1);
+    expect((await host.start()).details).toMatchObject({ start: "warm" });
+    expect(await host.files()).toHaveLength(2);
+  });
+
   test("is removed when it is told to be, and saved again", async () => {
     const host = await makeHost();
     await saved(host);
@@ -230,6 +242,15 @@ describe("a sound template", () => {
       await expect.poll(async () => (await host.files()).length).toBe(2);
     },
   );
+
+  test("is kept when QEMU cannot start at all, as with a disk that it cannot open", async () => {
+    const host = await makeHost();
+    await saved(host);
+    const { disks } = await makeSpec();
+    const broken = disks.map((disk) => ({ ...disk, path: "/broken.qcow2" }));
+    await expect(host.start({ disks: broken })).rejects.toMatchObject({ code: "VM_SPAWN_FAILED" });
+    expect((await host.start()).details).toMatchObject({ start: "warm" });
+  });
 
   test("is kept when another process has a disk open", async () => {
     const host = await makeHost();
