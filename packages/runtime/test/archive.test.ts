@@ -137,7 +137,9 @@ describe("import", () => {
     expect(guest).toMatchObject({ disk: { outcome: "kept" } });
     expect((await runtime.storage.prune()).removed).toEqual([]);
     expect(await runtime.bases.verify(found.disks.user?.base?.key ?? "")).toBe(true);
-    const again = await runtime.boxes.import(path, { name: "again" });
+    const own = { forwards: [{ hostPort: 8080, guestPort: 80 }], network: "user" } as const;
+    const again = await runtime.boxes.import(path, { name: "again", run: own });
+    expect(again.box.run).toEqual({ ...run, ...own });
     expect(again.box.disks.user?.base).toEqual(found.disks.user?.base);
     await expect(runtime.boxes.import(path)).rejects.toMatchObject({ code: "BOX_NAME_TAKEN" });
     await runtime.boxes.remove("web");

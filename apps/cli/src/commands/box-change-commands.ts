@@ -1,4 +1,5 @@
 import { type CommandSpec, defineCommand } from "../command/define-command.ts";
+import { netFlag, publishFlag } from "./box-commands.ts";
 
 const box = { name: "name", summary: "the box", complete: "boxes" } as const;
 const failures = ["not-found", "conflict", "in-use", "corrupt", "io", "backing-missing"] as const;
@@ -95,7 +96,7 @@ export const boxChangeCommands: readonly CommandSpec[] = [
     path: ["pack"],
     summary: "write a box as one archive with checksums, for another machine",
     description:
-      "A tar file of the box's record, its disks and their bases. A file that exists is refused. Bases that are left out\nare built from the images by box unpack.",
+      "A tar file of the box's record, its disks and their bases. A file that exists is refused. Bases that are left out\nare built from the images by box unpack. Ports and the network card belong to this host: box unpack is given them anew.",
     args: [box],
     flags: [
       {
@@ -121,6 +122,8 @@ export const boxChangeCommands: readonly CommandSpec[] = [
     args: [{ name: "file", summary: "the archive", complete: "files" }],
     flags: [
       { name: "name", value: "NAME", summary: "name of the box (default: that in the archive)" },
+      publishFlag,
+      netFlag,
     ],
     examples: [
       { command: "box unpack web.box.tar", summary: "Under its own name" },

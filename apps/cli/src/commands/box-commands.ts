@@ -8,6 +8,15 @@ export const pullFlag: FlagSpec = {
   choices: ["missing", "always", "never"],
 };
 
+/** Ports of the host that lead into a box. */
+export const publishFlag: FlagSpec = {
+  name: "publish",
+  short: "p",
+  value: "[[ADDRESS:]HOST:]GUEST",
+  summary: "forward a port of this host to the box, on the loopback unless ADDRESS says otherwise",
+  many: true,
+};
+
 /** Whether a box has a network card. */
 export const netFlag: FlagSpec = {
   name: "net",

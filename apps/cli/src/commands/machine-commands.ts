@@ -1,20 +1,11 @@
 import { type CommandSpec, defineCommand, type FlagSpec } from "../command/define-command.ts";
 import { execFlags } from "../machines/exec-flag-specs.ts";
-import { netFlag, pullFlag, volumeFlag } from "./box-commands.ts";
+import { netFlag, publishFlag, pullFlag, volumeFlag } from "./box-commands.ts";
 
 const graceFlag: FlagSpec = {
   name: "grace",
   value: "DURATION",
   summary: "how long the box may take to end by itself; 0 asks it not at all (default: 10s)",
-};
-
-/** Ports of the host that lead into a box. */
-export const publishFlag: FlagSpec = {
-  name: "publish",
-  short: "p",
-  value: "[[ADDRESS:]HOST:]GUEST",
-  summary: "forward a port of this host to the box, on the loopback unless ADDRESS says otherwise",
-  many: true,
 };
 
 const coldFlag: FlagSpec = {

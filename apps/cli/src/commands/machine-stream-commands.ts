@@ -1,5 +1,5 @@
 import { type CommandSpec, defineCommand } from "../command/define-command.ts";
-import { publishFlag } from "./machine-commands.ts";
+import { publishFlag } from "./box-commands.ts";
 
 /** Commands about the program of a box, and about what goes into a box and comes out of it. */
 export const machineStreamCommands: readonly CommandSpec[] = [

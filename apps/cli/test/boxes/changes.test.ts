@@ -130,7 +130,10 @@ describe("box pack and unpack", () => {
     const archive = join(home.folder, "web.box.tar");
     expect(await ok(home, "pack", "web", "-o", archive)).toMatch(`${archive} (`);
     const other = await createTestHome();
-    expect(await ok(other, "unpack", archive, "--name", "copy")).toMatch(/^name +copy$/m);
+    const flags = ["--name", "copy", "-p", "8080:80", "--net"];
+    expect(await ok(other, "unpack", archive, ...flags)).toMatch(/^name +copy$/m);
+    const { run } = JSON.parse(await ok(other, "inspect", "copy", "--format", "json"));
+    expect(run).toMatchObject({ network: "user", forwards: [{ hostPort: 8080, guestPort: 80 }] });
     expect(await ok(other, "unpack", "-q", archive)).toBe("web\n");
     const again = await here(home, "pack", "web", "-o", archive);
     expect(again.exitCode).toBe(4);

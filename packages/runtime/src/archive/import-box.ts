@@ -63,7 +63,7 @@ export async function importBox(
   const name = options.name ?? manifest.box.name;
   checkBoxName(name);
   checkLabels(manifest.box.labels);
-  const run = checkRunSettings(manifest.box.run ?? {});
+  const run = checkRunSettings({ ...manifest.box.run, ...options.run });
   if (findBox(state.database, name) !== undefined) await clearAbandonedBoxes(home, state, name);
   const box = { id, name };
   await using _lock = await lockNewBox(home, box, `importing ${name}`);

@@ -58,6 +58,8 @@ export interface ExportBoxOptions extends OperationOptions, LockOptions {
 export interface ImportBoxOptions extends OperationOptions {
   /** Name of the box; the one in the archive unless given. */
   readonly name?: string;
+  /** Its ports and its network, which an archive does not have: none that comes from somewhere else opens any here. */
+  readonly run?: Pick<Partial<RunSettings>, "forwards" | "network">;
 }
 
 /** What a change of a box gives. */

@@ -8,12 +8,18 @@ export interface UnpackInput {
   readonly file: string;
   /** Name of the box. */
   readonly name?: string | undefined;
+  /** Forwarded ports, such as `8080:80`. */
+  readonly publish?: readonly string[] | undefined;
+  /** Whether it has a network card. */
+  readonly net?: boolean | undefined;
 }
 
 /** The schema of {@link UnpackInput}. */
 export const input: z.ZodType<UnpackInput> = z.strictObject({
   file: z.string().min(1),
   name: z.string().min(1).optional(),
+  publish: z.array(z.string().min(1)).optional(),
+  net: z.boolean().optional(),
 });
 
 /** The schema of what `box unpack` prints. */
