@@ -63,21 +63,22 @@ export async function requireOtherFile(
 }
 
 /**
- * Where a file goes that is replaced without being asked, through a link to what it stands for. Looked at before the work that
- * makes its content.
+ * Where a file goes that is replaced without being asked, through a link to what it stands for, and the permissions that it
+ * gets: those of the file of before, else those that the umask leaves of rw-r--r--. Looked at before the work that makes its
+ * content.
  *
  * @throws IoError when it stands for anything but a regular file, such as `/dev/null`, and when its folder is not there.
  */
-export async function replaceablePlace(path: string): Promise<string> {
+export async function replaceablePlace(path: string): Promise<Place> {
   const found = await statusOf(path);
   if (found !== undefined && !found.isFile()) throw notReplaceable(path, found.isDirectory());
-  if (found !== undefined) return realpath(path);
+  if (found !== undefined) return { path: await realpath(path), mode: Number(found.mode & 0o777n) };
   try {
     await lstat(dirname(path));
   } catch (error) {
     throw toIoError(error, { action: "cannot create", path });
   }
-  return path;
+  return { path, mode: newMode() };
 }
 
 /** The same for all names of a file, whether it exists or not. */
@@ -89,8 +90,12 @@ async function whereIs(cwd: string, file: string): Promise<string> {
   return join(folder, basename(path));
 }
 
+function newMode(): number {
+  return 0o644 & ~process.umask();
+}
+
 /** A file before it is made. */
-interface Place {
+export interface Place {
   /** Where it goes: through a link to the file that it stands for. */
   readonly path: string;
   /** Permission bits: those of the file that is replaced. */
@@ -100,7 +105,7 @@ interface Place {
 async function placeOf(path: string, request: NewFileRequest): Promise<Place> {
   const { file, force, inputs = [] } = request;
   const found = await statusOf(path);
-  if (found === undefined) return { path, mode: 0o644 & ~process.umask() };
+  if (found === undefined) return { path, mode: newMode() };
   const identity = `${found.dev}:${found.ino}`;
   if (inputs.includes(identity)) throw sameFile(file);
   if (!force) throw exists(path);

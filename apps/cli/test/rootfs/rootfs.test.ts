@@ -1,6 +1,16 @@
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { mkdir, open, readdir, readFile, stat, symlink, writeFile } from "node:fs/promises";
+import {
+  chmod,
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { type DataRun, type Ext4Reader, FileTree, planExt4, readExt4, writeExt4 } from "@box/ext4";
@@ -244,6 +254,20 @@ describe("what is read or written by mistake is told with what to do:", () => {
     const stream = await box("rootfs", "build", at.image, "-o", "-");
     expect(stream).toMatchObject({ exitCode: 2 });
     expect(stream.stderr).toContain("standard output");
+  });
+
+  test("an output has the permissions of the file of before, or those that the umask leaves", async () => {
+    const before = process.umask(0o077);
+    onTestFinished(() => void process.umask(before));
+    for (const command of [["rootfs", "build"], ["export"]]) {
+      await box(...command, at.image, "-o", "private");
+      expect((await stat(join(at.folder, "private"))).mode & 0o777).toBe(0o600);
+      await writeFile(join(at.folder, "shared"), "");
+      await chmod(join(at.folder, "shared"), 0o660);
+      expect(await box(...command, at.image, "-o", "shared")).toMatchObject({ exitCode: 0 });
+      expect((await stat(join(at.folder, "shared"))).mode & 0o777).toBe(0o660);
+      await rm(join(at.folder, "private"));
+    }
   });
 
   test("an output that is a link replaces what it stands for, and a size is rounded up to blocks", async () => {

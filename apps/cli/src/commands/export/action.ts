@@ -16,7 +16,7 @@ export async function run(
   const { signal } = context;
   const isStream = input.output === "-";
   const file = resolve(context.cwd, input.output);
-  const place = isStream ? file : await replaceablePlace(file);
+  const place = isStream ? undefined : await replaceablePlace(file);
   using _memory = flatMemory();
   const store = await openImages(context);
   const name = nameIn(input.ref);
@@ -30,12 +30,12 @@ export async function run(
     ...(input.archiveFormat === undefined ? {} : { format: input.archiveFormat }),
     ...(input.platform === undefined ? {} : { platform: parsePlatform(input.platform) }),
   });
-  if (isStream) {
+  if (place === undefined) {
     await context.writeBytes(chunks);
     return undefined;
   }
   const sizeBytes = await createFileDurably(
-    place,
+    place.path,
     async (target) => {
       let done = 0;
       for await (const chunk of chunks) {
@@ -44,7 +44,7 @@ export async function run(
       }
       return done;
     },
-    { mode: 0o644, signal },
+    { mode: place.mode, signal },
   );
   return { file, sizeBytes };
 }

@@ -14,7 +14,7 @@ import { userCredentials } from "../../boxes/credentials.ts";
 import { openImages, showPullEvent } from "../../boxes/open-images.ts";
 import type { CommandContext } from "../../command/define-command.ts";
 import { parseSize } from "../../command/size.ts";
-import { replaceablePlace } from "../../disks/new-file.ts";
+import { type Place, replaceablePlace } from "../../disks/new-file.ts";
 import { CliError } from "../../errors.ts";
 import { formatFields, formatSize } from "../../output/table.ts";
 import { readInjectedFiles } from "../../rootfs/injected-files.ts";
@@ -94,7 +94,7 @@ async function pull(
 
 async function build(
   recipe: RootfsRecipe,
-  path: string,
+  { path, mode }: Place,
   format: "ext4" | "qcow2",
   { signal, progress }: CommandContext,
 ): Promise<BuiltRootfs> {
@@ -117,7 +117,7 @@ async function build(
       if (format === "ext4") return await buildRootfs(recipe, target, options);
       return await buildQcow2(recipe, target, options);
     },
-    { signal, mode: 0o644 },
+    { signal, mode },
   );
 }
 
