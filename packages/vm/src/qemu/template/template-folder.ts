@@ -138,6 +138,7 @@ export async function touchTemplate(
 
 /** A template that is kept. */
 export interface KeptTemplate {
+  /** Which of them; see `templateSlot`. */
   readonly slot: string;
   /** Of its state, in bytes; 0 for the word that none is to be saved. */
   readonly lengthBytes: number;
