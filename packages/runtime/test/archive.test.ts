@@ -39,7 +39,7 @@ async function exported(options: { readonly withBases?: boolean } = {}) {
     image: "app",
     name: "web",
     labels: { a: "b" },
-    run: { ...run, forwards: [{ hostPort: 0, guestPort: 80 }] },
+    run: { ...run, forwards: [{ hostPort: 0, guestPort: 80 }], network: "user" },
   });
   await using image = await openDisk(box, "rw");
   await image.write(5, data);
