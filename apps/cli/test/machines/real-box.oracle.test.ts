@@ -70,21 +70,24 @@ describe.skipIf(!isReady)(isReady ? title : `${title} (skipped: no QEMU or kerne
       return stderr;
     };
     expect(await run()).toContain('"start":"cold"');
-    const states = async () => (await readdir(templates)).filter((each) => each.endsWith(".state"));
-    await expect.poll(states).toHaveLength(1);
+    const ending = async (end: string) =>
+      (await readdir(templates)).filter((each) => each.endsWith(end));
+    // Its supervisor is still writing when box has ended.
+    await expect.poll(() => ending(".json"), { timeout: 60_000 }).toHaveLength(1);
     const warm = await run();
     expect(warm).toContain('"start":"warm"');
     expect(warm).not.toContain("VM_TEMPLATE_UNUSABLE");
     const cold = await run("--cold");
     expect(cold).toContain('"start":"cold"');
     expect(cold).not.toContain("VM_TEMPLATE_UNUSABLE");
-    const path = join(templates, (await states())[0] ?? "");
+    const path = join(templates, (await ending(".state"))[0] ?? "");
     const bytes = await readFile(path);
     bytes[bytes.byteLength - 1000] = (bytes[bytes.byteLength - 1000] ?? 0) ^ 0xff;
     await writeFile(path, bytes);
     const damaged = await run();
     expect(damaged).toContain('"start":"cold"');
     expect(damaged).toContain("VM_TEMPLATE_UNUSABLE");
+    await expect.poll(() => ending(".json"), { timeout: 60_000 }).toHaveLength(1);
   });
 
   test("is started, runs commands with exit codes, and is stopped", { timeout }, async () => {

@@ -18,6 +18,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 const timeout = 120_000;
+const patience = { timeout: 60_000 };
 
 /** Starts a machine up to where commands run. */
 async function start(real: RealHost, spec: MachineSpec, hostname = "web") {
@@ -51,7 +52,7 @@ async function save(real: RealHost, strategy: MachineSpec["guestRootfs"]): Promi
   const before = (await listTemplates(templates)).length;
   const { kind, machine } = await start(real, await real.spec(strategy));
   expect(kind).toBe("cold");
-  await expect.poll(() => listTemplates(templates)).toHaveLength(before + 1);
+  await expect.poll(() => listTemplates(templates), patience).toHaveLength(before + 1);
   await machine.stop({ graceMs: 0 });
 }
 
@@ -118,7 +119,7 @@ describe.skipIf(host === undefined)(host ? title : `${title} (skipped: no QEMU o
     });
     expect(await say("print")).toBe("out");
     await machine.stop({ graceMs: 0 });
-    await expect.poll(() => listTemplates(templates)).toHaveLength(kept.length);
+    await expect.poll(() => listTemplates(templates), patience).toHaveLength(kept.length);
     const next = await start(real, await real.spec("initramfs"));
     expect(next.kind).toBe("warm");
     expect(next.events.filter(({ type }) => type === "warning")).toEqual([]);
@@ -137,7 +138,7 @@ describe.skipIf(host === undefined)(host ? title : `${title} (skipped: no QEMU o
       const { kind, say } = await start(real, { ...spec, network: "user" });
       expect(kind).toBe(wanted);
       expect(await say("dial", "10.0.2.2", String(port), "hello")).toBe("host");
-      await expect.poll(() => listTemplates(templates)).toHaveLength(before + 1);
+      await expect.poll(() => listTemplates(templates), patience).toHaveLength(before + 1);
     }
   });
 
@@ -145,10 +146,12 @@ describe.skipIf(host === undefined)(host ? title : `${title} (skipped: no QEMU o
     timeout,
   }, async () => {
     const spec = await real.spec("initramfs");
+    const before = (await listTemplates(templates)).length;
     const sizeBytes = 200 * 2 ** 20;
     await truncate(spec.disks[0]?.path ?? "", sizeBytes);
     const { kind, machine } = await start(real, spec);
     expect(kind).toBe("cold");
     expect((await machine.stats()).guest.diskBytes).toBeGreaterThan(sizeBytes * 0.9);
+    await expect.poll(() => listTemplates(templates), patience).toHaveLength(before + 1);
   });
 });

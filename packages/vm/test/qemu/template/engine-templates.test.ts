@@ -7,6 +7,9 @@ import { makeSpec } from "../../subject.ts";
 import { fakeEngine } from "../fake-engine.ts";
 import { fakeQemuFolder } from "../fake-subject.ts";
 
+/** A busy host takes long; only what hangs runs into this. */
+const patience = { timeout: 60_000 };
+
 /** An engine with templates, whose supervisors are processes of their own. */
 async function makeHost() {
   const folder = await fakeQemuFolder();
@@ -38,27 +41,27 @@ test("machines have a template for each shape, and only those that may use one",
     return machine.record.details["start"];
   };
   expect(await started()).toBe("cold");
-  await expect.poll(() => listTemplates(templateFolder)).toHaveLength(1);
+  await expect.poll(() => listTemplates(templateFolder), patience).toHaveLength(1);
   expect(await started()).toBe("warm");
   expect(await started({ bootsAlways: true })).toBe("cold");
   expect(await listTemplates(templateFolder)).toHaveLength(1);
   expect(await started({ memoryMiB: 192 })).toBe("cold");
-  await expect.poll(() => listTemplates(templateFolder)).toHaveLength(2);
+  await expect.poll(() => listTemplates(templateFolder), patience).toHaveLength(2);
   expect(await started({ diskMiB: 65 })).toBe("cold");
-  await expect.poll(() => listTemplates(templateFolder)).toHaveLength(3);
+  await expect.poll(() => listTemplates(templateFolder), patience).toHaveLength(3);
 });
 
 test("a supervisor that is killed while it saves leaves no QEMU and no template, and the next one clears up", async () => {
   const { templateFolder, spawn } = await makeHost();
   const machine = await spawn({ name: "slow" });
   const names = async () => (await readdir(templateFolder).catch(() => [])).join(" ");
-  await expect.poll(names).toContain(".tmp-");
+  await expect.poll(names, patience).toContain(".tmp-");
   const { pid } = machine.record.details["supervisor"] as { readonly pid: number };
   process.kill(pid, "SIGKILL");
-  await expect.poll(() => isMachineAlive(machine.record)).toBe(false);
+  await expect.poll(() => isMachineAlive(machine.record), patience).toBe(false);
   expect(await listTemplates(templateFolder)).toEqual([]);
   const next = await spawn();
   expect(next.record.details["start"]).toBe("cold");
-  await expect.poll(() => listTemplates(templateFolder)).toHaveLength(1);
+  await expect.poll(() => listTemplates(templateFolder), patience).toHaveLength(1);
   expect(await names()).not.toContain(".tmp-");
 });
