@@ -26,7 +26,14 @@ export async function readInjectedFiles(
     if (left < 0) throw badInjection(text, `the files are larger than ${maxBytes} bytes together`);
     if (paths.has(path)) throw badInjection(text, "another file has the same path in the image");
     paths.add(path);
-    files.push({ path, mode, content: await file.read(0, size) });
+    const content = await file.read(0, size + 1);
+    if (content.byteLength !== size) {
+      throw badInjection(
+        text,
+        "its size is not what the system says, as of files in /proc, or changes",
+      );
+    }
+    files.push({ path, mode, content });
   }
   return files;
 }
