@@ -47,7 +47,7 @@ describe("the built program", () => {
     expect((await box(["create", image, "--name", "a"])).exitCode).toBe(0);
     const names = await loaded("--home", home, "create", image, "--name", "b");
     expect(names.size).toBeLessThan(27);
-    expect(await sizeOf(names)).toBeLessThan(820_000);
+    expect(await sizeOf(names)).toBeLessThan(825_000);
     if (!canRun("strace", "-f", "-e", "trace=fsync", "true")) return;
     const log = join(folder, "calls");
     const under = ["strace", "-f", "-e", "trace=fsync,fdatasync", "-o", log];

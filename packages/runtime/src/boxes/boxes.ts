@@ -2,9 +2,8 @@ import { kindOf, toErrorReport } from "@box/errors";
 import { settlePlan, type ValuesOf } from "@box/pipeline";
 import type { WrittenArchive } from "../archive/export-box.ts";
 import type { ImportedBox } from "../archive/import-box.ts";
-import { type DiskSizes, resizeChange } from "../disks/resize-disk.ts";
+import type { DiskSizes } from "../disks/resize-disk.ts";
 import type { BoxSnapshot } from "../disks/snapshots.ts";
-import { withUserImage } from "../disks/user-image.ts";
 import { type InitValues, initPlan } from "../init/init-plan.ts";
 import type { InitPolicy } from "../init/keys.ts";
 import { BoxMachines } from "../machines/box-machines.ts";
@@ -15,7 +14,7 @@ import {
   type OperationWork,
   runOperation,
 } from "../operations/run-operation.ts";
-import { type RestoreValues, restorePlan } from "../restore/restore-plan.ts";
+import type { RestoreValues } from "../restore/restore-plan.ts";
 import {
   deleteBox,
   findBox,
@@ -140,6 +139,7 @@ export class Boxes extends BoxMachines {
     checkMove(box.name, box.state, "failed");
     await checkDisksUnused(home, box);
     const { id, name } = box;
+    const { restorePlan } = await import("../restore/restore-plan.ts");
     const plan = restorePlan(this.#services, box);
     const work = workOf(this.#services, "restore", box, options);
     const { values } = await runOperation<RestoreValues>(this.#services, {
@@ -199,6 +199,7 @@ export class Boxes extends BoxMachines {
     sizeBytes: number,
     options: ChangeBoxOptions = {},
   ): Promise<ChangedBox & DiskSizes> {
+    const { resizeChange } = await import("../disks/resize-disk.ts");
     const change = resizeChange(this.#services, sizeBytes);
     const done = await changeBox(this.#services, nameOrId, change, options);
     return { ...this.#changed(done), ...done.result };
@@ -242,6 +243,7 @@ export class Boxes extends BoxMachines {
     const box = requireBox(this.#services.state.database, nameOrId);
     const { signal = new AbortController().signal } = options;
     const { listSnapshots } = await import("../disks/snapshots.ts");
+    const { withUserImage } = await import("../disks/user-image.ts");
     return withUserImage(this.#services, box, { mode: "r", signal }, listSnapshots);
   }
 
