@@ -98,7 +98,7 @@ export const machineStreamCommands: readonly CommandSpec[] = [
     path: ["port"],
     summary: "list the forwarded ports of a box that runs, or forward more",
     description:
-      "Connections go over the agent to the box's loopback: the box has no network card. What box port adds is\nforwarded until the box stops; what box run -p names, whenever it runs. HOST 0 or left out: the system chooses.",
+      "Connections go over the agent to the box's loopback: no network card is needed. What box port adds is\nforwarded until the box stops; what box run -p names, whenever it runs. HOST 0 or left out: the system chooses.",
     args: [{ name: "name", summary: "the box", complete: "boxes" }],
     flags: [publishFlag],
     examples: [
