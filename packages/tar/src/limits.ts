@@ -12,7 +12,7 @@ export interface TarLimits {
   readonly maxXattrs: number;
   /**
    * Keys and values of global headers that hold together, in bytes: they are read again for every entry that follows, the
-   * smallest of which takes 512 bytes. Default 4 KiB.
+   * smallest of which takes 512 bytes. Default 1 KiB.
    */
   readonly maxGlobalPaxBytes: number;
   /** Extended attributes in global headers: each is one of every entry that follows. Default 32. */
@@ -28,7 +28,7 @@ export const defaultTarLimits: TarLimits = {
   maxPathBytes: 4096,
   maxXattrBytes: 65_536,
   maxXattrs: 1000,
-  maxGlobalPaxBytes: 4096,
+  maxGlobalPaxBytes: 1024,
   maxGlobalXattrs: 32,
   maxSparseRanges: 65_536,
 };
