@@ -1,14 +1,8 @@
 // From the call that starts a machine to the first output of a command in it: by booting, and from a template.
-import { existsSync, readFileSync } from "node:fs";
-import { copyFile, mkdir, mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
-import { diskSerials, type MachineSpec } from "@box/vm";
-import { frugalNode, QemuEngine } from "@box/vm/qemu";
-import { programFolders } from "../test/qemu/oracle.ts";
-import { bootFilesOfTests } from "../test/qemu/real-boot.ts";
-import { compileProgram, writeBoxDisk, writeGuestDisk } from "../test/qemu/real-disks.ts";
+import type { MachineSpec } from "@box/vm";
+import { BenchMachines } from "./bench-machines.ts";
 
 const { values } = parseArgs({
   options: {
@@ -29,34 +23,16 @@ interface Times {
   readonly cpu: number;
 }
 
-// As users have it: its sources take longer to load.
-const supervisor = join(import.meta.dirname, "../dist/qemu/supervisor.js");
-if (!existsSync(supervisor))
-  throw new Error("build the package first: pnpm turbo run build --filter=@box/vm...");
-const boot = await bootFilesOfTests();
-if (boot === undefined) throw new Error("there is no QEMU, or no kernel");
-const folder = await mkdtemp(join(tmpdir(), "box-bench-"));
+const machines = await BenchMachines.prepare();
 try {
-  const program = await compileProgram(folder);
-  if (program === undefined) throw new Error("there is no compiler for the program of the box");
-  await writeBoxDisk(join(folder, "user.ext4"), program);
-  await writeGuestDisk(join(folder, "guest.ext4"));
-  const engine = new QemuEngine({
-    programFolders,
-    boot: async () => boot.plain,
-    socketFolder: join(folder, "sockets"),
-    accelerator: "tcg",
-    supervisor: { path: process.execPath, args: [...frugalNode, supervisor] },
-    templateFolder: join(folder, "templates"),
-  });
   for (const guestRootfs of ["disk", "initramfs"] as const) {
     const cold: Times[] = [];
     const warm: Times[] = [];
-    const first = await start(engine, guestRootfs, false);
+    const first = await start(guestRootfs, false);
     if (first.start !== "cold") throw new Error("the first machine did not boot");
     for (let round = 0; round < rounds; round++) {
-      cold.push((await start(engine, guestRootfs, true)).times);
-      const { start: kind, times } = await start(engine, guestRootfs, false);
+      cold.push((await start(guestRootfs, true)).times);
+      const { start: kind, times } = await start(guestRootfs, false);
       if (kind !== "warm") throw new Error("a machine did not start from the template");
       warm.push(times);
     }
@@ -68,31 +44,17 @@ try {
     report("warm", warm, 350);
   }
 } finally {
-  await rm(folder, { recursive: true, force: true });
+  await machines.remove();
 }
 
 async function start(
-  engine: QemuEngine,
   guestRootfs: MachineSpec["guestRootfs"],
   bootsAlways: boolean,
 ): Promise<{ readonly times: Times; readonly start: unknown }> {
-  const own = await mkdtemp(join(folder, "machine-"));
-  const roles = guestRootfs === "disk" ? (["user", "guest"] as const) : (["user"] as const);
-  const disks: MachineSpec["disks"][number][] = [];
-  for (const role of roles) {
-    const path = join(own, `${role}.ext4`);
-    await copyFile(join(folder, `${role}.ext4`), path);
-    disks.push({ role, path, format: "raw", readOnly: false, serial: diskSerials[role] });
-  }
-  const directory = join(own, "run");
-  await mkdir(directory);
+  const { spec, remove } = await machines.describe({ guestRootfs, memoryMiB, bootsAlways });
   const begin = performance.now();
   const since = () => performance.now() - begin;
-  const machine = await engine.spawn({
-    ...{ id: "a".repeat(32), boxId: "b".repeat(32), name: "bench", directory, logDirectory: own },
-    ...{ disks, guestRootfs, memoryMiB, cpus: 1, environment: [], labels: {} },
-    ...{ lifetime: "owner", bootsAlways },
-  });
+  const machine = await machines.engine.spawn(spec);
   const spawned = since();
   await machine.connect();
   const connected = since();
@@ -105,7 +67,7 @@ async function start(
   const cpu = cpuOf(qemu) + cpuOf(details["supervisor"] as typeof qemu);
   await machine.stop({ graceMs: 0 });
   await machine.close();
-  await rm(own, { recursive: true, force: true });
+  await remove();
   return { times: { spawned, connected, ready, output, cpu }, start: details["start"] };
 }
 
