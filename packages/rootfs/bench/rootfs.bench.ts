@@ -1,7 +1,7 @@
 // Building a root file system beside umoci unpack + mke2fs -d and beside gzip -dc, on the same layers in the same run.
-// `--mib 1300 --files 33000 --rounds 3 --in-one-directory 0.25`
+// `--mib 1300 --files 33000 --rounds 3`; `--shape development` is like the image that the targets were set on.
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -13,35 +13,37 @@ import {
   median,
   runBuild,
 } from "./run-build.ts";
-import { writeSampleImage } from "./sample-image.ts";
+import { shapes, writeSampleImage } from "./sample-image.ts";
 
 const { values } = parseArgs({
   options: {
     mib: { type: "string" },
     files: { type: "string" },
     rounds: { type: "string" },
-    "in-one-directory": { type: "string" },
+    shape: { type: "string" },
   },
   strict: false,
 });
 const megabytes = Number(values["mib"] ?? 1300);
 const files = Number(values["files"] ?? 33_000);
 const rounds = Number(values["rounds"] ?? 3);
-const inOneDirectory = Number(values["in-one-directory"] ?? 0.25);
+const shape = values["shape"] === "development" ? "development" : "mixed";
 
 const folder = mkdtempSync(join(tmpdir(), "box-bench-"));
 const at = (name: string): string => join(folder, name);
 try {
   makePackages();
-  const size = { files, bytes: megabytes * 2 ** 20, layers: 5, inOneDirectory };
+  const size = { files, bytes: megabytes * 2 ** 20, layers: 5, shape: shapes[shape] };
   const blobs = await writeSampleImage(at("image"), size);
+  const compressed = blobs.reduce((sum, blob) => sum + statSync(blob).size, 0) / 1e6;
   process.stdout.write(
-    `input: ${megabytes} MiB in ${files} files, ${inOneDirectory * 100} % of them in one directory, in 5 gzip layers\n`,
+    `input: ${megabytes} MiB in ${files} files, shape ${shape}, 5 gzip layers of ${compressed.toFixed(0)} MB\n`,
   );
   const runs = {
     box: [] as BuildFigures[],
     gzip: [] as Figures[],
     umoci: [] as Figures[],
+    mke2fs: [] as Figures[],
   };
   for (let round = 0; round < rounds; round++) {
     runs.box.push(runBuild(at("image"), at("ours.ext4")));
@@ -49,10 +51,10 @@ try {
     rmSync(at("tree"), { recursive: true, force: true });
     rmSync(at("theirs.ext4"), { force: true });
     runs.umoci.push(
-      runShell(
-        `umoci raw unpack --image ${at("image")}:latest ${at("tree")} > /dev/null
-        mke2fs -q -F -t ext4 -d ${at("tree")} ${at("theirs.ext4")} ${megabytes * 2}M`,
-      ),
+      runShell(`umoci raw unpack --image ${at("image")}:latest ${at("tree")} > /dev/null`),
+    );
+    runs.mke2fs.push(
+      runShell(`mke2fs -q -F -t ext4 -d ${at("tree")} ${at("theirs.ext4")} ${megabytes * 2}M`),
     );
   }
   execFileSync("e2fsck", ["-fn", at("ours.ext4")], { stdio: "ignore" });
@@ -61,9 +63,11 @@ try {
   const ours = median(runs.box.map(({ cpuSeconds }) => cpuSeconds));
   const gzip = ours / median(runs.gzip.map(({ cpuSeconds }) => cpuSeconds));
   print("gzip -dc", runs.gzip, `ours takes ${gzip.toFixed(2)}x`, gzip <= 1.3, "CPU <= 1.3x");
-  const umoci = ours / median(runs.umoci.map(({ cpuSeconds }) => cpuSeconds));
-  const share = `ours takes 1/${(1 / umoci).toFixed(1)}`;
-  print("umoci + mke2fs -d", runs.umoci, share, umoci <= 1 / 8, "CPU <= 1/8");
+  const both = runs.umoci.map((umoci, round) => added(umoci, runs.mke2fs[round]));
+  const part = ours / median(both.map(({ cpuSeconds }) => cpuSeconds));
+  const ofMke2fs = median(runs.mke2fs.map(({ cpuSeconds }) => cpuSeconds)).toFixed(1);
+  const share = `of which mke2fs ${ofMke2fs} s; ours takes 1/${(1 / part).toFixed(1)}`;
+  print("umoci + mke2fs -d", both, share, part <= 1 / 8, "CPU <= 1/8");
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }
@@ -80,6 +84,13 @@ function print(
   process.stdout.write(
     `${name.padEnd(18)} CPU ${cpu} s, wall ${wall} s; ${verdict} (${target}: ${isMet ? "met" : "MISSED"})\n`,
   );
+}
+
+function added(first: Figures, second: Figures | undefined): Figures {
+  return {
+    cpuSeconds: first.cpuSeconds + (second?.cpuSeconds ?? 0),
+    wallSeconds: first.wallSeconds + (second?.wallSeconds ?? 0),
+  };
 }
 
 /** A shell's commands; `times` tells the processor time of what it ran. */

@@ -14,9 +14,46 @@ export interface SampleSize {
   readonly bytes: number;
   /** Layers. */
   readonly layers: number;
-  /** The part of the files that is in one directory. A quarter. */
-  readonly inOneDirectory?: number;
+  /** What else there is to it; the one called mixed unless given. */
+  readonly shape?: SampleShape;
 }
+
+/** Of what an image consists; parts of one. */
+export interface SampleShape {
+  /** The part of the files that is in one directory. */
+  readonly inOneDirectory: number;
+  /** The part of an upper layer's files that replace one of the lowest layer. */
+  readonly replacing: number;
+  /** The part of the files that no compression makes smaller. */
+  readonly incompressible: number;
+  /** How many words the text of the others is made of: the fewer, the smaller it gets. */
+  readonly words: number;
+}
+
+/** A bit of everything. */
+const mixed: SampleShape = {
+  inOneDirectory: 0.25,
+  replacing: 0.1,
+  incompressible: 0.1,
+  words: 4000,
+};
+
+/**
+ * Like an image with development tools of Debian: 1.32 GB of tar in 552 MB of gzip, of which 783 MB are live, about 33,000
+ * paths with one very large directory.
+ */
+const development: SampleShape = {
+  inOneDirectory: 0.5,
+  replacing: 1,
+  incompressible: 0.06,
+  words: 1200,
+};
+
+/** The shapes by their names. */
+export const shapes: Readonly<Record<"mixed" | "development", SampleShape>> = {
+  mixed,
+  development,
+};
 
 const encoder = new TextEncoder();
 const poolBytes = 16 * 2 ** 20;
@@ -115,9 +152,9 @@ function numbers(seed: number): () => number {
 }
 
 /** Text that gzip makes four times smaller, and bytes that it cannot. */
-function makePools(): { readonly text: Buffer; readonly random: Buffer } {
+function makePools(wordCount: number): { readonly text: Buffer; readonly random: Buffer } {
   const next = numbers(7);
-  const words = Array.from({ length: 4000 }, () =>
+  const words = Array.from({ length: wordCount }, () =>
     Math.floor(next() * 36 ** (2 + Math.floor(next() * 5))).toString(36),
   );
   const text = Buffer.alloc(poolBytes);
@@ -129,21 +166,23 @@ function makePools(): { readonly text: Buffer; readonly random: Buffer } {
   return { text, random };
 }
 
-let pools: ReturnType<typeof makePools> | undefined;
+const pools = new Map<number, ReturnType<typeof makePools>>();
 
 function* layerChunks(
   layer: number,
-  { files, bytes, layers, inOneDirectory = 0.25 }: SampleSize,
+  { files, bytes, layers, shape = mixed }: SampleSize,
 ): Generator<Uint8Array> {
-  pools ??= makePools();
+  const { inOneDirectory, replacing, incompressible, words } = shape;
+  const { text, random } = pools.get(words) ?? makePools(words);
+  pools.set(words, { text, random });
   const next = numbers(layer + 1);
   const share = layer === 0 ? 0.6 : 0.4 / (layers - 1);
   const count = Math.round(files * (layers === 1 ? 1 : share));
   const average = bytes / files;
   const made = new Set<string>();
   for (let i = 0; i < count; i++) {
-    // Each upper layer replaces a tenth of the lowest one's names.
-    const number = layer > 0 && next() < 0.1 ? Math.floor(next() * files * 0.6) : layer * files + i;
+    const number =
+      layer > 0 && next() < replacing ? Math.floor(next() * files * 0.6) : layer * files + i;
     const folder =
       number % 100 < inOneDirectory * 100
         ? "var/lib/many"
@@ -164,7 +203,7 @@ function* layerChunks(
     const path = `${folder}/file-${number}.dat`;
     if (number % 50 === 1) yield* entryChunks({ path, type: "symlink", target: "../target" }, 0);
     else {
-      const pool = next() < 0.9 ? pools.text : pools.random;
+      const pool = next() < 1 - incompressible ? text : random;
       yield* entryChunks({ path }, size);
       for (let left = size; left > 0; ) {
         const from = Math.floor(next() * (poolBytes - 2 ** 20));
