@@ -89,12 +89,13 @@ static struct timespec time_of(int64_t ns) {
   return rest < 0 ? (struct timespec){(time_t)seconds - 1, (long)rest + 1000000000} : (struct timespec){(time_t)seconds, (long)rest};
 }
 
-static void set_owner(int parent, const char *name, const struct record *r) {
+// Of a link by its name, of anything else by the descriptor, with an empty name: the name may lead elsewhere by now.
+static void set_owner(int at, const char *name, const struct record *r) {
   uid_t uid = owners ? r->uid : 0;
   gid_t gid = owners ? r->gid : 0;
   bool may_give = !testing || geteuid() == 0;
-  if (may_give && fchownat(parent, name, uid, gid, AT_SYMLINK_NOFOLLOW) != 0) fail("cannot give away", r->path);
-  if (r->kind != LINK_RECORD && fchmodat(parent, name, r->mode, 0) != 0) fail("cannot set the mode of", r->path);
+  if (may_give && fchownat(at, name, uid, gid, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH) != 0) fail("cannot give away", r->path);
+  if (r->kind != LINK_RECORD && fchmod(at, r->mode) != 0) fail("cannot set the mode of", r->path);
 }
 
 static void put_folder(int parent, const char *name, const struct record *r) {
@@ -108,7 +109,10 @@ static void put_folder(int parent, const char *name, const struct record *r) {
   *folder = (struct folder){.next = folders, .mtime = time_of(r->mtime)};
   strcpy(folder->path, r->path);
   folders = folder;
-  set_owner(parent, name, r);
+  int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  if (fd < 0) fail("cannot open the folder", r->path);
+  set_owner(fd, "", r);
+  close(fd);
 }
 
 static void put_file(int parent, const char *name, const struct record *r) {
@@ -120,7 +124,7 @@ static void put_file(int parent, const char *name, const struct record *r) {
     write_all(fd, buffer, length, r->path);
     left -= length;
   }
-  set_owner(parent, name, r);
+  set_owner(fd, "", r);
   struct timespec times[2] = {{0, UTIME_OMIT}, time_of(r->mtime)};
   futimens(fd, times);
   if (close(fd) != 0) fail("cannot write", r->path);

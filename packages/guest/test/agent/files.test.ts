@@ -5,6 +5,7 @@ import {
   mkdirSync,
   readFileSync,
   readlinkSync,
+  rmSync,
   symlinkSync,
   utimesSync,
   writeFileSync,
@@ -99,6 +100,25 @@ async function get(
 }
 
 describe("PUT", () => {
+  test("leaves what takes the place of a file that is being written as it is", async () => {
+    await using agent = await AgentProcess.ready();
+    const [victim, folder] = [join(agent.folder, "victim"), join(agent.folder, "open")];
+    writeFileSync(victim, "mine", { mode: 0o600 });
+    mkdirSync(folder);
+    const streamId = agent.newId();
+    agent.send({ type: "put", streamId, target: "box", path: folder, keepsOwners: false });
+    const bytes = fileRecord("a", "first and last", 0o777);
+    agent.send({ type: "data", streamId, bytes: bytes.subarray(0, -4) });
+    await expect.poll(() => existsSync(join(folder, "a"))).toBe(true);
+    rmSync(join(folder, "a"));
+    symlinkSync(victim, join(folder, "a"));
+    agent.send({ type: "data", streamId, bytes: bytes.subarray(-4) });
+    agent.send({ type: "eof", streamId });
+    expect(await agent.result(streamId)).toMatchObject({ exitCode: 0 });
+    expect(lstatSync(victim).mode & 0o777).toBe(0o600);
+    expect(readFileSync(victim, "utf8")).toBe("mine");
+  });
+
   test("writes files, folders and links with their modes and times", async () => {
     await using agent = await AgentProcess.ready();
     const parts = [
