@@ -2,6 +2,7 @@ import type { Runtime } from "@box/runtime";
 import type { ExecExit, ExecProcess } from "@box/vm";
 import type { CommandContext } from "../command/define-command.ts";
 import { DetachKeys } from "./detach-keys.ts";
+import { interrupting } from "./interrupting.ts";
 
 /** How this process is connected to a box's program. */
 export interface AttachOptions {
@@ -41,21 +42,6 @@ export async function attachToBox(
   }
 }
 
-/** Passes Ctrl-C to the program; twice within a second leaves it. */
-function interrupting(running: ExecProcess): () => boolean {
-  let isAgain = false;
-  return () => {
-    if (isAgain) return false;
-    isAgain = true;
-    setTimeout(() => {
-      isAgain = false;
-    }, againMs).unref();
-    void running.kill("SIGINT").catch(() => {});
-    return true;
-  };
-}
-
-const againMs = 1000;
 const never = new Promise<never>(() => {});
 
 async function follow(running: ExecProcess, context: CommandContext): Promise<ExecExit> {

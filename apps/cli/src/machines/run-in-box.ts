@@ -3,6 +3,7 @@ import type { BoxExecRequest, Runtime } from "@box/runtime";
 import type { ExecExit, ExecProcess } from "@box/vm";
 import type { CommandContext } from "../command/define-command.ts";
 import { CliError, ExitCodeError } from "../errors.ts";
+import { interrupting } from "./interrupting.ts";
 
 /** How a command of a box is connected to this process, and how it is run. */
 export interface RunInBoxOptions {
@@ -37,6 +38,7 @@ export async function runInBox(
     { signal },
   );
   await using _ = running;
+  const release = context.onInterrupt(interrupting(running));
   const leave = terminal?.enter((changed) => void running.resize(changed).catch(() => {}));
   try {
     if (interactive) void sendInput(running, context).catch(() => {});
@@ -47,6 +49,7 @@ export async function runInBox(
     ]);
     return await running.wait({ signal });
   } finally {
+    release();
     leave?.();
   }
 }

@@ -89,6 +89,25 @@ describe("a command of a box", () => {
     ).rejects.toMatchObject({ code: "CLI_UNSUPPORTED" });
   });
 
+  test("hears Ctrl-C and may end as it likes; typed again at once it is for this process", async () => {
+    const runtime = await runningBox();
+    const { context, written } = streams("");
+    const interrupt: { take?: (() => boolean) | undefined } = {};
+    const onInterrupt = (take: () => boolean) => {
+      interrupt.take = take;
+      return () => {
+        interrupt.take = undefined;
+      };
+    };
+    const options = { interactive: false, tty: false, request: { command: ["trap"] } };
+    const ended = runInBox(runtime, "web", options, { ...context, onInterrupt });
+    await expect.poll(() => written.stdout).toBe("ready\n");
+    expect([interrupt.take?.(), interrupt.take?.()]).toEqual([true, false]);
+    expect(await ended).toEqual({ exitCode: 7 });
+    expect(written.stdout).toBe("ready\ninterrupted\n");
+    expect(interrupt.take).toBeUndefined();
+  });
+
   test("that cannot be run has the exit codes that users of docker know", async () => {
     const runtime = await runningBox();
     const { context } = streams("");
