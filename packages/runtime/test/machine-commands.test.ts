@@ -197,7 +197,7 @@ test("a program has the variables, folder, user and terminal that the box was ma
   const { boxes } = await openWithEngine({ run });
   await boxes.start("web");
   await boxes.wait("web");
-  expect(await textOf(await boxes.logs("web"))).toBe("PATH=/bin\nA=b\n");
+  expect(await textOf(await boxes.logs("web"))).toBe("PATH=/bin\nTERM=xterm\nA=b\n");
   expect((await boxes.inspect("web")).run).toMatchObject(run);
 });
 

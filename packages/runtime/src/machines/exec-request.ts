@@ -1,6 +1,13 @@
 import type { EnvironmentEntry, ExecRequest, ProgramRequest, TerminalSize } from "@box/vm";
 import type { BoxRecord, ImageConfig } from "../boxes/box.ts";
 
+/** Where programs are looked for in boxes of images that say nothing of it, and what a terminal is: as with docker. */
+const usualPath: EnvironmentEntry = [
+  "PATH",
+  "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+];
+const usualTerm: EnvironmentEntry = ["TERM", "xterm"];
+
 /** A command with what the image says about running programs where the request says nothing. */
 export function completeRequest(
   { imageConfig, guestRootfs }: Pick<BoxRecord, "imageConfig" | "guestRootfs">,
@@ -16,9 +23,10 @@ export function completeRequest(
     workingDirectory = "",
     user = "",
   }: Partial<ImageConfig> = imageConfig ?? {};
+  const usual = request.terminal === undefined ? [usualPath] : [usualPath, usualTerm];
   return {
     ...request,
-    environment: merge(environment, own),
+    environment: merge(usual, [...environment, ...own]),
     setsHome: request.setsHome ?? true,
     workingDirectory: request.workingDirectory ?? (workingDirectory || "/"),
     user: request.user ?? (user || "root"),
