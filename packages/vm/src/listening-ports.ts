@@ -9,7 +9,7 @@ import {
   type PortForward,
 } from "./ports.ts";
 
-/** Below the streams that an agent has at most, so that commands still find one. */
+/** Of all ports together: below the streams that an agent has at most, so that commands still find one. */
 const mostConnections = 100;
 
 /** Ports of the host that are listened on for ports of a guest. */
@@ -17,6 +17,7 @@ export class ListeningPorts {
   readonly #serve: (socket: Socket, guestPort: number) => void;
   readonly #servers: Server[] = [];
   readonly #open: OpenPortForward[] = [];
+  #connections = 0;
 
   /** @param serve - Takes a connection, which is paused. */
   constructor(serve: (socket: Socket, guestPort: number) => void) {
@@ -48,11 +49,22 @@ export class ListeningPorts {
     this.#open.length = 0;
   }
 
+  #take(socket: Socket, guestPort: number): void {
+    if (this.#connections === mostConnections) {
+      socket.destroy();
+      return;
+    }
+    this.#connections += 1;
+    socket.once("close", () => {
+      this.#connections -= 1;
+    });
+    this.#serve(socket, guestPort);
+  }
+
   async #listen({ hostAddress = loopbackAddress, hostPort, guestPort }: PortForward) {
     const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (socket) =>
-      this.#serve(socket, guestPort),
+      this.#take(socket, guestPort),
     );
-    server.maxConnections = mostConnections;
     // Who forwards ports lives as long as its machine, whatever is listened on.
     server.unref();
     try {

@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { connect, createServer } from "node:net";
+import { connect, createServer, type Socket } from "node:net";
 import { expect, onTestFinished, test } from "vitest";
 import { ListeningPorts } from "../src/listening-ports.ts";
 
@@ -36,6 +36,36 @@ test("are listened on until they are closed", async () => {
   ports.close();
   expect(ports.open).toEqual([]);
   await expect(answerOf(first ?? 0)).rejects.toMatchObject({ code: "ECONNREFUSED" });
+});
+
+test("take 100 connections together, so that the guest has room for commands, and more when some end", async () => {
+  const served: Socket[] = [];
+  const ports = new ListeningPorts((socket) => served.push(socket));
+  await ports.add([
+    { hostPort: 0, guestPort: 80 },
+    { hostPort: 0, guestPort: 81 },
+  ]);
+  const [first = 0, second = 0] = ports.open.map(({ hostPort }) => hostPort);
+  const sockets: Socket[] = [];
+  onTestFinished(() => {
+    ports.close();
+    for (const socket of [...served, ...sockets]) socket.destroy();
+  });
+  const open = async (port: number) => {
+    const socket = connect(port, "127.0.0.1");
+    socket.on("error", () => {});
+    sockets.push(socket);
+    await once(socket, "connect");
+    return socket;
+  };
+  for (let i = 0; i < 100; i++) await open(i % 2 === 0 ? first : second);
+  await expect.poll(() => served.length).toBe(100);
+  await once((await open(second)).resume(), "close");
+  expect(served).toHaveLength(100);
+  const [ended] = served;
+  await once(ended?.destroy() as Socket, "close");
+  await open(second);
+  await expect.poll(() => served.length).toBe(101);
 });
 
 test("are all listened on, or none", async () => {
