@@ -26,10 +26,12 @@ export async function attachToBox(
   const terminal = run.terminal === true ? context.terminal : undefined;
   const resize = (size: { readonly rows: number; readonly columns: number }) =>
     void running.resize(size).catch(() => {});
-  const leave = terminal?.enter(resize);
+  const reads = sendsInput && run.keepsInput === true;
+  // Where nobody reads them, keys such as Ctrl-C are the system's to act on.
+  const leave = reads ? terminal?.enter(resize) : undefined;
   if (terminal !== undefined) resize(terminal.size());
   const keys = terminal === undefined ? undefined : new DetachKeys(detachKeys);
-  const left = sendsInput && run.keepsInput === true ? sendInput(running, keys, context) : never;
+  const left = reads ? sendInput(running, keys, context) : never;
   const release = sendsInput ? context.onInterrupt(interrupting(running)) : undefined;
   const ended = follow(running, context);
   // Who leaves it does not hear how it goes on.

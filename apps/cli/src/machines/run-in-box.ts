@@ -39,7 +39,10 @@ export async function runInBox(
   );
   await using _ = running;
   const release = context.onInterrupt(interrupting(running));
-  const leave = terminal?.enter((changed) => void running.resize(changed).catch(() => {}));
+  // Where nobody reads them, keys such as Ctrl-C are the system's to act on.
+  const leave = interactive
+    ? terminal?.enter((changed) => void running.resize(changed).catch(() => {}))
+    : undefined;
   try {
     if (interactive) void sendInput(running, context).catch(() => {});
     else await running.stdin.end();

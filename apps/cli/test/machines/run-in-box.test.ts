@@ -89,6 +89,21 @@ describe("a command of a box", () => {
     ).rejects.toMatchObject({ code: "CLI_UNSUPPORTED" });
   });
 
+  test("leaves keys that it does not read to the system", async () => {
+    const runtime = await runningBox();
+    let isRaw = false;
+    const { context, written } = streams("", {
+      size: () => ({ rows: 24, columns: 80 }),
+      enter: () => {
+        isRaw = true;
+        return () => {};
+      },
+    });
+    const request = { command: ["print", "out"] };
+    await runInBox(runtime, "web", { interactive: false, tty: true, request }, context);
+    expect([written.stdout, isRaw]).toEqual(["out", false]);
+  });
+
   test("hears Ctrl-C and may end as it likes; typed again at once it is for this process", async () => {
     const runtime = await runningBox();
     const { context, written } = streams("");
@@ -153,7 +168,14 @@ describe("who attaches to the program of a box", () => {
     return { runtime, written, attach, interrupt };
   }
   type RunSettings = NonNullable<CreateBoxOptions["run"]>;
-  const testTerminal = { size: () => ({ rows: 50, columns: 132 }), enter: () => () => {} };
+  const entered: string[] = [];
+  const testTerminal = {
+    size: () => ({ rows: 50, columns: 132 }),
+    enter: () => {
+      entered.push("raw");
+      return () => {};
+    },
+  };
 
   test("leaves it by its keys, and it goes on", async () => {
     const run = { command: ["cat"], keepsInput: true, terminal: true };
@@ -191,7 +213,9 @@ describe("who attaches to the program of a box", () => {
   test("tells it the size of this terminal, and sends nothing when it is told not to", async () => {
     const run = { command: ["size"], keepsInput: true, terminal: true };
     const { attach, written, interrupt } = await attachBench(run, ["\x10\x11"], true);
+    entered.length = 0;
     expect(await attach(false)).toEqual({ exitCode: 0 });
+    expect(entered).toEqual([]);
     expect(interrupt.take).toBeUndefined();
     expect(written.stdout).toBe("50 132\r\n");
   });

@@ -9,8 +9,8 @@ import type { ProcessEnd, QemuProcess } from "./qemu-process.ts";
 export interface MachineLifeOptions {
   readonly qemu: Pick<QemuProcess, "kill" | "ended" | "said">;
   readonly qmp: Pick<QmpClient, "execute">;
-  /** Asks the guest to power off, once it can be asked. */
-  askGuest(): void;
+  /** Asks the guest to power off, once it can be asked, within a time from now. */
+  askGuest(graceMs: number): void;
   /** The end of what the guest wrote to its console. */
   consoleTail(): string;
   readonly now: () => number;
@@ -61,7 +61,7 @@ export class MachineLife {
   ): Promise<{ readonly step: StopStep; readonly exit: MachineExit }> {
     if (graceMs > 0 && this.#forcing === undefined) {
       this.#intent ??= intent;
-      this.#options.askGuest();
+      this.#options.askGuest(graceMs);
       await Promise.race([
         this.ended,
         delay(graceMs, undefined, { signal: this.#hurry.signal }).catch(() => {}),

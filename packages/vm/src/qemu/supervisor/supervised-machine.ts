@@ -43,6 +43,16 @@ const goodbyeMs = 1000;
 /** How often a machine that stands still for want of space is told to go on. */
 const spaceRetryMs = 3000;
 
+/** How much of a guest's time to end is for killing what has not ended by itself, and for its disks; half of it when it has less. */
+const guestEndMs = 5000;
+/** Far below what a frame can carry. */
+const longestGraceMs = 3_600_000;
+
+/** How long programs of a guest have to end by themselves, of the time that the guest has. */
+function programsGraceMs(graceMs: number): number {
+  return Math.min(Math.floor(Math.max(graceMs / 2, graceMs - guestEndMs)), longestGraceMs);
+}
+
 /** A machine, seen from the process that looks after it: it ends when the machine does, and the machine when it does. */
 export class SupervisedMachine implements LinkedMachine {
   readonly guest: GuestSession;
@@ -80,7 +90,8 @@ export class SupervisedMachine implements LinkedMachine {
       qemu,
       qmp,
       now,
-      askGuest: () => void this.guest.ready.then(() => this.guest.shutDown(programGraceMs / 2)),
+      askGuest: (graceMs) =>
+        void this.guest.ready.then(() => this.guest.shutDown(programsGraceMs(graceMs))),
       consoleTail: () => tailOf(consolePath, consoleTailBytes),
     });
     qemu.console.on("data", (chunk: Uint8Array) => this.#console.write(chunk));

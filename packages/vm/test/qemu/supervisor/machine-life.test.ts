@@ -12,7 +12,7 @@ function makeLife(
 ) {
   const ended = Promise.withResolvers<ProcessEnd>();
   const signals: string[] = [];
-  let asked = 0;
+  const asked: number[] = [];
   const life = new MachineLife({
     qemu: {
       ended: ended.promise,
@@ -28,13 +28,13 @@ function makeLife(
         if (reactions.quit === "ends") ended.resolve(exited);
       },
     },
-    askGuest: () => {
-      asked += 1;
+    askGuest: (graceMs) => {
+      asked.push(graceMs);
     },
     consoleTail: () => "the last words",
     now: () => 5,
   });
-  return { life, end: ended.resolve, signals, asked: () => asked };
+  return { life, end: ended.resolve, signals, asked };
 }
 
 describe("a machine that ends by itself", () => {
@@ -79,13 +79,13 @@ describe("a machine that is stopped", () => {
     const stopping = life.stop(60_000, { reason: "stopped" });
     end(exited);
     expect(await stopping).toEqual({ step: "guest", exit: { reason: "stopped", atMs: 5 } });
-    expect([signals, asked()]).toEqual([[], 1]);
+    expect([signals, asked]).toEqual([[], [60_000]]);
   });
 
   test("by QEMU's monitor was killed, and nobody asked the guest", async () => {
     const { life, signals, asked } = makeLife({ quit: "ends" });
     const { step, exit } = await life.stop(0, { reason: "stopped" });
-    expect([step, exit.reason, signals, asked()]).toEqual(["terminated", "killed", [], 0]);
+    expect([step, exit.reason, signals, asked]).toEqual(["terminated", "killed", [], []]);
   });
 
   test("that answers nothing is terminated, and killed when that does nothing", async () => {
