@@ -43,7 +43,7 @@ const mixed: SampleShape = {
  * paths with one very large directory.
  */
 const development: SampleShape = {
-  inOneDirectory: 0.5,
+  inOneDirectory: 0.8,
   replacing: 1,
   incompressible: 0.06,
   words: 1200,
