@@ -1,11 +1,10 @@
 import { execFile } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
-import { availableParallelism, tmpdir } from "node:os";
-import { join } from "node:path";
+import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
 import { Runtime } from "@box/runtime";
 import { InProcessEngine } from "@box/vm/testing";
-import { afterAll, expect, onTestFinished, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
+import { bundleChild } from "../bundle-child.ts";
 import { FakeImages } from "../fake-images.ts";
 import { callOf, requireHealed } from "./after-fault.ts";
 import { diskCases } from "./disk-cases.ts";
@@ -18,10 +17,9 @@ import type { VerbEnd, VerbTask } from "./verb-child.ts";
 
 /** How many points of each verb are tried, spread evenly; `pnpm test:faults` tries every one. */
 const { KILL_POINTS = "34" } = process.env;
-const script = fileURLToPath(new URL("./verb-child.ts", import.meta.url));
-/** Keeps the compiled modules of the children, which would take most of their time. */
-const compiled = mkdtempSync(join(tmpdir(), "box-compiled-"));
-afterAll(() => rmSync(compiled, { recursive: true }));
+const { script, env } = await bundleChild(
+  fileURLToPath(new URL("./verb-child.ts", import.meta.url)),
+);
 
 const cases: readonly VerbCase[] = [...lifeCases, ...imageCases, ...machineCases, ...diskCases];
 let points = 0;
@@ -89,8 +87,7 @@ function pointsOf(operations: number): readonly number[] {
 /** Runs a verb in a process of its own. @returns Nothing when it was killed. */
 async function runVerb(task: VerbTask): Promise<VerbEnd | undefined> {
   const { promise, resolve, reject } = Promise.withResolvers<VerbEnd | undefined>();
-  const args = ["--conditions=@box/source", script, JSON.stringify(task)];
-  const env = { ...process.env, NODE_COMPILE_CACHE: compiled };
+  const args = [script, JSON.stringify(task)];
   const child = execFile(process.execPath, args, { env }, (error, stdout) => {
     if (error?.signal === "SIGKILL") resolve(undefined);
     else if (error !== null) reject(error);

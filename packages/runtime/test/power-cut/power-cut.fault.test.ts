@@ -3,6 +3,7 @@ import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
+import { bundleChild } from "../bundle-child.ts";
 import { callOf, requireHealed } from "../kill-points/after-fault.ts";
 import { diskCases } from "../kill-points/disk-cases.ts";
 import { lifeCases } from "../kill-points/life-cases.ts";
@@ -14,7 +15,9 @@ import { type FileChange, readFileLog, tracedCalls } from "./file-log.ts";
 
 /** How many states of each verb are tried, spread evenly; `pnpm test:faults` tries every one. */
 const { POWER_CUTS = "12" } = process.env;
-const script = fileURLToPath(new URL("../kill-points/verb-child.ts", import.meta.url));
+const { script } = await bundleChild(
+  fileURLToPath(new URL("../kill-points/verb-child.ts", import.meta.url)),
+);
 const cases: readonly VerbCase[] = [...lifeCases, ...diskCases];
 const hasStrace = canTrace();
 let states = 0;
@@ -62,7 +65,7 @@ async function record(one: VerbCase, place: TemplateHome): Promise<FileChange[]>
   const log = join(await temporaryFolder(), "log");
   const traced = ["-f", "-qq", "-xx", "-s", "100000000", "-e", `trace=${tracedCalls.join()}`];
   const task = JSON.stringify({ ...callOf(one, place), home: place.home, killAt: 0 });
-  const child = [process.execPath, "--conditions=@box/source", script, task];
+  const child = [process.execPath, script, task];
   const said = execFileSync("strace", [...traced, "-o", log, ...child], { encoding: "utf8" });
   expect(JSON.parse(said)).toMatchObject({ type: "done" });
   return readFileLog(await readFile(log, "latin1"), dirname(place.home));
