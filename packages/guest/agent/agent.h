@@ -88,7 +88,6 @@ _Noreturn void power_off(void);
 // network.c
 void start_loopback(void);
 void start_card(void);
-void mount_resolver(int root);
 
 // stream.c: what is open.
 struct pollfd;

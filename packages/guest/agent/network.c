@@ -3,13 +3,10 @@
 #include <net/if.h>
 #include <net/route.h>
 #include <sys/ioctl.h>
-#include <sys/mount.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 
 #include "agent.h"
 
-static const char resolver_file[] = "/resolv.conf", resolver[] = "nameserver 10.0.2.3\n";
 enum { CARD_WAIT_MS = 2000 };
 
 static struct sockaddr address_of(const char *text) {
@@ -43,23 +40,9 @@ void start_card(void) {
   struct rtentry route = {.rt_dst = address_of("0.0.0.0"), .rt_genmask = address_of("0.0.0.0"),
       .rt_gateway = address_of("10.0.2.2"), .rt_flags = RTF_UP | RTF_GATEWAY};
   int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-  int file = open(resolver_file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
   for (int64_t end = now_ms() + CARD_WAIT_MS; ioctl(fd, SIOCGIFFLAGS, &card) != 0 && now_ms() < end;) usleep(2000);
   bool is_up = set_address(fd, &card, SIOCSIFADDR, "10.0.2.15") && set_address(fd, &card, SIOCSIFNETMASK, "255.255.255.0") &&
       bring_up(fd, &card) && ioctl(fd, SIOCADDRT, &route) == 0;
-  if (!is_up || write(file, resolver, sizeof resolver - 1) < 0) warn("network", errno);
-  close(file);
+  if (!is_up) warn("network", errno);
   close(fd);
-}
-
-// Over what an image has, a link too, which is not followed; one without it gets an empty file to mount over, as with docker.
-void mount_resolver(int root) {
-  uint64_t how[3] = {O_PATH | O_NOFOLLOW | O_CLOEXEC, 0, NO_SYMLINKS | BENEATH};
-  char path[64];
-  int etc = open_folder(root, "etc", 0755), fd = etc < 0 ? -1 : (int)syscall(SYS_openat2, etc, "resolv.conf", how, sizeof how);
-  if (fd < 0 && errno == ENOENT) fd = openat(etc, "resolv.conf", O_RDONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
-  snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-  if (fd < 0 || mount(resolver_file, path, NULL, MS_BIND, NULL) != 0) warn("resolv.conf", errno);
-  if (fd >= 0) close(fd);
-  if (etc >= 0) close(etc);
 }

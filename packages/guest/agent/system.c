@@ -21,7 +21,7 @@ enum { DISK_WAIT_MS = 2000, SEED = 64, FIXED = 2 + 8 + SEED };
 
 struct order {
   bool has_guest, read_only, grows, has_network;
-  const char *box_serial, *guest_serial;
+  const char *box_serial, *guest_serial, *files, *end;
 };
 
 bool is_mounted;
@@ -68,14 +68,35 @@ static void mount_at(int root, const char *name, const char *type, unsigned long
   if (fd >= 0) close(fd);
 }
 
-static void mount_system(int root) {
+static void mount_system(int root, bool has_run) {
   unsigned long safe = MS_NOSUID | MS_NODEV;
   mount_at(root, "proc", "proc", safe | MS_NOEXEC, NULL);
   mount_at(root, "sys", "sysfs", safe | MS_NOEXEC, NULL);
   mount_at(root, "dev", "devtmpfs", MS_NOSUID, "mode=755");
   mount_at(root, "dev/pts", NULL, MS_BIND, "/dev/pts");
   mount_at(root, "dev/shm", "tmpfs", safe, "mode=1777");
-  mount_at(root, "run", "tmpfs", safe, "mode=755");
+  if (has_run) mount_at(root, "run", "tmpfs", safe, "mode=755");
+}
+
+// Lays files in memory over those of /etc, over links too, which are not followed. One that is missing gets an empty file to
+// mount over, as with docker. The guest's own system does without what it has no space for.
+static void lay_over(int root, const struct order *order, bool is_box) {
+  uint64_t how[3] = {O_PATH | O_NOFOLLOW | O_CLOEXEC, 0, NO_SYMLINKS | BENEATH};
+  int etc = open_folder(root, "etc", 0755);
+  for (const char *name = order->files, *text; name < order->end; name = text + strlen(text) + 1) {
+    char source[64], path[64];
+    text = name + strlen(name) + 1;
+    snprintf(source, sizeof source, "/%s", name);
+    int file = open(source, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    int fd = etc < 0 ? -1 : (int)syscall(SYS_openat2, etc, name, how, sizeof how);
+    if (etc >= 0 && fd < 0 && errno == ENOENT) fd = openat(etc, name, O_RDONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    bool is_laid = fd >= 0 && write(file, text, strlen(text)) >= 0 && mount(source, path, NULL, MS_BIND, NULL) == 0;
+    if (!is_laid && is_box) warn(name, errno);
+    close(file);
+    close(fd);
+  }
+  close(etc);
 }
 
 static void find_disk(const char *serial, char *path, size_t size) {
@@ -107,8 +128,9 @@ static int mount_disk(const char *serial, const char *path, const struct order *
   if (root < 0) finish(F_MOUNT, errno, "cannot open the file system of ", serial);
   if (is_box && order->grows && !is_read_only) grow(root, disk);
   close(disk);
-  mount_system(root);
-  if (order->has_network) mount_resolver(root);
+  // As with docker, a box has what its image has in /run, and as with podman one that cannot write there has memory in its place.
+  mount_system(root, !is_box || is_read_only);
+  lay_over(root, order, is_box);
   return root;
 }
 
@@ -179,12 +201,13 @@ static void report_mounted(uint32_t id, bool was_mounted) {
 bool mount_begin(uint32_t id, const uint8_t *payload, size_t length) {
   size_t texts = 0;
   for (size_t i = FIXED; i < length; i++) texts += payload[i] == 0;
-  if (payload[0] > 1 || payload[1] > 7 || texts != 3 || payload[length - 1] != 0) return false;
+  if (payload[0] > 1 || payload[1] > 7 || texts < 3 || texts % 2 == 0 || payload[length - 1] != 0) return false;
   if (is_mounted) return report_mounted(id, true), true;
   if (result_fd >= 0) return send_failure(id, F_NOT_READY, EALREADY, "the disks are being mounted"), true;
   const char *hostname = (const char *)payload + FIXED;
   const char *box = hostname + strlen(hostname) + 1, *guest = box + strlen(box) + 1;
-  struct order order = {payload[0] == 1, payload[1] & 1, payload[1] & 2, payload[1] & 4, box, guest};
+  struct order order = {payload[0] == 1, payload[1] & 1, payload[1] & 2, payload[1] & 4, box, guest,
+      guest + strlen(guest) + 1, (const char *)payload + length};
   memset(&result, 0, sizeof result);
   if (testing) return report_mounted(id, false), true;
   seed_and_set_clock(payload);

@@ -94,7 +94,14 @@ function readMount(streamId: number, reader: PayloadReader): MountMessage {
     hostname: reader.text(),
     boxSerial: reader.text(),
     guestSerial: reader.text(),
+    etc: readPairs(reader),
   };
+}
+
+function readPairs(reader: PayloadReader): readonly (readonly [string, string])[] {
+  const pairs: (readonly [string, string])[] = [];
+  while (!reader.isAtEnd) pairs.push([reader.text(), reader.text()]);
+  return pairs;
 }
 
 function readExec(streamId: number, reader: PayloadReader): ExecMessage {

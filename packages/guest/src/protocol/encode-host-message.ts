@@ -82,6 +82,7 @@ function mountPayload(message: MountMessage): Uint8Array {
     .text(message.hostname, "hostname")
     .text(message.boxSerial, "boxSerial")
     .text(message.guestSerial, "guestSerial")
+    .texts(message.etc.flat(), "etc")
     .finish();
 }
 

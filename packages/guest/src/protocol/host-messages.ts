@@ -77,6 +77,8 @@ export interface MountMessage {
   readonly seed: Uint8Array;
   /** The host name that the guest gets. */
   readonly hostname: string;
+  /** Files of `/etc` that the box and the system that boots see in place of theirs: names without a slash, and what they say. */
+  readonly etc: readonly (readonly [name: string, text: string])[];
 }
 
 /** Runs a command. Answered by `started` or `fail`. */

@@ -63,9 +63,13 @@ export class PayloadReader {
     return text;
   }
 
+  get isAtEnd(): boolean {
+    return this.#at === this.#bytes.length;
+  }
+
   /** Wants the payload to end here. */
   end(): void {
-    if (this.#at !== this.#bytes.length) {
+    if (!this.isAtEnd) {
       this.fail(`${this.#bytes.length - this.#at} bytes are left over`);
     }
   }

@@ -36,7 +36,7 @@ describe.skipIf(!isReady)("in a virtual machine", () => {
     const tree = join(folder, "tree");
     mkdirSync(join(tree, "etc"), { recursive: true });
     // A link in place of a folder that is mounted on: nothing outside of the box may come to harm.
-    execFileSync("ln", ["-s", "/../../../etc", join(tree, "run")]);
+    execFileSync("ln", ["-s", "/../../../etc", join(tree, "sys")]);
     writeFileSync(
       join(tree, "etc/passwd"),
       "root:x:0:0::/root:/bin/sh\nme:x:1000:1001::/home/me:\n",
@@ -89,7 +89,7 @@ describe.skipIf(!isReady)("in a virtual machine", () => {
     });
     // The link is not followed: what cannot be mounted there is told.
     expect(await machine.mount(request)).toMatchObject({
-      report: { wasMounted: false, warnings: [{ step: "run", errno: 20 }] },
+      report: { wasMounted: false, warnings: [{ step: "sys", errno: 20 }] },
     });
     expect(await machine.mount(request)).toMatchObject({ report: { wasMounted: true } });
     const run = async (script: string) =>

@@ -55,6 +55,7 @@ describe("encodeHostMessage", () => {
         hostname: "h",
         boxSerial: "b",
         guestSerial: "",
+        etc: [],
       },
     ],
   ])("refuses %s", (_, message) => {

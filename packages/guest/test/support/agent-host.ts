@@ -96,6 +96,7 @@ export class AgentHost {
       hostname: "box",
       boxSerial: "box-root",
       guestSerial: "",
+      etc: [],
       ...change,
     });
     return this.until((message) => "streamId" in message && message.streamId === streamId);

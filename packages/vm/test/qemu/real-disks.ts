@@ -23,7 +23,7 @@ export async function compileProgram(folder: string): Promise<string | undefined
   return undefined;
 }
 
-/** Writes a disk with a program, `/bin/contract`, and next to nothing else: no shell, no `/tmp`, no `/proc`, and what it is said to have as `/etc/resolv.conf`. */
+/** Writes a disk with a program, `/bin/contract`, and next to nothing else: no shell, no `/tmp`, no `/proc`, and what it is said to have as `/etc/resolv.conf` and beside it. */
 export async function writeBoxDisk(
   path: string,
   program: string,
@@ -33,7 +33,7 @@ export async function writeBoxDisk(
   const tree = new FileTree();
   const folder = (name: string) =>
     tree.add(tree.root, bytesOf(name), { ...owner, type: "directory", mode: 0o755 });
-  const [bin, etc] = [folder("bin"), folder("etc")];
+  const [bin, etc, run] = [folder("bin"), folder("etc"), folder("run")];
   folder("work");
   const files: [NodeId, Uint8Array][] = [];
   const add = (parent: NodeId, name: string, mode: number, bytes: Uint8Array) => {
@@ -47,7 +47,12 @@ export async function writeBoxDisk(
     0o444,
     bytesOf("root:x:0:0:root:/root:/bin/sh\nwww:x:33:33::/var/www:/bin/sh\n"),
   );
-  if (resolver === "file") add(etc, "resolv.conf", 0o644, bytesOf("of the image\n"));
+  add(run, "kept", 0o644, bytesOf("of the image\n"));
+  if (resolver === "file") {
+    for (const name of ["hosts", "hostname", "resolv.conf"]) {
+      add(etc, name, 0o644, bytesOf("of the image\n"));
+    }
+  }
   if (resolver === "link") {
     const target = bytesOf("../run/systemd/resolve/stub-resolv.conf");
     tree.add(etc, bytesOf("resolv.conf"), {

@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { type AddressInfo, createServer } from "node:net";
@@ -11,6 +12,9 @@ const host = await openRealHost(await bootFilesOfTests());
 afterAll(async () => host?.[Symbol.asyncDispose]());
 const timeout = 120_000;
 const unreachable = 101;
+const hosts = "127.0.0.1\tlocalhost web\n::1\tlocalhost ip6-localhost ip6-loopback\n";
+const pathOfDisk = ({ disks }: MachineSpec) =>
+  disks.find(({ role }) => role === "user")?.path ?? "";
 
 interface Booted {
   readonly machine: Machine;
@@ -60,7 +64,7 @@ describe.skipIf(host === undefined)(host ? title : `${title} (skipped: no QEMU o
     network: MachineSpec["network"],
   ): Promise<MachineSpec> => {
     const spec = await real.spec(strategy);
-    const path = spec.disks.find(({ role }) => role === "user")?.path ?? "";
+    const path = pathOfDisk(spec);
     await rm(path);
     await writeBoxDisk(path, real.program, resolver);
     return { ...spec, network };
@@ -82,6 +86,9 @@ describe.skipIf(host === undefined)(host ? title : `${title} (skipped: no QEMU o
     // The whole world behind the gateway 10.0.2.2.
     const [, routes] = await run(machine, "show", "/proc/net/route");
     expect(routes).toMatch(/^eth0\t00000000\t0202000A\t0003\t/m);
+    expect(await run(machine, "show", "/etc/hosts")).toEqual([0, hosts]);
+    expect(await run(machine, "show", "/etc/hostname")).toEqual([0, "web\n"]);
+    expect(await run(machine, "save", "/etc/hosts", "changed")).toEqual([0, ""]);
     const status = readFileSync(`/proc/${machine.record.process.pid}/status`, "utf8");
     expect(status).toMatch(/^Seccomp:\t2$/m);
     expect(warnings).toEqual([]);
@@ -89,6 +96,16 @@ describe.skipIf(host === undefined)(host ? title : `${title} (skipped: no QEMU o
     const without = await boot(real, withoutNetwork(spec));
     expect(await run(without.machine, "dial", "10.0.2.2", port, "x")).toEqual([unreachable, ""]);
     expect(await run(without.machine, "show", "/etc/resolv.conf")).toEqual([0, "of the image\n"]);
+    // What is laid over is new with each start, and the disk never has it.
+    expect(await run(without.machine, "show", "/etc/hosts")).toEqual([0, hosts]);
+    expect(await run(without.machine, "show", "/run/kept")).toEqual([0, "of the image\n"]);
+    await without.machine.stop();
+    const of = (name: string) =>
+      execFileSync("debugfs", ["-R", `cat /etc/${name}`, pathOfDisk(spec)], {
+        stdio: ["ignore", "pipe", "ignore"],
+        encoding: "utf8",
+      });
+    expect(["hosts", "hostname", "resolv.conf"].map(of)).toEqual(Array(3).fill("of the image\n"));
   });
 
   test("lays its name servers over a link too, and leaves that in the image", {
@@ -106,17 +123,22 @@ describe.skipIf(host === undefined)(host ? title : `${title} (skipped: no QEMU o
     ]);
   });
 
-  test("goes on with a warning where an image has no place for its name servers", {
+  test("goes on with a warning where an image has no place for its names, and its /run is memory", {
     timeout,
   }, async () => {
     const spec = await withDisk("initramfs", "none", "user");
     const disks = spec.disks.map((disk) => ({ ...disk, readOnly: true }));
     const { machine, warnings } = await boot(real, { ...spec, disks });
-    expect(warnings).toContainEqual(expect.stringContaining('"resolv.conf"'));
+    for (const name of ["hosts", "hostname", "resolv.conf"]) {
+      expect(warnings).toContainEqual(expect.stringContaining(`"${name}"`));
+    }
+    expect(await run(machine, "save", "/run/kept", "anew")).toEqual([0, ""]);
     const port = await listen();
     expect(await run(machine, "dial", "10.0.2.2", port, "x")).toEqual([0, "host: x"]);
     await machine.stop();
     const { machine: writable } = await boot(real, { ...spec, id: "f".repeat(32) });
     expect(await run(writable, "show", "/etc/resolv.conf")).toEqual([0, "nameserver 10.0.2.3\n"]);
+    expect(await run(writable, "show", "/etc/hosts")).toEqual([0, hosts]);
+    expect(await run(writable, "show", "/run/kept")).toEqual([0, "of the image\n"]);
   });
 });

@@ -15,6 +15,7 @@ import {
 import type { ExecRequest } from "../../exec.ts";
 import { diskSerials, type MachineSpec } from "../../machine-spec.ts";
 import type { StreamRequest } from "../../streams.ts";
+import { filesOfEtc } from "./files-of-etc.ts";
 import { agentFailure, protocolFailure, requestFailure } from "./guest-errors.ts";
 import { StreamFlow } from "./stream-flow.ts";
 import { execOpening, type Opening, streamOpening } from "./stream-messages.ts";
@@ -120,6 +121,7 @@ export class GuestSession {
       timeNs: BigInt(Date.now()) * 1_000_000n,
       seed: Uint8Array.from(randomBytes(64)),
       hostname,
+      etc: filesOfEtc(hostname, network),
     });
     return done.promise;
   }
