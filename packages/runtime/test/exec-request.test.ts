@@ -1,6 +1,7 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { ImageConfig } from "../src/boxes/box.ts";
-import { completeRequest } from "../src/machines/exec-request.ts";
+import { defaultRunSettings, type RunSettings } from "../src/boxes/run-settings.ts";
+import { completeRequest, programOf } from "../src/machines/exec-request.ts";
 
 /** The environment that a command has in a box of an image with one of its own. */
 function environmentIn(
@@ -8,23 +9,72 @@ function environmentIn(
   request: Parameters<typeof completeRequest>[1],
 ) {
   const imageConfig = { environment } as ImageConfig;
-  const box = { imageConfig, guestRootfs: { type: "initramfs" } } as unknown as Parameters<
-    typeof completeRequest
-  >[0];
+  const box = {
+    name: "web",
+    imageConfig,
+    guestRootfs: { type: "initramfs" },
+    run: {},
+  } as unknown as Parameters<typeof completeRequest>[0];
   return completeRequest(box, request).environment;
 }
 
 const path = ["PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"];
+const hostname = ["HOSTNAME", "web"];
 const terminal = { rows: 24, columns: 80 };
 
-test("a command has a path, and at a terminal the name of one, unless the image or who asks says otherwise", () => {
-  expect(environmentIn([], { command: ["env"] })).toEqual([path]);
-  expect(environmentIn([], { command: ["env"], terminal })).toEqual([path, ["TERM", "xterm"]]);
-  const own = [["PATH", "/bin"]] as const;
+test("a command has a path, the name of its host, and at a terminal the name of one, unless the image or who asks says otherwise", () => {
+  expect(environmentIn([], { command: ["env"] })).toEqual([path, hostname]);
+  expect(environmentIn([], { command: ["env"], terminal })).toEqual([
+    ...[path, hostname],
+    ["TERM", "xterm"],
+  ]);
+  const own = [
+    ["PATH", "/bin"],
+    ["HOSTNAME", "other"],
+  ] as const;
   expect(environmentIn(own, { command: ["env"] })).toEqual(own);
   const asked = [["TERM", "dumb"]] as const;
   expect(environmentIn(own, { command: ["env"], terminal, environment: asked })).toEqual([
     ...own,
     ...asked,
   ]);
+});
+
+describe("the program of a box", () => {
+  const program = (run: Partial<RunSettings>) =>
+    programOf({
+      name: "web",
+      guestRootfs: { type: "initramfs" },
+      imageConfig: {
+        ...{ environment: [], workingDirectory: "", user: "" },
+        ...{ entrypoint: ["/entry"], command: ["serve"] },
+      },
+      run: { ...defaultRunSettings, ...run },
+    });
+  const words = (run: Partial<RunSettings>) => program({ usesEntrypoint: true, ...run })?.command;
+
+  test("is the image's, with other arguments or another entry point", () => {
+    expect(words({})).toEqual(["/entry", "serve"]);
+    expect(words({ command: ["a"] })).toEqual(["/entry", "a"]);
+    expect(words({ entrypoint: ["/bin/sh"] })).toEqual(["/bin/sh"]);
+    expect(words({ entrypoint: ["/bin/sh"], command: ["-c", "x"] })).toEqual([
+      ...["/bin/sh", "-c", "x"],
+    ]);
+    expect(words({ entrypoint: [], command: ["a"] })).toEqual(["a"]);
+    expect(words({ entrypoint: [] })).toBeUndefined();
+    expect(words({ usesEntrypoint: false, entrypoint: ["/bin/sh"] })).toBeUndefined();
+  });
+
+  test("is in the groups of its box, and commands are unless they say otherwise", () => {
+    const box = {
+      name: "web",
+      guestRootfs: { type: "initramfs" },
+      run: { ...defaultRunSettings, groups: ["video", "7"] },
+    } as const;
+    expect(program({ usesEntrypoint: true, ...box.run })?.groups).toEqual(["video", "7"]);
+    expect(completeRequest(box, { command: ["id"] }).groups).toEqual(["video", "7"]);
+    expect(completeRequest(box, { command: ["id"], groups: [] }).groups).toEqual([]);
+    const inGuest = completeRequest(box, { command: ["id"], target: "guest" });
+    expect(inGuest.groups).toBeUndefined();
+  });
 });

@@ -15,6 +15,8 @@ export class FakeImages implements ImageSource {
   entrypoint: readonly string[] = [];
   /** The command of its images. */
   command: readonly string[] = ["/hello"];
+  /** By what signal programs of its images want to be stopped. */
+  stopSignal: string | undefined;
   /** What the next request for an image fails with, by reference. */
   readonly #failures = new Map<string, Error>();
   /** Waited for before an image is given. */
@@ -58,6 +60,7 @@ export class FakeImages implements ImageSource {
         command: this.command,
         workingDirectory: "/",
         user: "",
+        ...(this.stopSignal === undefined ? {} : { stopSignal: this.stopSignal }),
       },
       layers: [
         {

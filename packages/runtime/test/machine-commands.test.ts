@@ -1,4 +1,4 @@
-import { Runtime } from "@box/runtime";
+import { type RunSettings, Runtime } from "@box/runtime";
 import { isMachineAlive } from "@box/vm";
 import { InProcessEngine } from "@box/vm/testing";
 import { describe, expect, test } from "vitest";
@@ -17,8 +17,11 @@ describe("exec", () => {
       await using command = await boxes.exec("web", request);
       return [await textOf(command.stdout), (await command.wait()).exitCode];
     };
-    expect(await run({ command: ["env"] })).toEqual(["PATH=/bin\n", 0]);
-    expect(await run({ command: ["env"], environment })).toEqual(["PATH=/usr/bin\nA=b\n", 0]);
+    expect(await run({ command: ["env"] })).toEqual(["PATH=/bin\nHOSTNAME=web\n", 0]);
+    expect(await run({ command: ["env"], environment })).toEqual([
+      "PATH=/usr/bin\nHOSTNAME=web\nA=b\n",
+      0,
+    ]);
     expect(await run({ command: ["env"], environment: [["A", "b"]], target: "guest" })).toEqual([
       "PATH=/bin\nA=b\n",
       0,
@@ -59,6 +62,41 @@ describe("exec", () => {
     const command = await boxes.exec("web", { command: ["sleep"] }, { signal });
     controller.abort(new Error("enough"));
     await expect(command.wait()).rejects.toThrow("enough");
+  });
+});
+
+describe("stop", () => {
+  const stopped = async (run: Partial<RunSettings>, stopSignal?: string) => {
+    const { boxes, images } = await openWithEngine();
+    images.stopSignal = stopSignal;
+    await boxes.create({ image: "app", name: "db", run: { command: ["trap"], ...run } });
+    await boxes.start("db");
+    return boxes.stop("db");
+  };
+  const interrupted = { step: "guest", exit: { reason: "exited", exitCode: 7 } };
+
+  test.each([
+    [{}, "int"],
+    [{}, "2"],
+    [{ stopSignal: "SIGINT" }, "SIGQUIT"],
+    [{ stopSignal: "SIGINT" }, undefined],
+  ])("sends the program the signal that its box %j or its image names: %s", async (run, signal) => {
+    expect(await stopped(run, signal)).toMatchObject(interrupted);
+  });
+
+  test.each([undefined, "SIGTERM", "SIGRTMIN+3", "constructor", "99"])(
+    "asks all programs where the image names no other signal: %s",
+    async (signal) => {
+      expect(await stopped({}, signal)).toMatchObject({ exit: { reason: "stopped" } });
+    },
+  );
+
+  test("and restart too send a box without a program nothing", async () => {
+    const { boxes, machine } = await openWithEngine({ run: { stopSignal: "SIGINT" } }).then(
+      async (opened) => ({ ...opened, ...(await opened.boxes.start("web")) }),
+    );
+    expect((await boxes.restart("web")).machine.id).not.toBe(machine.id);
+    expect(await boxes.stop("web")).toMatchObject({ step: "guest", exit: { reason: "stopped" } });
   });
 });
 
@@ -197,7 +235,7 @@ test("a program has the variables, folder, user and terminal that the box was ma
   const { boxes } = await openWithEngine({ run });
   await boxes.start("web");
   await boxes.wait("web");
-  expect(await textOf(await boxes.logs("web"))).toBe("PATH=/bin\nTERM=xterm\nA=b\n");
+  expect(await textOf(await boxes.logs("web"))).toBe("PATH=/bin\nHOSTNAME=web\nTERM=xterm\nA=b\n");
   expect((await boxes.inspect("web")).run).toMatchObject(run);
 });
 

@@ -15,6 +15,24 @@ describe("settings that are none are refused before anything is made:", () => {
     },
   );
 
+  test.each([
+    ["entrypoint", [""]],
+    ["entrypoint", ["a\0b"]],
+    ["entrypoint", ["a".repeat(200_000)]],
+    ["stopSignal", "TERM"],
+    ["stopSignal", "constructor"],
+    ["groups", [""]],
+    ["groups", ["a\0"]],
+    ["groups", Array(33).fill("1")],
+  ])("%s %j", async (field, value) => {
+    const { runtime } = await openTestRuntime();
+    const made = runtime.boxes.create({ image: "app", run: { [field]: value } });
+    await expect(made).rejects.toMatchObject({
+      code: "BOX_SETTING_INVALID",
+      details: { field },
+    });
+  });
+
   test("a restart policy that nobody knows, and a label that is no text", async () => {
     const { runtime } = await openTestRuntime();
     const run = { restart: { type: "sometimes" as never } };

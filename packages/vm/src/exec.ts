@@ -21,6 +21,8 @@ export interface ExecRequest {
   readonly workingDirectory?: string;
   /** As whom: `USER[:GROUP]` by names of the box or by numbers; root unless given. */
   readonly user?: string;
+  /** More groups that it is in, by names of the box or by numbers. */
+  readonly groups?: readonly string[];
   /** Gives it a terminal of this size. Its output is one stream then, and `stderr` is empty. */
   readonly terminal?: TerminalSize;
   /** Where it runs: in the box's own file system, or in that of the system that boots. `box` unless given. */

@@ -22,6 +22,7 @@ export const boxDetails: z.ZodType<BoxDetails> = z.lazy(() => {
         command: texts,
         workingDirectory: z.string(),
         user: z.string(),
+        stopSignal: z.string().optional(),
       })
       .optional(),
     disks: z.strictObject({ user: optionalDisk, guest: optionalDisk }),
@@ -54,6 +55,9 @@ function summaryShape() {
       cpus: z.int(),
       command: z.array(z.string()).optional(),
       usesEntrypoint: z.boolean().optional(),
+      entrypoint: z.array(z.string()).optional(),
+      stopSignal: z.string().optional(),
+      groups: z.array(z.string()).optional(),
       environment: z.array(z.tuple([z.string(), z.string()])).optional(),
       workingDirectory: z.string().optional(),
       user: z.string().optional(),

@@ -1,4 +1,5 @@
 import type { BoxDetails } from "@box/runtime";
+import { programWords } from "../machines/program-input.ts";
 import { formatFields, formatSize } from "../output/table.ts";
 import { formatLabels } from "./labels.ts";
 
@@ -38,9 +39,9 @@ export function describeBox(box: BoxDetails): string {
 }
 
 /** What it runs for, when it runs for something. */
-function programOf({ run, imageConfig }: BoxDetails): readonly string[] | undefined {
-  if (run.usesEntrypoint !== true) return run.command;
-  return [...(imageConfig?.entrypoint ?? []), ...(run.command ?? imageConfig?.command ?? [])];
+function programOf(box: BoxDetails): readonly string[] | undefined {
+  const { command, usesEntrypoint = false } = box.run;
+  return usesEntrypoint ? programWords(box, command) : command;
 }
 
 const networkField: [string, string] = ["network", "user: outwards, this host's loopback too"];

@@ -33,6 +33,28 @@ export const volumeFlag: FlagSpec = {
   many: true,
 };
 
+/** How the program of a box differs from what its image says. */
+export const programFlags: readonly FlagSpec[] = [
+  {
+    name: "entrypoint",
+    value: "PROGRAM",
+    summary:
+      "the program in place of the image's entry point and command; empty for the command alone",
+  },
+  {
+    name: "group-add",
+    value: "GROUP",
+    summary: "a group more for its program and its commands, by name or number (repeatable)",
+    many: true,
+  },
+  {
+    name: "stop-signal",
+    value: "SIGNAL",
+    summary:
+      "what stopping sends its program first such as INT (default: as the image says, else TERM)",
+  },
+];
+
 /** Commands about boxes. */
 export const boxCommands: readonly CommandSpec[] = [
   defineCommand({
@@ -60,6 +82,7 @@ export const boxCommands: readonly CommandSpec[] = [
         summary: "a label to find the box by (repeatable)",
         many: true,
       },
+      ...programFlags,
       netFlag,
       volumeFlag,
       { name: "rm", summary: "the box goes away when it has stopped" },

@@ -1,6 +1,6 @@
 import { type CommandSpec, defineCommand, type FlagSpec } from "../command/define-command.ts";
 import { execFlags } from "../machines/exec-flag-specs.ts";
-import { netFlag, publishFlag, pullFlag, volumeFlag } from "./box-commands.ts";
+import { netFlag, programFlags, publishFlag, pullFlag, volumeFlag } from "./box-commands.ts";
 
 const graceFlag: FlagSpec = {
   name: "grace",
@@ -39,6 +39,7 @@ export const machineCommands: readonly CommandSpec[] = [
     ],
     flags: [
       ...execFlags,
+      ...programFlags,
       { name: "detach", short: "d", summary: "leave the box running and print its name" },
       { name: "rm", summary: "the box goes away when it has stopped" },
       coldFlag,

@@ -74,7 +74,10 @@ async function sendInput({ stdin }: ExecProcess, context: CommandContext): Promi
   await stdin.end();
 }
 
-function requireTerminal({ terminal }: CommandContext): NonNullable<CommandContext["terminal"]> {
+/** Refuses a terminal where there is none. @throws CliError `CLI_UNSUPPORTED`. */
+export function requireTerminal({
+  terminal,
+}: CommandContext): NonNullable<CommandContext["terminal"]> {
   if (terminal !== undefined) return terminal;
   throw new CliError({
     code: "CLI_UNSUPPORTED",

@@ -67,6 +67,10 @@ describe.skipIf(debian === undefined)("a box of Debian", () => {
     const who = "id -un; id -gn; pwd; echo $A $HOME; hostname";
     const told = await sh(who, "-u", "nobody", "-w", "/tmp", "-e", "A=b");
     expect(told.split("\n")).toEqual(["nobody", "nogroup", "/tmp", "b /nonexistent", "web", ""]);
+    // Neither name is in the image.
+    const names = "echo $HOSTNAME; cat /etc/hostname; getent hosts web localhost";
+    expect(await sh(names)).toMatch(/^web\nweb\n127\.0\.0\.1 +localhost web\n::1 +localhost .*\n$/);
+    await sh("test -d /run/lock && ! mountpoint -q /run");
     const seconds = Number(await sh("date +%s"));
     expect(Math.abs(seconds - Date.now() / 1000)).toBeLessThan(60);
     // What programs of a distribution expect to be there.

@@ -35,6 +35,48 @@ describe("on a host without QEMU", () => {
     expect((await box("ls", "-q")).stdout).toContain("tried\n");
   });
 
+  test("a terminal that is none is told before anything is made or looked for", async () => {
+    const { box, image } = await boxWithoutQemu();
+    for (const words of [
+      ["run", "-it", "--name", "new", image],
+      ["exec", "-t", "nothing", "--", "x"],
+    ]) {
+      const run = await box(...words);
+      expect([run.exitCode, run.stdout]).toEqual([125, ""]);
+      expect(run.stderr).toContain("--tty needs a terminal");
+    }
+    expect((await box("ls", "-q")).stdout).toBe("web\n");
+  });
+
+  test("a box has an entry point, groups and a stop signal of its own", async () => {
+    const { box, image } = await boxWithoutQemu();
+    const made = async (...flags: string[]) => {
+      const { stdout } = await box("create", image, ...flags, "--format", "json");
+      const { name, run } = JSON.parse(stdout).box;
+      const { stdout: shown } = await box("inspect", name);
+      return { run, program: /^program +(.*)$/m.exec(shown)?.[1] };
+    };
+    const flags = ["--entrypoint", "/bin/sh", "--group-add", "video", "--group-add", "7"];
+    expect(await made(...flags, "--stop-signal", "int")).toMatchObject({
+      run: { entrypoint: ["/bin/sh"], groups: ["video", "7"], stopSignal: "SIGINT" },
+      program: "/bin/sh",
+    });
+    const cleared = await made("--entrypoint", "");
+    expect(cleared).toMatchObject({ run: { entrypoint: [] }, program: undefined });
+    expect((await box("create", image, "--stop-signal", "NOPE")).exitCode).toBe(2);
+    expect((await box("run", "--stop-signal", "NOPE", image)).exitCode).toBe(125);
+  });
+
+  test("a box that would have nothing to run is not made", async () => {
+    const { box, image } = await boxWithoutQemu();
+    for (const more of [[], ["-d"]]) {
+      const run = await box("run", "--name", "empty", "--entrypoint=", ...more, image);
+      expect(run.exitCode).toBe(125);
+      expect(run.stderr).toContain("names no program");
+    }
+    expect((await box("ls", "-q")).stdout).toBe("web\n");
+  });
+
   test("a box that does not run is stopped already, and has nothing to run a command in", async () => {
     const { box } = await boxWithoutQemu();
     const stopped = await box("stop", "web", "--grace", "0", "--format", "json");

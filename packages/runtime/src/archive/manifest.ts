@@ -27,6 +27,7 @@ const box = z.strictObject({
       command: z.array(z.string()),
       workingDirectory: z.string(),
       user: z.string(),
+      stopSignal: z.string().optional(),
     })
     .optional(),
   guestRootfs: z.discriminatedUnion("type", [
@@ -47,6 +48,9 @@ const box = z.strictObject({
       cpus: z.int(),
       command: z.array(z.string()).optional(),
       usesEntrypoint: z.boolean().optional(),
+      entrypoint: z.array(z.string()).optional(),
+      stopSignal: z.string().optional(),
+      groups: z.array(z.string()).optional(),
       environment: environment.optional(),
       workingDirectory: z.string().optional(),
       user: z.string().optional(),

@@ -19,6 +19,8 @@ export interface ImageConfig {
   readonly workingDirectory: string;
   /** As whom it runs; empty for root. */
   readonly user: string;
+  /** By what signal it wants to be stopped, as the image says it: `SIGQUIT`, `QUIT` or a number. */
+  readonly stopSignal?: string | undefined;
 }
 
 /** The system that boots: chosen when the box is created, and never changed silently. */

@@ -1,3 +1,4 @@
+import { linuxSignals } from "@box/guest/protocol";
 import type { EnvironmentEntry, MachineNetwork, PortForward } from "@box/vm";
 import { requireSetting } from "./setting.ts";
 
@@ -23,6 +24,12 @@ export interface RunSettings {
    * command above is the whole program.
    */
   readonly usesEntrypoint?: boolean | undefined;
+  /** The entry point in place of the image's, whose own command goes with it; empty for none. */
+  readonly entrypoint?: readonly string[] | undefined;
+  /** By what signal its program is stopped, such as `SIGQUIT`; as the image says unless given, else `SIGTERM`. */
+  readonly stopSignal?: string | undefined;
+  /** More groups for its program and its commands, by names of the box or by numbers. */
+  readonly groups?: readonly string[] | undefined;
   /** Variables for its program, added to those of its image. */
   readonly environment?: readonly EnvironmentEntry[] | undefined;
   /** Where its program runs; as the image says unless given. */
@@ -51,6 +58,8 @@ export const defaultRunSettings: RunSettings = {
 const policies: readonly RestartPolicy["type"][] = ["no", "on-failure", "always"];
 const maxRetriesLimit = 1_000_000;
 const maxCommandBytes = 128 * 1024;
+/** As many as the agent takes, with those of the user. */
+const maxGroups = 32;
 
 /** Fills in what was not said. @throws RuntimeError `BOX_SETTING_INVALID`. */
 export function checkRunSettings(given: Partial<RunSettings>): RunSettings {
@@ -58,10 +67,9 @@ export function checkRunSettings(given: Partial<RunSettings>): RunSettings {
   requireSetting(isWithin(memoryMiB, 64, 1_048_576), "memoryMiB", "64 to 1048576");
   requireSetting(isWithin(cpus, 1, 256), "cpus", "1 to 256");
   if (command !== undefined) {
-    const bytes = command.reduce((sum, word) => sum + Buffer.byteLength(word) + 1, 0);
-    const isCommand = command.length > 0 && command[0] !== "" && !command.join("").includes("\0");
+    const isCommand = command.length > 0 && command[0] !== "";
     requireSetting(isCommand, "command", "a program and its arguments, without NUL");
-    requireSetting(bytes <= maxCommandBytes, "command", `at most ${maxCommandBytes} bytes`);
+    checkWords("command", command);
   }
   requireSetting(policies.includes(restart.type), "restart", policies.join(" or "));
   if (restart.type === "on-failure" && restart.maxRetries !== undefined) {
@@ -73,7 +81,31 @@ export function checkRunSettings(given: Partial<RunSettings>): RunSettings {
     cpus,
     ...(command === undefined ? {} : { command }),
     restart,
+    ...changesOfImage(given),
     ...surroundings(given),
+  };
+}
+
+function checkWords(name: string, words: readonly string[]): void {
+  const bytes = words.reduce((sum, word) => sum + Buffer.byteLength(word) + 1, 0);
+  requireSetting(!words.join("").includes("\0"), name, "texts without NUL");
+  requireSetting(bytes <= maxCommandBytes, name, `at most ${maxCommandBytes} bytes`);
+}
+
+/** What is said about how the program starts and ends, and what it may do. */
+function changesOfImage(given: Partial<RunSettings>): Partial<RunSettings> {
+  const { entrypoint, stopSignal, groups } = given;
+  requireSetting(entrypoint?.[0] !== "", "entrypoint", "a program and arguments, or nothing");
+  checkWords("entrypoint", entrypoint ?? []);
+  const isSignal = stopSignal === undefined || Object.hasOwn(linuxSignals, stopSignal);
+  requireSetting(isSignal, "stopSignal", "a signal such as SIGTERM");
+  requireSetting(groups?.includes("") !== true, "groups", "names or numbers");
+  requireSetting((groups ?? []).length <= maxGroups, "groups", `at most ${maxGroups}`);
+  checkWords("groups", groups ?? []);
+  return {
+    ...(entrypoint === undefined ? {} : { entrypoint }),
+    ...(stopSignal === undefined ? {} : { stopSignal }),
+    ...(groups === undefined || groups.length === 0 ? {} : { groups }),
   };
 }
 

@@ -8,9 +8,12 @@ const usualPath: EnvironmentEntry = [
 ];
 const usualTerm: EnvironmentEntry = ["TERM", "xterm"];
 
+/** What is known of a box about running programs. */
+type ProgramBox = Pick<BoxRecord, "name" | "imageConfig" | "guestRootfs" | "run">;
+
 /** A command with what the image says about running programs where the request says nothing. */
 export function completeRequest(
-  { imageConfig, guestRootfs }: Pick<BoxRecord, "imageConfig" | "guestRootfs">,
+  { name, imageConfig, guestRootfs, run }: ProgramBox,
   request: ExecRequest,
 ): ExecRequest {
   const own = request.environment ?? [];
@@ -23,13 +26,15 @@ export function completeRequest(
     workingDirectory = "",
     user = "",
   }: Partial<ImageConfig> = imageConfig ?? {};
-  const usual = request.terminal === undefined ? [usualPath] : [usualPath, usualTerm];
+  const hostname: EnvironmentEntry = ["HOSTNAME", name];
+  const usual = [usualPath, hostname, ...(request.terminal === undefined ? [] : [usualTerm])];
   return {
     ...request,
     environment: merge(usual, [...environment, ...own]),
     setsHome: request.setsHome ?? true,
     workingDirectory: request.workingDirectory ?? (workingDirectory || "/"),
     user: request.user ?? (user || "root"),
+    groups: request.groups ?? run.groups ?? [],
   };
 }
 
@@ -37,9 +42,7 @@ export function completeRequest(
 const usualTerminal: TerminalSize = { rows: 24, columns: 80 };
 
 /** The program that a box runs for, when it has one. */
-export function programOf(
-  box: Pick<BoxRecord, "imageConfig" | "guestRootfs" | "run">,
-): ProgramRequest | undefined {
+export function programOf(box: ProgramBox): ProgramRequest | undefined {
   const { environment, workingDirectory, user, terminal, keepsInput = false } = box.run;
   const command = wordsOf(box);
   if (command.length === 0) return undefined;
@@ -53,9 +56,11 @@ export function programOf(
   return { ...completeRequest(box, request), keepsInput };
 }
 
+/** An entry point of somebody else's wants other arguments than the image's. */
 function wordsOf({ imageConfig, run }: Pick<BoxRecord, "imageConfig" | "run">): readonly string[] {
-  const { command, usesEntrypoint = false } = run;
+  const { command, entrypoint, usesEntrypoint = false } = run;
   if (!usesEntrypoint) return command ?? [];
+  if (entrypoint !== undefined) return [...entrypoint, ...(command ?? [])];
   return [...(imageConfig?.entrypoint ?? []), ...(command ?? imageConfig?.command ?? [])];
 }
 

@@ -13,6 +13,7 @@ import type { StopBoxOptions, StoppedBox } from "./machine-options.ts";
 import { requireEngine } from "./require-engine.ts";
 import { clearRunFolder } from "./run-folder.ts";
 import { settleBox } from "./settle-box.ts";
+import { stopSignalOf } from "./stop-signal.ts";
 
 /**
  * Stops a box, and removes it when it is to go away then. One that does not run is no failure: that it is to stay
@@ -70,11 +71,13 @@ function idling({ id, name }: BoxRecord): RecordedWork<Stopped | undefined> {
 function stopping(
   services: BoxServices,
   engine: Engine,
-  { id, name }: BoxRecord,
+  box: BoxRecord,
   { graceMs }: StopBoxOptions,
 ): RecordedWork<Stopped | undefined> {
   const nowMs = () => services.clock.now();
+  const { id, name } = box;
   const record = getMachine(services.state.database, id)?.record;
+  const stopSignal = stopSignalOf(box);
   return {
     kind: "stop",
     begin: (database) => {
@@ -85,7 +88,7 @@ function stopping(
       if (record === undefined) throw new Error(`box ${name} runs without a machine`);
       const grace = graceMs === undefined ? {} : { graceMs };
       const { signal } = context;
-      const report = await endMachine(services, engine, record, { signal, ...grace });
+      const report = await endMachine(services, engine, record, { signal, stopSignal, ...grace });
       context.emit(stoppedEvent(name, report));
       return { id: record.id, report };
     },

@@ -9,6 +9,7 @@ import { beginMachine, getMachine } from "../state/machines-table.ts";
 import { endMachine, stoppedEvent } from "./end-machine.ts";
 import { notRunning } from "./require-engine.ts";
 import { forgetMachine, recordEnd } from "./stop-box.ts";
+import { stopSignalOf } from "./stop-signal.ts";
 
 /** How a machine is ended that is started again. */
 export interface StopChoice {
@@ -28,11 +29,13 @@ export function vmmStop(
     needs: [boxKey],
     events: ownEvents<BoxOwnEvent>(),
     graceMs: changeGraceMs,
-    run: async ({ box: { id, name, state } }, { signal, emit }) => {
+    run: async ({ box }, { signal, emit }) => {
+      const { id, name, state } = box;
       const record = getMachine(services.state.database, id)?.record;
       if (record === undefined) throw notRunning({ name, state });
       const grace = graceMs === undefined ? {} : { graceMs };
-      const report = await endMachine(services, engine, record, { signal, ...grace });
+      const stopSignal = stopSignalOf(box);
+      const report = await endMachine(services, engine, record, { signal, stopSignal, ...grace });
       emit(stoppedEvent(name, report));
       const nowMs = services.clock.now();
       services.state.transaction((database) => {

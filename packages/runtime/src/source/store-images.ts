@@ -125,7 +125,7 @@ function loadImages(): Promise<typeof import("@box/oci-images")> {
 }
 
 function toSourceImage(store: ImageStore, image: Image): SourceImage {
-  const { env, entrypoint, cmd, workingDir, user } = image.config;
+  const { env, entrypoint, cmd, workingDir, user, stopSignal } = image.config;
   return {
     reference: image.reference,
     digest: image.digest,
@@ -135,6 +135,7 @@ function toSourceImage(store: ImageStore, image: Image): SourceImage {
       command: cmd,
       workingDirectory: workingDir,
       user,
+      ...(stopSignal === undefined ? {} : { stopSignal }),
     },
     layers: layersOfImage(store, image),
   };

@@ -1,7 +1,7 @@
 import { execFile } from "node:child_process";
 import { rm, truncate } from "node:fs/promises";
 import { promisify } from "node:util";
-import type { Machine } from "@box/vm";
+import type { ExecProcess, Machine } from "@box/vm";
 import { afterAll, describe, expect, onTestFinished, test } from "vitest";
 import { bootFilesOfTests } from "./real-boot.ts";
 import { writeGuestDisk } from "./real-disks.ts";
@@ -12,7 +12,10 @@ afterAll(async () => host?.[Symbol.asyncDispose]());
 const timeout = 120_000;
 
 async function outputOf(machine: Machine, ...words: string[]): Promise<string> {
-  const running = await machine.exec({ command: ["/bin/contract", ...words] });
+  return textOf(await machine.exec({ command: ["/bin/contract", ...words] }));
+}
+
+async function textOf(running: ExecProcess): Promise<string> {
   const decoder = new TextDecoder();
   let text = "";
   for await (const chunk of running.stdout) text += decoder.decode(chunk, { stream: true });
@@ -92,6 +95,10 @@ describe.skipIf(host === undefined)(host ? title : `${title} (skipped: no QEMU o
     expect((await denied.wait()).exitCode).not.toBe(0);
     const allowed = await machine.exec({ command, user: "0:33" });
     expect(await allowed.wait()).toEqual({ exitCode: 0 });
+    const groups = ["root", "7"];
+    const status = ["/bin/contract", "show", "/proc/self/status"];
+    const grouped = await machine.exec({ command: status, user: "www", groups });
+    expect(await textOf(grouped)).toMatch(/^Groups:\t0 7 $/m);
     await machine.stop();
     await promisify(execFile)("e2fsck", ["-fn", disk]);
   });

@@ -6,6 +6,7 @@ import { parseLabels } from "../../boxes/labels.ts";
 import { followedBy, openRuntime } from "../../boxes/open-runtime.ts";
 import type { CommandContext } from "../../command/define-command.ts";
 import { parseSize } from "../../command/size.ts";
+import { programSettings } from "../../machines/program-input.ts";
 import { refuseVolumes } from "../../machines/refuse-volumes.ts";
 import type { CreateInput, PreparedOutput } from "./schemas.ts";
 
@@ -27,6 +28,7 @@ export async function run(input: CreateInput, context: CommandContext): Promise<
   // A reference that is none is told before there is a home.
   parseImageReference(ref);
   const guest = guestRootfs === undefined ? undefined : chooseGuest(guestRootfs);
+  const program = programSettings(input);
   const policy = await restartPolicy(restart);
   await using runtime = await openRuntime(context);
   const { box, operation } = await runtime.boxes.create({
@@ -39,6 +41,8 @@ export async function run(input: CreateInput, context: CommandContext): Promise<
     autoRemove: rm,
     run: {
       network: net ? "user" : "none",
+      ...program,
+      ...(input.entrypoint === undefined ? {} : { usesEntrypoint: true }),
       ...(policy === undefined ? {} : { restart: policy }),
     },
     ...(await followedBy(context)),

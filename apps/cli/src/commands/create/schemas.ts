@@ -1,9 +1,10 @@
 import type { BoxDetails } from "@box/runtime";
 import * as z from "zod";
 import { boxDetails } from "../../boxes/box-schemas.ts";
+import { type ProgramInput, programShape } from "../../machines/program-input.ts";
 
 /** What `box create` takes. */
-export interface CreateInput {
+export interface CreateInput extends ProgramInput {
   /** The image. */
   readonly ref: string;
   /** The box's name. */
@@ -31,6 +32,7 @@ const optionalText = text.optional();
 
 /** The schema of {@link CreateInput}. */
 export const input: z.ZodType<CreateInput> = z.strictObject({
+  ...programShape,
   ref: text,
   name: optionalText,
   guestRootfs: optionalText,

@@ -7,21 +7,24 @@ import { parseSize } from "../../command/size.ts";
 import { CliError } from "../../errors.ts";
 import { execRequest } from "../../machines/exec-input.ts";
 import { parsePort } from "../../machines/parse-port.ts";
+import { programSettings, programWords } from "../../machines/program-input.ts";
 import { refuseVolumes } from "../../machines/refuse-volumes.ts";
-import { runInBox, withRunExitCodes } from "../../machines/run-in-box.ts";
+import { requireTerminal, runInBox, withRunExitCodes } from "../../machines/run-in-box.ts";
 import type { RunInput, RunOutput } from "./schemas.ts";
 
 /** Makes a box, starts it, and runs the command in it, or leaves it running for it. */
 export async function run(input: RunInput, context: CommandContext): Promise<RunOutput> {
   return withRunExitCodes(async () => {
     const options = createOptions(input, context);
+    const { detach = false, tty = false } = input;
+    if (tty && !detach) requireTerminal(context);
     await using runtime = await openRuntime(context);
     const followed = await followedBy(context);
     const { box } = await runtime.boxes.create({ ...options, ...followed });
-    const { detach = false } = input;
+    const command = await commandOf(runtime, box, input);
     return await (detach
       ? leaveRunning(runtime, box, input, context)
-      : runAndStop(runtime, box, input, context));
+      : runAndStop(runtime, { box, command }, input, context));
   });
 }
 
@@ -41,7 +44,7 @@ export function exitCode({ exitCode: code }: RunOutput): number {
 }
 
 /** How a box runs that is left running: for its image's program, with the arguments that were given. */
-function programSettings(
+function detachedSettings(
   input: RunInput,
   env: CommandContext["env"],
 ): NonNullable<CreateBoxOptions["run"]> {
@@ -82,7 +85,8 @@ function createOptions(input: RunInput, { env }: CommandContext): CreateBoxOptio
       ...(publish === undefined ? {} : { forwards: publish.map(parsePort) }),
       ...(memory === undefined ? {} : { memoryMiB: Number(memory) }),
       ...(cpus === undefined ? {} : { cpus: Number(cpus) }),
-      ...(detach === true ? programSettings(input, env) : {}),
+      ...programSettings(input),
+      ...(detach === true ? detachedSettings(input, env) : {}),
     },
   };
 }
@@ -94,7 +98,6 @@ async function leaveRunning(
   context: CommandContext,
 ): Promise<RunOutput> {
   const { name } = box;
-  commandOf(box, input);
   const { cold = false } = input;
   await runtime.boxes.start(name, { bootsAlways: cold, ...(await followedBy(context)) });
   return { name };
@@ -103,13 +106,11 @@ async function leaveRunning(
 /** The machine ends with the command, and with this process, however that ends. */
 async function runAndStop(
   runtime: Runtime,
-  box: BoxDetails,
+  { box: { name }, command }: { readonly box: BoxDetails; readonly command: readonly string[] },
   input: RunInput,
   context: CommandContext,
 ): Promise<RunOutput> {
-  const { name } = box;
   const { interactive = false, tty = false, cold = false } = input;
-  const command = commandOf(box, input);
   const how = { lifetime: "owner", bootsAlways: cold } as const;
   try {
     await runtime.boxes.start(name, { ...(await followedBy(context)), ...how });
@@ -121,11 +122,15 @@ async function runAndStop(
   }
 }
 
-/** The image's entry point with what the user gave as its arguments, or the image's own. */
-function commandOf({ imageConfig }: BoxDetails, { ref, command }: RunInput): readonly string[] {
-  const entrypoint = imageConfig?.entrypoint ?? [];
-  const words = [...entrypoint, ...(command ?? imageConfig?.command ?? [])];
+/** The program and its arguments. A box that has none does not stay: nobody could run it. */
+async function commandOf(
+  runtime: Runtime,
+  box: BoxDetails,
+  { ref, command }: RunInput,
+): Promise<readonly string[]> {
+  const words = programWords(box, command);
   if (words.length > 0) return words;
+  await runtime.boxes.remove(box.id);
   throw new CliError({
     code: "CLI_USAGE",
     message: `the image ${ref} names no program, and the command line none either`,

@@ -1,8 +1,9 @@
 import * as z from "zod";
 import { type ExecInput, execShape } from "../../machines/exec-input.ts";
+import { type ProgramInput, programShape } from "../../machines/program-input.ts";
 
 /** What `box run` takes. */
-export interface RunInput extends ExecInput {
+export interface RunInput extends ExecInput, ProgramInput {
   /** The image. */
   readonly ref: string;
   /** The program and its arguments; those of the image unless given. */
@@ -41,6 +42,7 @@ const number = z
 /** The schema of {@link RunInput}. */
 export const input: z.ZodType<RunInput> = z.strictObject({
   ...execShape,
+  ...programShape,
   ref: z.string().min(1),
   command: z.array(z.string()).optional(),
   name: optionalText,

@@ -12,7 +12,14 @@ export interface Opening {
 
 /** How a command is asked for. */
 export function execOpening(request: ExecRequest, streamId: number): Opening {
-  const { command, environment = [], workingDirectory = "", user = "", terminal } = request;
+  const {
+    command,
+    environment = [],
+    workingDirectory = "",
+    user = "",
+    groups = [],
+    terminal,
+  } = request;
   return {
     what: `cannot run ${JSON.stringify(command[0] ?? "")}`,
     about: "command",
@@ -23,7 +30,7 @@ export function execOpening(request: ExecRequest, streamId: number): Opening {
       ...(terminal === undefined ? {} : { terminal }),
       setsHome: request.setsHome ?? false,
       user,
-      groups: [],
+      groups,
       workingDirectory,
       command,
       environment: environment.map(([name, value]) => `${name}=${value}`),

@@ -1,0 +1,42 @@
+import type { BoxDetails, CreateBoxOptions } from "@box/runtime";
+import * as z from "zod";
+import { parseSignal } from "./parse-signal.ts";
+
+/** What a command line says about the program of a box that its image says otherwise. */
+export interface ProgramInput {
+  /** Empty for none. */
+  readonly entrypoint?: string | undefined;
+  readonly groupAdd?: readonly string[] | undefined;
+  readonly stopSignal?: string | undefined;
+}
+
+/** The shape of {@link ProgramInput} in a schema. */
+export const programShape: {
+  readonly [Name in keyof Required<ProgramInput>]: z.ZodType<ProgramInput[Name]>;
+} = {
+  entrypoint: z.string().optional(),
+  groupAdd: z.array(z.string().min(1)).optional(),
+  stopSignal: z.string().min(1).optional(),
+};
+
+/** As settings of a box. @throws CliError `CLI_INVALID_ARGUMENT` when there is no such signal. */
+export function programSettings({
+  entrypoint,
+  groupAdd,
+  stopSignal,
+}: ProgramInput): NonNullable<CreateBoxOptions["run"]> {
+  return {
+    ...(entrypoint === undefined ? {} : { entrypoint: entrypoint === "" ? [] : [entrypoint] }),
+    ...(groupAdd === undefined ? {} : { groups: groupAdd }),
+    ...(stopSignal === undefined ? {} : { stopSignal: parseSignal(stopSignal) }),
+  };
+}
+
+/** The image's entry point or the box's own, with these arguments; without any those of the image go with its entry point. */
+export function programWords(
+  { imageConfig, run: { entrypoint } }: Pick<BoxDetails, "imageConfig" | "run">,
+  command: readonly string[] | undefined,
+): readonly string[] {
+  if (entrypoint !== undefined) return [...entrypoint, ...(command ?? [])];
+  return [...(imageConfig?.entrypoint ?? []), ...(command ?? imageConfig?.command ?? [])];
+}
