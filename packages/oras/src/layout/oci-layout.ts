@@ -270,7 +270,11 @@ export class OciLayout implements Target, GraphTarget {
 
   /** Removes what was left of pushes that nobody goes on with. @returns its bytes. */
   async removePartials(options: RemovePartialsOptions): Promise<number> {
-    return removePartials(this.#ingestFolder, options, this.#options.fs);
+    const places = {
+      folder: this.#ingestFolder,
+      blobPath: (digest: Digest) => this.blobPath(digest),
+    };
+    return removePartials(places, options, this.#options.fs);
   }
 
   /**

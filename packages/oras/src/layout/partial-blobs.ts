@@ -29,14 +29,21 @@ export interface RemovePartialsOptions {
   readonly dryRun?: boolean | undefined;
 }
 
+/** Where partial files are, and where blobs go when they are whole. */
+export interface PartialPlaces {
+  readonly folder: string;
+  blobPath(digest: Digest): string;
+}
+
 /**
- * Removes partial files of blobs that nobody writes and nobody has gone on with.
+ * Removes partial files of blobs that nobody writes and nobody has gone on with, and at once those of blobs that are there: a
+ * cut of the power may bring back the name that a whole one had before.
  *
  * @returns Their bytes.
  * @throws IoError.
  */
 export async function removePartials(
-  folder: string,
+  { folder, blobPath }: PartialPlaces,
   { beforeMs, dryRun }: RemovePartialsOptions,
   fs: FileSystem = nodeFileSystem,
 ): Promise<number> {
@@ -50,11 +57,16 @@ export async function removePartials(
     await using _lock = lock;
     const path = join(folder, name);
     const facts = await fs.stat(path).catch(nothingIfAbsent("cannot look at", path));
-    if (facts === undefined || Number(facts.mtimeMs) > beforeMs) continue;
+    if (facts === undefined) continue;
+    if (Number(facts.mtimeMs) > beforeMs && !(await isThere(blobPath(digest), fs))) continue;
     if (dryRun !== true) await fs.unlink(path).catch(nothingIfAbsent("cannot remove", path));
     bytes += Number(facts.size);
   }
   return bytes;
+}
+
+async function isThere(path: string, fs: FileSystem): Promise<boolean> {
+  return (await fs.stat(path).catch(nothingIfAbsent("cannot look at", path))) !== undefined;
 }
 
 function nothingIfAbsent(action: string, path: string): (error: unknown) => undefined {

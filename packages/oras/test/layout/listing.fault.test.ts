@@ -50,6 +50,17 @@ describe("listing blobs and removing partial ones", () => {
     expect([await countOf(layout), await all()]).toEqual([3, 4]);
   });
 
+  test("removes a partial one of a blob that is there, however new it is", async () => {
+    const layout = await observed(() => {});
+    const { digest } = describeContent(type, contents[0] as Uint8Array);
+    const old = join(layout.directory, "ingest", digest.replace(":", "-"));
+    await writeFile(old, contents[0] as Uint8Array);
+    expect(await layout.removePartials({ beforeMs: 0, dryRun: true })).toBe(100);
+    expect(await layout.removePartials({ beforeMs: 0 })).toBe(100);
+    expect(await layout.removePartials({ beforeMs: 0 })).toBe(0);
+    expect(await countOf(layout)).toBe(3);
+  });
+
   test("leaves out what another process takes away meanwhile", async () => {
     const layout = await observed(({ kind, path }) => {
       if (kind === "stat" && !path.endsWith("oci-layout")) rmSync(path, { force: true });

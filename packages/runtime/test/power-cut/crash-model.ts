@@ -118,7 +118,8 @@ export class CrashModel {
 function applyToContent(node: FileNode, change: FileChange): void {
   if (change.type === "sync") node.stored = node.seen;
   else if (change.type === "write") {
-    const { offset, bytes } = change;
+    const { bytes } = change;
+    const offset = change.offset === "end" ? node.seen.byteLength : change.offset;
     // A new buffer each time: what is stored may be the one that was seen.
     const seen = Buffer.alloc(Math.max(node.seen.byteLength, offset + bytes.byteLength));
     seen.set(node.seen);

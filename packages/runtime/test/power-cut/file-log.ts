@@ -6,7 +6,7 @@ export type FileChange =
   | {
       readonly type: "write";
       readonly file: number;
-      readonly offset: number;
+      readonly offset: number | "end";
       readonly bytes: Uint8Array;
     }
   | { readonly type: "truncate"; readonly file: number; readonly sizeBytes: number }
@@ -35,7 +35,7 @@ interface Call {
 export function readFileLog(log: string, folder: string): FileChange[] {
   const changes: FileChange[] = [];
   /** Numbers of opened files below the folder, and where the next write goes, by descriptor. */
-  const open = new Map<number, { readonly file: number; position: number }>();
+  const open = new Map<number, { readonly file: number; position: number | "end" }>();
   let files = 0;
   const isInside = (path: string): boolean => path === folder || path.startsWith(`${folder}/`);
   for (const { name, args, result } of callsOf(log)) {
@@ -47,9 +47,8 @@ export function readFileLog(log: string, folder: string): FileChange[] {
       if (!isInside(path)) continue;
       if (flags.includes("O_CREAT")) changes.push({ type: "create", path });
       changes.push({ type: "open", path, file: ++files });
-      open.set(result, { file: files, position: 0 });
+      open.set(result, { file: files, position: flags.includes("O_APPEND") ? "end" : 0 });
       if (flags.includes("O_TRUNC")) changes.push({ type: "truncate", file: files, sizeBytes: 0 });
-      if (flags.includes("O_APPEND")) throw new Error(`${path} is appended to`);
     } else if (name === "close") {
       open.delete(descriptor);
     } else if (name === "write" && descriptor === 1) {
@@ -62,7 +61,7 @@ export function readFileLog(log: string, folder: string): FileChange[] {
       } else if (name === "write") {
         const bytes = bytesOf(args[1]).subarray(0, result);
         changes.push({ type: "write", file, offset: opened.position, bytes });
-        opened.position += result;
+        if (opened.position !== "end") opened.position += result;
       } else if (name === "ftruncate") {
         changes.push({ type: "truncate", file, sizeBytes: Number(args[1]) });
       } else if (name === "fsync" || name === "fdatasync") {

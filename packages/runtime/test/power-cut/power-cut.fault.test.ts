@@ -1,11 +1,14 @@
-import { execFileSync } from "node:child_process";
+import { execFile, execFileSync } from "node:child_process";
 import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import type { Runtime } from "@box/runtime";
 import { describe, expect, test } from "vitest";
 import { bundleChild } from "../bundle-child.ts";
 import { callOf, requireHealed } from "../kill-points/after-fault.ts";
 import { diskCases } from "../kill-points/disk-cases.ts";
+import { imageCases } from "../kill-points/image-cases.ts";
 import { lifeCases } from "../kill-points/life-cases.ts";
 import { makeTemplateHome, type TemplateHome } from "../kill-points/template-home.ts";
 import type { VerbCase } from "../kill-points/verb-case.ts";
@@ -18,7 +21,7 @@ const { POWER_CUTS = "12" } = process.env;
 const { script } = await bundleChild(
   fileURLToPath(new URL("../kill-points/verb-child.ts", import.meta.url)),
 );
-const cases: readonly VerbCase[] = [...lifeCases, ...diskCases];
+const cases: readonly VerbCase[] = [...lifeCases, ...imageCases.map(withoutOldNames), ...diskCases];
 const hasStrace = canTrace();
 let states = 0;
 
@@ -60,14 +63,24 @@ describe.skipIf(!hasStrace)(
   },
 );
 
+/** The name of a whole blob while it was a partial download may come back; the next clean-up takes it. */
+function withoutOldNames(one: VerbCase): VerbCase {
+  const check = async (runtime: Runtime, isDone: boolean): Promise<void> => {
+    const { layout } = await runtime.imageStore();
+    await layout.removePartials({ beforeMs: 0 });
+    await one.check(runtime, isDone);
+  };
+  return { ...one, check };
+}
+
 /** Carries a verb out in a process of its own, and tells what it did to files. */
 async function record(one: VerbCase, place: TemplateHome): Promise<FileChange[]> {
   const log = join(await temporaryFolder(), "log");
   const traced = ["-f", "-qq", "-xx", "-s", "100000000", "-e", `trace=${tracedCalls.join()}`];
   const task = JSON.stringify({ ...callOf(one, place), home: place.home, killAt: 0 });
   const child = [process.execPath, script, task];
-  const said = execFileSync("strace", [...traced, "-o", log, ...child], { encoding: "utf8" });
-  expect(JSON.parse(said)).toMatchObject({ type: "done" });
+  const { stdout } = await promisify(execFile)("strace", [...traced, "-o", log, ...child]);
+  expect(JSON.parse(stdout)).toMatchObject({ type: "done" });
   return readFileLog(await readFile(log, "latin1"), dirname(place.home));
 }
 
