@@ -53,7 +53,7 @@ describe("the words that start a machine", () => {
     expect(valuesOf("-kernel", words)).toEqual(["/k/vmlinux"]);
     expect(valuesOf("-initrd", words)).toEqual(["/k/initrd"]);
     expect(valuesOf("-accel", words)).toEqual(["tcg"]);
-    expect(valuesOf("-cpu", words)).toEqual(["max"]);
+    expect(valuesOf("-cpu", words)).toEqual(["max,erms=off"]);
     const fast = machineArguments({ ...options, accelerator: "kvm" });
     expect(valuesOf("-accel", fast)).toEqual(["kvm"]);
     expect(valuesOf("-cpu", fast)).toEqual(["host"]);
@@ -145,6 +145,7 @@ describe("the words that start a machine", () => {
 });
 
 test("only an emulated kernel goes without guards against speculation", () => {
+  expect(kernelCommandLine("tcg")).toContain("cryptomgr.notests=1");
   expect(kernelCommandLine("tcg")).toContain("mitigations=off");
   expect(kernelCommandLine("kvm")).not.toContain("mitigations");
   expect(kernelCommandLine("kvm")).toContain("panic=-1");

@@ -1,46 +1,17 @@
-import * as z from "zod/mini";
+import { isShaped } from "../shape.ts";
 
-const timestamp = z.object({ seconds: z.number(), microseconds: z.number() });
+const timestampShape = { seconds: "number", microseconds: "number" } as const;
 
 /** What QEMU says about itself first. */
-const greeting = z.object({
-  QMP: z.object({
-    version: z.object({
-      qemu: z.object({ major: z.number(), minor: z.number(), micro: z.number() }),
-    }),
-  }),
-});
-
-const success = z.object({ return: z.unknown(), id: z.number() });
-const failure = z.object({
-  error: z.object({ class: z.string(), desc: z.string() }),
-  id: z.optional(z.number()),
-});
-
-const knownEvent: z.ZodMiniType<QmpEvent> = z.discriminatedUnion("event", [
-  z.object({ event: z.enum(["STOP", "RESUME", "RESET", "POWERDOWN"]), timestamp }),
-  z.object({
-    event: z.literal("SHUTDOWN"),
-    timestamp,
-    data: z.object({ guest: z.boolean(), reason: z.string() }),
-  }),
-  z.object({
-    event: z.literal("GUEST_PANICKED"),
-    timestamp,
-    data: z.object({ action: z.string() }),
-  }),
-  z.object({
-    event: z.literal("BLOCK_IO_ERROR"),
-    timestamp,
-    data: z.object({
-      operation: z.enum(["read", "write"]),
-      action: z.enum(["ignore", "report", "stop"]),
-      nospace: z.catch(z.boolean(), false),
-      reason: z.string(),
-    }),
-  }),
-]);
-const anyEvent = z.object({ event: z.string(), timestamp });
+const greeting = {
+  QMP: { version: { qemu: { major: "number", minor: "number", micro: "number" } } },
+} as const;
+const success = { id: "number" } as const;
+const failure = { error: { class: "string", desc: "string" } } as const;
+const anyEvent = { event: "string", timestamp: timestampShape } as const;
+const shutdown = { guest: "boolean", reason: "string" } as const;
+const panic = { action: "string" } as const;
+const diskError = { operation: "string", action: "string", reason: "string" } as const;
 
 interface Timestamp {
   readonly seconds: number;
@@ -97,33 +68,59 @@ export function parseQmpMessage(line: string): QmpMessage | undefined {
   if (typeof value !== "object" || value === null) return undefined;
   if ("event" in value) return parseEvent(value);
   if ("return" in value) {
-    const { success: isGood, data } = success.safeParse(value);
-    return isGood ? { type: "success", id: data.id, value: data.return } : undefined;
+    if (!isShaped(value, success)) return undefined;
+    return { type: "success", id: value.id, value: value.return };
   }
   if ("error" in value) {
-    const { success: isGood, data } = failure.safeParse(value);
-    if (!isGood) return undefined;
-    const { class: errorClass, desc: description } = data.error;
-    return { type: "failure", id: data.id, errorClass, description };
+    const id = "id" in value ? value.id : undefined;
+    if (!isShaped(value, failure) || (id !== undefined && typeof id !== "number")) return undefined;
+    const { class: errorClass, desc: description } = value.error;
+    return { type: "failure", id, errorClass, description };
   }
-  const { success: isGood, data } = greeting.safeParse(value);
-  if (!isGood) return undefined;
-  const { major, minor, micro } = data.QMP.version.qemu;
+  if (!isShaped(value, greeting)) return undefined;
+  const { major, minor, micro } = value.QMP.version.qemu;
   return { type: "greeting", version: `${major}.${minor}.${micro}` };
 }
 
 function parseEvent(value: object): QmpMessage | undefined {
-  const known = knownEvent.safeParse(value);
-  if (known.success) return { type: "event", event: known.data };
-  const other = anyEvent.safeParse(value);
-  if (!other.success || knownNames.has(other.data.event)) return undefined;
-  return { type: "other", name: other.data.event };
+  if (!isShaped(value, anyEvent)) return undefined;
+  const { event: name, timestamp } = value;
+  const data = "data" in value ? value.data : undefined;
+  switch (name) {
+    case "STOP":
+    case "RESUME":
+    case "RESET":
+    case "POWERDOWN":
+      return { type: "event", event: { event: name, timestamp } };
+    case "SHUTDOWN": {
+      if (!isShaped(data, shutdown)) return undefined;
+      const { guest, reason } = data;
+      return { type: "event", event: { event: name, timestamp, data: { guest, reason } } };
+    }
+    case "GUEST_PANICKED": {
+      if (!isShaped(data, panic)) return undefined;
+      return { type: "event", event: { event: name, timestamp, data: { action: data.action } } };
+    }
+    case "BLOCK_IO_ERROR": {
+      const fault = diskErrorOf(data);
+      if (fault === undefined) return undefined;
+      return { type: "event", event: { event: name, timestamp, data: fault } };
+    }
+    default:
+      return { type: "other", name };
+  }
 }
 
-const knownNames: ReadonlySet<string> = new Set([
-  ...["STOP", "RESUME", "RESET", "POWERDOWN"],
-  ...["SHUTDOWN", "GUEST_PANICKED", "BLOCK_IO_ERROR"],
-]);
+type DiskError = Extract<QmpEvent, { readonly event: "BLOCK_IO_ERROR" }>["data"];
+
+function diskErrorOf(data: unknown): DiskError | undefined {
+  if (!isShaped(data, diskError)) return undefined;
+  const { operation, action, reason } = data;
+  if (operation !== "read" && operation !== "write") return undefined;
+  if (action !== "ignore" && action !== "report" && action !== "stop") return undefined;
+  const nospace = "nospace" in data && data.nospace === true;
+  return { operation, action, nospace, reason };
+}
 
 function parseJson(line: string): unknown {
   try {

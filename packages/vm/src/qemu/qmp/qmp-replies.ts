@@ -1,21 +1,17 @@
-import * as z from "zod/mini";
-
-const migration = z.object({
-  status: z.optional(z.string()),
-  "error-desc": z.optional(z.string()),
-});
-const run = z.object({ status: z.string() });
+import { isShaped } from "../shape.ts";
 
 /** How far sending a machine's state has come, in the words of QEMU's `query-migrate`. */
 export function migrationStatus(reply: unknown): {
   readonly status?: string | undefined;
   readonly reason?: string | undefined;
 } {
-  const { status, "error-desc": reason } = migration.parse(reply);
+  const status = isShaped(reply, { status: "string" }) ? reply.status : undefined;
+  const reason = isShaped(reply, { "error-desc": "string" }) ? reply["error-desc"] : undefined;
   return { status, reason };
 }
 
 /** What a machine does, in the words of QEMU's `query-status`, such as `running`, `paused` or `inmigrate`. */
 export function runStatus(reply: unknown): string {
-  return run.parse(reply).status;
+  if (isShaped(reply, { status: "string" })) return reply.status;
+  throw new Error("QEMU does not tell what its machine does");
 }

@@ -1,21 +1,19 @@
 import { readFileSync } from "node:fs";
-import * as z from "zod/mini";
 import type { MachineStats } from "../../stats.ts";
+import { isShaped } from "../shape.ts";
 
 const clockTicksPerSecond = 100;
 const pageBytes = 4096;
 
-const blockStats = z.array(
-  z.object({ stats: z.object({ rd_bytes: z.number(), wr_bytes: z.number() }) }),
-);
+const blockStats = { stats: { rd_bytes: "number", wr_bytes: "number" } } as const;
 
 /** What the host knows of a machine: its process, by the files of Linux, and what `query-blockstats` of QEMU gives. */
 export function hostStats(pid: number, blocks: unknown): MachineStats["host"] {
-  const parsed = blockStats.safeParse(blocks);
   let [readBytes, writtenBytes] = [0, 0];
-  for (const { stats } of parsed.success ? parsed.data : []) {
-    readBytes += stats.rd_bytes;
-    writtenBytes += stats.wr_bytes;
+  for (const block of Array.isArray(blocks) ? blocks : []) {
+    if (!isShaped(block, blockStats)) continue;
+    readBytes += block.stats.rd_bytes;
+    writtenBytes += block.stats.wr_bytes;
   }
   return { ...processStats(pid), readBytes, writtenBytes };
 }

@@ -1,4 +1,4 @@
-import * as z from "zod/mini";
+import { isShaped } from "../shape.ts";
 import type { TemplateMakers } from "./template-key.ts";
 
 /** What stands beside a template. */
@@ -24,28 +24,35 @@ export type TemplateRecord = {
 /** The name of a file with a state: nothing that leads elsewhere. */
 const statePattern = /^[0-9a-f]{32}-[0-9a-f]{16}\.state$/;
 const digestPattern = /^[0-9a-f]{64}$/;
-const version = z.literal(1);
-const makers = z.strictObject({ qemu: z.string(), boot: z.string(), host: z.string() });
-const madeMs = z.number();
-
-const schema: z.ZodMiniType<TemplateRecord> = z.union([
-  z.strictObject({
-    format: version,
-    makers,
-    madeMs,
-    file: z.string().check(z.regex(statePattern)),
-    lengthBytes: z.int().check(z.minimum(1)),
-    sha256: z.string().check(z.regex(digestPattern)),
-    qemuVersion: z.string(),
-  }),
-  z.strictObject({ format: version, makers, madeMs, fault: z.string() }),
-]);
+const shape = {
+  format: "number",
+  makers: { qemu: "string", boot: "string", host: "string" },
+  madeMs: "number",
+} as const;
+const savedShape = {
+  file: "string",
+  lengthBytes: "number",
+  sha256: "string",
+  qemuVersion: "string",
+} as const;
 
 /** Reads a record; undefined for what is none. */
 export function parseTemplateRecord(text: string): TemplateRecord | undefined {
+  const value = parseJson(text);
+  if (!isShaped(value, shape) || value.format !== 1) return undefined;
+  const { makers, madeMs } = value;
+  if (isShaped(value, { fault: "string" }))
+    return { format: 1, makers, madeMs, fault: value.fault };
+  if (!isShaped(value, savedShape)) return undefined;
+  const { file, lengthBytes, sha256, qemuVersion } = value;
+  const isSound = Number.isSafeInteger(lengthBytes) && lengthBytes > 0;
+  if (!isSound || !statePattern.test(file) || !digestPattern.test(sha256)) return undefined;
+  return { format: 1, makers, madeMs, file, lengthBytes, sha256, qemuVersion };
+}
+
+function parseJson(text: string): unknown {
   try {
-    const { success, data } = schema.safeParse(JSON.parse(text));
-    return success ? data : undefined;
+    return JSON.parse(text);
   } catch {
     return undefined;
   }
