@@ -285,7 +285,9 @@ export class TarParser {
 
   #takeData(chunk: Uint8Array, at: number, available: number): number {
     const taken = Math.min(available, this.#leftInRange());
-    if (this.#isContent) this.#handlers.data?.(chunk.subarray(at, at + taken), this.#fileOffset);
+    if (this.#isContent) {
+      this.#handlers.data?.(chunk.subarray(at, at + taken), this.#fileOffset, this.#position);
+    }
     this.#fileOffset += taken;
     this.#remaining -= taken;
     if (this.#remaining === 0) this.#endData();

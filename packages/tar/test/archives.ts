@@ -50,7 +50,9 @@ export function readTar(
           ended: false,
         });
       },
-      data: (chunk, offset) => {
+      data: (chunk, offset, archiveOffset) => {
+        const there = archive.subarray(archiveOffset, archiveOffset + chunk.byteLength);
+        if (Buffer.compare(chunk, there) !== 0) throw new Error(`${archiveOffset} holds others`);
         const { content, runs } = last();
         content.set(chunk, offset);
         const run = runs.at(-1);

@@ -48,13 +48,17 @@ export interface OpenLayerOptions extends OperationOptions {
   readonly hasTransientChunks?: boolean;
   /** The storage makes a chunk anew for each reading, as a layout does; its memory need not be kept. */
   readonly ownsStoredChunks?: boolean;
-  /** This process has verified the blob before: only what it unpacks to is hashed. */
-  readonly isVerified?: boolean;
+  /**
+   * Only what the layer unpacks to is hashed, of which the image's config gives the digest; half of the work is saved. The
+   * blob is hashed too when there is a fault, which is then told as ever. What passes unseen is damage that no
+   * content comes of, as in the time of a gzip header.
+   */
+  readonly hashesContentOnly?: boolean;
 }
 
 /**
- * Reads a layer's tar archive. The compressed digest, the size and the diffID are verified before the end; what came
- * before is not to be trusted until then.
+ * Reads a layer's tar archive. The compressed digest, unless the options say otherwise, the size and the diffID are
+ * verified before the end; what came before is not to be trusted until then.
  *
  * @throws OrasError `OCI_DIGEST_MISMATCH`, `OCI_SIZE_MISMATCH`, `OCI_NOT_FOUND`; {@link ImageError}
  * `OCI_DIFF_ID_MISMATCH`, `OCI_LAYER_CORRUPT`, `OCI_LAYER_TOO_LARGE`, `OCI_COMPRESSION_UNSUPPORTED`; IoError.
@@ -85,17 +89,21 @@ export async function* openLayer(
       yield chunk;
     }
     await input.drain(compressed);
+    if (input.size !== descriptor.size) await input.verify();
   } catch (error) {
     if (!isBoxError(error) || error.code !== "OCI_LAYER_CORRUPT") throw error;
     // Bit rot shows in the decoder first; the digest tells it from a layer that was always malformed.
     await input.drain(compressed);
+    await input.verify();
     throw error;
   } finally {
     // A reader that stops early, as for a layer that breaks a rule, must not leave the blob open.
     await compressed.return();
   }
   const actual = digester.digest();
-  if (actual !== diffId) throw wrongDiffId(descriptor.digest, diffId, actual);
+  if (actual === diffId) return;
+  await input.verify();
+  throw wrongDiffId(descriptor.digest, diffId, actual);
 }
 
 /** Counts and hashes the compressed bytes on their way to the decoder. */
@@ -113,11 +121,8 @@ class LayerInput {
   }
 
   async *chunks(): AsyncGenerator<Uint8Array, void, undefined> {
-    const { signal, isVerified } = this.#options;
-    const fetching = { signal, verify: isVerified !== true };
     try {
-      for await (const chunk of await this.#storage.fetch(this.#layer.descriptor, fetching)) {
-        if (signal?.aborted) throw stopped(signal);
+      for await (const chunk of this.#read(this.#options.hashesContentOnly !== true)) {
         this.size += chunk.byteLength;
         yield chunk;
       }
@@ -132,6 +137,23 @@ class LayerInput {
     for await (const _chunk of chunks);
     // The decoder may have been told already, and have failed by itself before it could pass it on.
     if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  /** Reads the blob once more, unless it was hashed: size and digest tell whether a fault is one of the storage. */
+  async verify(): Promise<void> {
+    if (this.#options.hashesContentOnly !== true) return;
+    for await (const _chunk of this.#read(true));
+  }
+
+  async *#read(verify: boolean): AsyncGenerator<Uint8Array, void, undefined> {
+    const { signal } = this.#options;
+    for await (const chunk of await this.#storage.fetch(this.#layer.descriptor, {
+      signal,
+      verify,
+    })) {
+      if (signal?.aborted) throw stopped(signal);
+      yield chunk;
+    }
   }
 }
 

@@ -156,7 +156,7 @@ class ImageWalk {
       for await (const _chunk of openLayer(this.#layout, layer, {
         signal,
         limits,
-        isVerified: true,
+        hashesContentOnly: true,
         hasTransientChunks: true,
         ownsStoredChunks: true,
       }));

@@ -6,6 +6,7 @@ import {
   digestOf,
   MemoryTarget,
   mediaTypes,
+  verifyContent,
 } from "@box/oras";
 import { drain } from "@box/test-support";
 import fc from "fast-check";
@@ -123,7 +124,7 @@ describe("a layer is read when it is", () => {
     },
   );
 
-  test("verified before, without hashing its blob again: what it unpacks to is", async () => {
+  test("without hashing its blob where nothing is wrong: what it unpacks to is", async () => {
     const { target, layer } = await stored(gzipSync(tar));
     const asked: (boolean | undefined)[] = [];
     const fetch = target.fetch.bind(target);
@@ -131,11 +132,13 @@ describe("a layer is read when it is", () => {
       asked.push(options?.verify);
       return fetch(descriptor, options);
     };
-    await drain(openLayer(target, layer, { isVerified: true }));
+    const options = { hashesContentOnly: true };
+    await drain(openLayer(target, layer, options));
     await drain(openLayer(target, layer));
     expect(asked).toEqual([false, true]);
     const other = { ...layer, diffId: digestOf(a) };
-    await expectCode(drain(openLayer(target, other, { isVerified: true })), "OCI_DIFF_ID_MISMATCH");
+    await expectCode(drain(openLayer(target, other, options)), "OCI_DIFF_ID_MISMATCH");
+    expect(asked).toEqual([false, true, false, true]);
   });
 
   test("empty", async () => {
@@ -217,18 +220,32 @@ describe("a layer is refused", () => {
     expect(error.details).toMatchObject({ expected: digestOf(a), found: digestOf(tar) });
   });
 
-  test("with the digest when the blob rotted, also where the decoder fails first", async () => {
-    for (const blob of [gzipSync(tar), zstd(tar), tar]) {
-      const { layer } = await stored(blob);
-      const rotten = Buffer.from(blob);
-      rotten[60_000] = (rotten[60_000] as number) ^ 1;
-      const target = new MemoryTarget();
-      const { verifyContent } = await import("@box/oras");
-      target.fetch = async (descriptor) =>
-        verifyContent(await bytesSource(rotten).open(0), descriptor);
-      await expectCode(drain(openLayer(target, layer)), "OCI_DIGEST_MISMATCH");
-    }
-  });
+  const damage: Record<string, (blob: Uint8Array) => Uint8Array> = {
+    "a bit flipped": (blob) => blob.map((byte, at) => (at === 60_000 ? byte ^ 1 : byte)),
+    "zeros follow it": (blob) => Buffer.concat([blob, new Uint8Array(700)]),
+    "its end is missing": (blob) => cut(blob, 1),
+  };
+  test.each(
+    Object.entries(damage).flatMap(([name, change]) =>
+      [true, false].map((hashesContentOnly) => ({ name, change, hashesContentOnly })),
+    ),
+  )(
+    "with what is wrong with the blob when $name, also where the decoder fails first, whether it is hashed first: $hashesContentOnly",
+    async ({ change, hashesContentOnly }) => {
+      for (const blob of [gzipSync(tar), zstd(tar), tar]) {
+        const { layer } = await stored(blob);
+        const damaged = change(blob);
+        const target = new MemoryTarget();
+        target.fetch = async (descriptor, { verify } = {}) => {
+          const chunks = await bytesSource(damaged).open(0);
+          return verify === false ? chunks : verifyContent(chunks, descriptor);
+        };
+        const code =
+          damaged.byteLength === blob.byteLength ? "OCI_DIGEST_MISMATCH" : "OCI_SIZE_MISMATCH";
+        await expectCode(drain(openLayer(target, layer, { hashesContentOnly })), code);
+      }
+    },
+  );
 
   test("when it is compressed by xz or bzip2", async () => {
     for (const start of [

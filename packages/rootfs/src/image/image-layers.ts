@@ -3,15 +3,18 @@ import type { GuestImage } from "../guest/guest-rootfs.ts";
 import type { LayerSource } from "../merge/layer-source.ts";
 import type { RootfsWarning } from "../merge/warning.ts";
 
-/** The layers of a stored image, lowest first. Each reading verifies the blob's digest and the diffID. */
+/**
+ * The layers of a stored image, lowest first. Each reading verifies the diffID, and the blob's digest where that fails, so
+ * that a damaged blob is told from a wrong image.
+ */
 export function layersOfImage(store: Pick<ImageStore, "openLayer">, image: Image): LayerSource[] {
   return image.layers.map((layer) => ({
     diffId: layer.diffId,
-    open: ({ isSecondReading = false, onWarning, ...options }) =>
+    open: ({ isSecondReading: _, onWarning, ...options }) =>
       store.openLayer(layer, {
         ...options,
         hasTransientChunks: true,
-        isVerified: isSecondReading,
+        hashesContentOnly: true,
         onMislabelled: (claimed, found) => onWarning?.(mislabelled(layer, claimed, found)),
       }),
   }));
