@@ -9,6 +9,7 @@ export {
 } from "./docker-registry.ts";
 export { drain } from "./drain.ts";
 export { hasTool, run } from "./oracle-tools.ts";
+export { outlives } from "./outlives.ts";
 export {
   listen,
   type ScriptedServer,

@@ -81,12 +81,14 @@ qmp.on("data", (chunk: Buffer) => {
     if (isStuck) say({ error: { class: "GenericError", desc }, id });
     else say({ return: reply(execute, args), id });
     if (execute === "cont") console.write("it goes on\r\n");
-    if (execute === "quit") end("host-qmp-quit", false);
+    if (execute === "quit" && name !== "lingers") end("host-qmp-quit", false);
   }
 });
 console.write("Linux version 0\r\n");
 const agent = new FakeAgent(port, {
-  powerOff: () => end("guest-shutdown", true),
+  powerOff: () => {
+    if (name !== "lingers") end("guest-shutdown", true);
+  },
   say: (text) => void console.write(text),
   fill: () => {
     const data = { operation: "write", action: "stop", nospace: true, reason: "No space left" };

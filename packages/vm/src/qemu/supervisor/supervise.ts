@@ -30,6 +30,8 @@ export interface SupervisorProcess {
 /** The guest's time to end when the system ends, or when its owner has. */
 const systemGraceMs = 5000;
 const ownerGraceMs = 300;
+/** Until its process is killed, whatever it does, when its owner has ended: two seconds are promised. */
+const ownerEndMs = 1000;
 
 /**
  * Starts a machine and looks after it until it has ended: the one process that talks to QEMU and to the agent, for all handles.
@@ -48,11 +50,14 @@ export async function superviseMachine(own: SupervisorProcess): Promise<void> {
     await own.answer({ error: toSentError(error) });
   });
   if (started === undefined) return;
-  const { machine, record, warnings } = started;
+  const { machine, record, warnings, kill } = started;
   const end = (graceMs: number) => void machine.stop(graceMs).catch(() => {});
   own.signal.addEventListener("abort", () => end(systemGraceMs), { once: true });
   await own.answer({ record, warnings }).catch(() => {});
-  void keep(word, lines, launch, end);
+  void keep(word, lines, launch, (graceMs) => {
+    end(graceMs);
+    setTimeout(kill, ownerEndMs).unref();
+  });
   await machine.done();
   rmSync(launch.socket, { force: true });
 }
@@ -77,6 +82,8 @@ interface Started {
   readonly machine: SupervisedMachine;
   readonly record: MachineRecord;
   readonly warnings: readonly SentWarning[];
+  /** Ends its process at once. */
+  kill(): void;
 }
 
 /** @param signal - Aborts when nobody wants the machine any more. */
@@ -120,7 +127,7 @@ async function start(launch: Launch, signal: AbortSignal): Promise<Started> {
           };
     const machine = new SupervisedMachine({ spec, record, qemu, qmp, guest, server, now, save });
     heard.listen((event) => machine.hear(event));
-    return { machine, record, warnings };
+    return { machine, record, warnings, kill: () => qemu.kill("SIGKILL") };
   } catch (error) {
     server.close();
     await heard.end();
