@@ -78,3 +78,18 @@ describe("the program of a box", () => {
     expect(inGuest.groups).toBeUndefined();
   });
 });
+
+test("a command runs as nobody's name where neither the image nor who asks has one: a box may know no names", () => {
+  const as = (user: string, asked?: string) => {
+    const box = {
+      ...{ name: "web", run: defaultRunSettings },
+      guestRootfs: { type: "initramfs" },
+      imageConfig: { user } as ImageConfig,
+    } as const;
+    const request = { command: ["id"], ...(asked === undefined ? {} : { user: asked }) };
+    return completeRequest(box, request).user;
+  };
+  expect(as("")).toBeUndefined();
+  expect(as("app")).toBe("app");
+  expect(as("app", "0")).toBe("0");
+});

@@ -2,11 +2,12 @@ import { existsSync } from "node:fs";
 import { copyFile, mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { compileGuestProgram } from "@box/test-support";
 import { diskSerials, type MachineSpec } from "@box/vm";
 import { frugalNode, QemuEngine } from "@box/vm/qemu";
 import { programFolders } from "../test/qemu/oracle.ts";
 import { bootFilesOfTests } from "../test/qemu/real-boot.ts";
-import { compileProgram, writeBoxDisk, writeGuestDisk } from "../test/qemu/real-disks.ts";
+import { writeBoxDisk, writeGuestDisk } from "../test/qemu/real-disks.ts";
 
 /** A machine that is to be measured, and what removes its files. */
 export interface BenchMachine {
@@ -32,7 +33,7 @@ export class BenchMachines {
     const boot = await bootFilesOfTests();
     if (boot === undefined) throw new Error("there is no QEMU, or no kernel");
     const folder = await mkdtemp(join(tmpdir(), "box-bench-"));
-    const program = await compileProgram(folder);
+    const program = await compileGuestProgram(folder);
     if (program === undefined) throw new Error("there is no compiler for the program of the box");
     await writeBoxDisk(join(folder, "user.ext4"), program);
     await writeGuestDisk(join(folder, "guest.ext4"));

@@ -8,6 +8,11 @@ export {
   startDockerRegistry,
 } from "./docker-registry.ts";
 export { drain } from "./drain.ts";
+export {
+  compileGuestProgram,
+  muslLoader,
+  type ProgramLinks,
+} from "./guest-program.ts";
 export { hasTool, run } from "./oracle-tools.ts";
 export { outlives } from "./outlives.ts";
 export {

@@ -7,34 +7,16 @@ import { isMachineAlive, parseMachineRecord } from "@box/vm";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { createTestHome, type TestHome } from "../support/boxed-home.ts";
 import { builtFolder } from "../support/build-program.ts";
+import { realEnvironment } from "./real-environment.ts";
 
-/** What boots is made once for all tests, in the cache of the repository. */
-const cache = join(import.meta.dirname, "../../../../.cache");
-const env = {
-  PATH: process.env["PATH"] ?? "",
-  XDG_CACHE_HOME: join(cache, "cli"),
-  BOX_ACCEL: "tcg",
-};
 const hello = /^hello from box, running on Linux \S+\n$/;
 const timeout = 120_000;
-const isReady = hasTool("qemu-system-x86_64") && (await canBoot());
-
-async function canBoot(): Promise<boolean> {
-  const { findKernel } = await import("@box/guest/boot");
-  return findKernel({ roots: [join(cache, "cli/box/kernel"), join(cache, "kernel"), "/"] }).then(
-    () => true,
-    () => false,
-  );
-}
+const env = hasTool("qemu-system-x86_64") ? await realEnvironment() : undefined;
 
 /** A home whose commands find QEMU and the kernel of the tests. */
-async function realHome(): Promise<
-  TestHome & { readonly env: typeof env & { BOX_KERNEL: string } }
-> {
-  const { findKernel } = await import("@box/guest/boot");
-  const { image } = await findKernel({ roots: [join(cache, "kernel"), "/"] });
+async function realHome(): Promise<TestHome & { readonly env: Record<string, string> }> {
   const home = await createTestHome();
-  const own = { ...env, BOX_KERNEL: image, TMPDIR: home.folder };
+  const own = { ...env, TMPDIR: home.folder };
   onTestFinished(async () => {
     await home.box(["stop", "web", "--grace", "0"], { env: own });
   });
@@ -42,7 +24,7 @@ async function realHome(): Promise<
 }
 
 const title = "a box in a real machine";
-describe.skipIf(!isReady)(isReady ? title : `${title} (skipped: no QEMU or kernel)`, () => {
+describe.skipIf(env === undefined)(env ? title : `${title} (skipped: no QEMU or kernel)`, () => {
   test.each([[[]], [["--guest-rootfs", "none"]]])(
     "runs its image's program, and box ends as that does: %j",
     { timeout },

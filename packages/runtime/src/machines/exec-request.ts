@@ -26,6 +26,7 @@ export function completeRequest(
     workingDirectory = "",
     user = "",
   }: Partial<ImageConfig> = imageConfig ?? {};
+  const wanted = request.user ?? user;
   const hostname: EnvironmentEntry = ["HOSTNAME", name];
   const usual = [usualPath, hostname, ...(request.terminal === undefined ? [] : [usualTerm])];
   return {
@@ -33,7 +34,8 @@ export function completeRequest(
     environment: merge(usual, [...environment, ...own]),
     setsHome: request.setsHome ?? true,
     workingDirectory: request.workingDirectory ?? (workingDirectory || "/"),
-    user: request.user ?? (user || "root"),
+    // Nobody's name: a box may have no /etc/passwd.
+    ...(wanted === "" ? {} : { user: wanted }),
     groups: request.groups ?? run.groups ?? [],
   };
 }

@@ -1,27 +1,9 @@
-import { execFile } from "node:child_process";
 import { readFile } from "node:fs/promises";
-import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
 import { FileTree, type NodeId, planExt4, writeExt4 } from "@box/ext4";
 import { openFile } from "@box/io/node";
 
-const source = fileURLToPath(new URL("./guest/contract.c", import.meta.url));
-const compilers = ["musl-gcc", "gcc", "cc"];
 const owner = { uid: 0, gid: 0, mtime: { seconds: 0, nanoseconds: 0 }, xattrs: [] };
 const bytesOf = (text: string) => new TextEncoder().encode(text);
-
-/** Compiles the program that boxes of tests run; undefined where there is no compiler that can. */
-export async function compileProgram(folder: string): Promise<string | undefined> {
-  const path = join(folder, "contract");
-  for (const compiler of compilers) {
-    try {
-      await promisify(execFile)(compiler, ["-static", "-Os", "-s", "-o", path, source]);
-      return path;
-    } catch {}
-  }
-  return undefined;
-}
 
 /** Writes a disk with a program, `/bin/contract`, and next to nothing else: no shell, no `/tmp`, no `/proc`, and what it is said to have as `/etc/resolv.conf` and beside it. */
 export async function writeBoxDisk(

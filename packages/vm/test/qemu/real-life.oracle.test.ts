@@ -95,6 +95,8 @@ describe.skipIf(host === undefined)(host ? title : `${title} (skipped: no QEMU o
     expect((await denied.wait()).exitCode).not.toBe(0);
     const allowed = await machine.exec({ command, user: "0:33" });
     expect(await allowed.wait()).toEqual({ exitCode: 0 });
+    // What has lost its parent is the first process's to collect.
+    expect(await outputOf(machine, "orphan")).toBe("reaped\n");
     const groups = ["root", "7"];
     const status = ["/bin/contract", "show", "/proc/self/status"];
     const grouped = await machine.exec({ command: status, user: "www", groups });

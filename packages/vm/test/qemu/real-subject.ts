@@ -1,13 +1,14 @@
 import { copyFile, mkdtemp, realpath, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { compileGuestProgram } from "@box/test-support";
 import { diskSerials, type MachineSpec } from "@box/vm";
 import { QemuEngine } from "@box/vm/qemu";
 import type { ContractSubject } from "@box/vm/testing";
 import { makeSpec } from "../subject.ts";
 import { programFolders } from "./oracle.ts";
 import type { RealBoot } from "./real-boot.ts";
-import { compileProgram, writeBoxDisk, writeGuestDisk } from "./real-disks.ts";
+import { writeBoxDisk, writeGuestDisk } from "./real-disks.ts";
 
 /** What real machines are made from. */
 export interface RealHost extends AsyncDisposable {
@@ -27,7 +28,7 @@ export async function openRealHost(
 ): Promise<RealHost | undefined> {
   if (boot === undefined) return undefined;
   const folder = await realpath(await mkdtemp(join(tmpdir(), "box-real-")));
-  const program = await compileProgram(folder);
+  const program = await compileGuestProgram(folder);
   if (program === undefined) {
     await rm(folder, { recursive: true, force: true });
     return undefined;

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -106,6 +107,36 @@ static int dial(const char *host, const char *port, const char *word) {
   return 0;
 }
 
+/* Leaves a process behind whose parent has ended, ends it, and waits until nothing of it is left. */
+static int leave_orphan(void) {
+  int ends[2];
+  pid_t orphan = 0;
+  if (pipe(ends) != 0) return 1;
+  pid_t parent = fork();
+  if (parent == 0) {
+    orphan = fork();
+    if (orphan == 0) for (;;) pause();
+    _exit(write(ends[1], &orphan, sizeof orphan) != sizeof orphan);
+  }
+  if (read(ends[0], &orphan, sizeof orphan) != sizeof orphan || waitpid(parent, NULL, 0) != parent) return 1;
+  kill(orphan, SIGKILL);
+  for (int i = 0; i < 1000; i++) {
+    if (kill(orphan, 0) != 0 && errno == ESRCH) return puts("reaped") < 0;
+    usleep(10000);
+  }
+  return 2;
+}
+
+/* Writes to a file until there is no space; fails with the number of the error. */
+static int fill(const char *path) {
+  static char block[1 << 16];
+  int file = open(path, O_WRONLY | O_CREAT, 0644);
+  if (file < 0) return errno;
+  memset(block, 'x', sizeof block);
+  while (write(file, block, sizeof block) > 0) continue;
+  return errno;
+}
+
 int main(int count, char **words) {
   static char block[16384];
   const char *what = count > 1 ? words[1] : "";
@@ -131,6 +162,11 @@ int main(int count, char **words) {
   if (strcmp(what, "sleep") == 0) {
     for (;;) pause();
   }
+  if (strcmp(what, "wait") == 0) {
+    puts("waiting");
+    fflush(stdout);
+    for (;;) pause();
+  }
   if (strcmp(what, "env") == 0) {
     for (char **entry = environ; *entry != NULL; entry++) puts(*entry);
     return 0;
@@ -152,6 +188,8 @@ int main(int count, char **words) {
     return 0;
   }
   if (strcmp(what, "identity") == 0) return identity();
+  if (strcmp(what, "orphan") == 0) return leave_orphan();
+  if (strcmp(what, "fill") == 0) return fill(more);
   if (strcmp(what, "echo") == 0) return echo_server();
   if (strcmp(what, "networks") == 0) return show_networks();
   if (strcmp(what, "dial") == 0) return count < 5 ? 64 : dial(more, words[3], words[4]);
