@@ -9,21 +9,14 @@ const options: ProgramSettings = program({
     join(import.meta.dirname, "../../packages/guest/agent/build.ts"),
   ],
   together: {
-    start: [
-      "/cli/src/command/run.ts",
-      "/cli/src/commands/table.ts",
-      "/cli/src/host/process-host.ts",
-    ],
+    start: ["/cli/src/host/start.ts", "/helpers/esm/usingCtx.js"],
     parse: ["/cli/src/command/parse.ts"],
     schemas: ["/zod/index.js"],
+    boxes: ["/cli/src/commands/create/action.ts", "/cli/src/boxes/describe-box.ts"],
+    known: ["/runtime/src/source/image-code.ts"],
     disks: ["/qcow2/src/index.ts", "/qcow2/src/node/index.ts"],
     images: ["/oras/src/index.ts", "/oci-images/src/index.ts"],
-    boxes: [
-      "/runtime/src/index.ts",
-      "/cli/src/boxes/describe-box.ts",
-      "/cli/src/boxes/open-runtime.ts",
-      "/cli/src/boxes/choose-guest.ts",
-    ],
+    more: ["/runtime/src/index.ts"],
   },
 });
 export default options;

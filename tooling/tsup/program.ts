@@ -1,5 +1,6 @@
 import { execFileSync } from "node:child_process";
 import type { OutputOptions, Plugin, RolldownOptions } from "rolldown";
+import { ImportGraph } from "./import-graph.ts";
 import { nodeModules } from "./node-modules.ts";
 
 /** What the bundler takes. */
@@ -68,19 +69,18 @@ function keptTogether(
 ): Plugin {
   return {
     name: "kept-together",
-    buildEnd() {
+    async buildEnd() {
+      const graph = new ImportGraph(this);
       const ids = [...this.getModuleIds()];
-      const claim = (id: string, name: string): void => {
-        if (files.has(id)) return;
-        files.set(id, name);
-        for (const imported of this.getModuleInfo(id)?.importedIds ?? []) claim(imported, name);
-      };
       files.clear();
       for (const [name, ends] of Object.entries(together)) {
-        for (const end of ends) {
+        const found = ends.map((end) => {
           const id = ids.find((other) => other.endsWith(end));
           if (id === undefined) throw new Error(`no source ends with ${end}`);
-          claim(id, name);
+          return id;
+        });
+        for (const id of await graph.loadedWith(found)) {
+          if (!files.has(id)) files.set(id, name);
         }
       }
     },

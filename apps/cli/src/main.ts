@@ -1,11 +1,11 @@
 #!/usr/bin/env node
+import { main } from "./host/main.ts";
 import { tooOldNode } from "./host/node-version.ts";
 
+// What is imported here is written so that every Node.js with modules can read it.
 const complaint = tooOldNode(process.versions.node);
 if (complaint === undefined) {
-  const { enableCompileCache } = await import("node:module");
-  enableCompileCache();
-  const { main } = await import("./host/main.ts");
+  process.getBuiltinModule("node:module").enableCompileCache();
   await main();
 } else {
   // Nothing else may be loaded: it would fail with words that help nobody.

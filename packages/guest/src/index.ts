@@ -15,3 +15,4 @@ export {
   type BootstrapImage,
   type GuestDescriptor,
 } from "./image/bootstrap-image.ts";
+export { type KnownBootstrapImage, knownBootstrapImage } from "./image/known-image.ts";

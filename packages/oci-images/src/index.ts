@@ -35,6 +35,7 @@ export {
 export { parseVerificationKey, type VerificationKey } from "./signature/verification-key.ts";
 export type { CollectedGarbage, CollectGarbageOptions, Leases } from "./store/collect-garbage.ts";
 export type { PullEvent } from "./store/events.ts";
+export type { RegistrySettings } from "./store/image-source.ts";
 export { ImageStore } from "./store/image-store.ts";
 export type {
   GetImageOptions,
@@ -46,5 +47,4 @@ export type {
   PushOptions,
   StoredReference,
 } from "./store/image-store-options.ts";
-export type { RegistrySettings } from "./store/sources.ts";
 export type { BlobFinding, VerifyBlobsOptions } from "./store/verify-store.ts";

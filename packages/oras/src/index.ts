@@ -33,14 +33,12 @@ export {
   forEachLimited,
 } from "./content/copy.ts";
 export {
-  annotationsSchema,
   type Descriptor,
   describe,
-  descriptorSchema,
-  digestSchema,
   emptyDescriptor,
   emptyJson,
   type Platform,
+  readDigest,
 } from "./content/descriptor.ts";
 export {
   type Digest,
@@ -114,6 +112,17 @@ export {
   type TransferFilesOptions,
 } from "./files/artifact-files.ts";
 export { type ParseJsonOptions, parseJson } from "./json/parse-json.ts";
+export {
+  Misfit,
+  readField,
+  readFields,
+  readFlag,
+  readList,
+  readMap,
+  readNullish,
+  readText,
+  type ValueReader,
+} from "./json/read-value.ts";
 export type { StoredBlob } from "./layout/blob-files.ts";
 export type { NamedEntry } from "./layout/choose-entry.ts";
 export { nameAnnotations, namesOf } from "./layout/index-file.ts";

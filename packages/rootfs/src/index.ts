@@ -63,12 +63,12 @@ export {
   recordStates,
 } from "./overlay/facts.ts";
 export { type BaseFinding, judgeBase, type WantedBase } from "./overlay/judge-base.ts";
-export type { OverlayFinding, OverlayLimits } from "./overlay/judge-overlay.ts";
 export {
   type MadeOverlay,
   type RemoveMadeOverlayOptions,
   removeMadeOverlay,
 } from "./overlay/made-overlay.ts";
+export type { OverlayFinding, OverlayLimits } from "./overlay/overlay-finding.ts";
 export {
   type PreparedOverlay,
   type PrepareOverlayOptions,

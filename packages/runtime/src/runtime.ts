@@ -56,7 +56,6 @@ export class Runtime implements AsyncDisposable {
   readonly #state: StateStore;
   readonly #services: StartServices;
   readonly #handles = new MachineHandles();
-  #orphans: readonly OrphanMachine[] = [];
 
   private constructor(home: HomeLayout, state: StateStore, options: OpenRuntimeOptions) {
     const { clock = systemClock, newId = randomId } = options;
@@ -93,7 +92,6 @@ export class Runtime implements AsyncDisposable {
       if (!state.database.isReadOnly) await recoverHome(home, state, clock);
       const runtime = new Runtime(home, state, options);
       await settleStale(runtime.#services, listBoxesInUse(state.database));
-      runtime.#orphans = await findOrphans(runtime.#services);
       return runtime;
     } catch (error) {
       state[Symbol.dispose]();
@@ -102,11 +100,11 @@ export class Runtime implements AsyncDisposable {
   }
 
   /**
-   * Machines that ran when the home was opened although their boxes are not recorded as running. Nobody takes them over:
-   * such a box cannot be started until its machine has ended.
+   * Finds machines that run although their boxes are not recorded as running. Nobody takes them over: such a box cannot be
+   * started until its machine has ended.
    */
-  get orphans(): readonly OrphanMachine[] {
-    return this.#orphans;
+  async findOrphans(): Promise<readonly OrphanMachine[]> {
+    return findOrphans(this.#services);
   }
 
   /** Stores what waits to be stored and closes the state. Boxes go on running. Operations that run must have ended. */

@@ -246,7 +246,7 @@ describe("a machine of a box that is not recorded as running", () => {
     const { home, machine } = await orphan();
     const engine = new WatchedEngine();
     await using again = await Runtime.open({ home, images: new FakeImages(), engine });
-    expect(again.orphans).toEqual([
+    expect(await again.findOrphans()).toEqual([
       { box: expect.objectContaining({ name: "web", state: "stopped" }), record: machine },
     ]);
     for (const verb of ["start", "restart"] as const) {
@@ -271,7 +271,7 @@ describe("a machine of a box that is not recorded as running", () => {
       images: new FakeImages(),
       engine: new InProcessEngine(),
     });
-    expect(again.orphans).toEqual([]);
+    expect(await again.findOrphans()).toEqual([]);
   });
 });
 

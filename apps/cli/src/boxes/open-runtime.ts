@@ -1,4 +1,4 @@
-import type { BoxEvent, Runtime } from "@box/runtime";
+import { type BoxEvent, Runtime } from "@box/runtime";
 import type { CommandContext } from "../command/define-command.ts";
 import { openEngine } from "../machines/open-engine.ts";
 import { registryOptions } from "../registries/registry-options.ts";
@@ -8,7 +8,6 @@ import { interpretSchemas } from "./interpret-schemas.ts";
 
 /** Opens the home of a command. The caller gives it back with `await using`. */
 export async function openRuntime(context: CommandContext): Promise<Runtime> {
-  const { Runtime } = await import("@box/runtime");
   interpretSchemas();
   const { home, globals, limits, env } = context;
   const credentials = userCredentials(env);

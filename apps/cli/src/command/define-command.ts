@@ -97,6 +97,11 @@ export interface CommandSpec<Input = unknown, Output = unknown> {
   readonly exitCodes?: Readonly<Record<number, string>>;
   /** Left out of help, completion and documents. */
   readonly hidden?: boolean;
+  /**
+   * Whether texts that are not empty, as many as its flags and arguments say, are all that it wants of its input: no schema is loaded
+   * then for what is so.
+   */
+  readonly hasPlainInput?: boolean;
   /** Whether it changes anything on disk. */
   readonly mutates: boolean;
   /** Loads the schemas; called only when there is something to check. */

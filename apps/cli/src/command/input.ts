@@ -12,6 +12,7 @@ export async function checkInput(
   raw: Readonly<Record<string, unknown>>,
 ): Promise<unknown> {
   if (Object.keys(raw).length === 0) return {};
+  if (spec.hasPlainInput === true && isPlainInput(spec, raw)) return raw;
   const { input } = await spec.schemas();
   // It is used once in a run: compiling it takes longer than it saves.
   const result = input.safeParse(raw, { jitless: true });
@@ -22,6 +23,27 @@ export async function checkInput(
     code: "CLI_INVALID_ARGUMENT",
     message: `box ${commandName(spec)}: ${label}: ${lowerFirst(issue?.message ?? "invalid value")}`,
     hint: `run: box ${commandName(spec)} --help`,
+  });
+}
+
+/** Whether every word is one that the command's flags and arguments take, and no text is empty. */
+export function isPlainInput(
+  { args, flags }: Pick<CommandSpec, "args" | "flags">,
+  raw: Readonly<Record<string, unknown>>,
+): boolean {
+  const known = new Map([...args, ...flags].map((one) => [inputKey(one.name), one]));
+  return Object.entries(raw).every(([key, given]) => {
+    const spec = known.get(key);
+    if (spec === undefined) return false;
+    // A switch is a flag without a value.
+    if (flags.some((flag) => flag === spec && flag.value === undefined)) return given === true;
+    const texts = spec.many === true ? given : [given];
+    return (
+      Array.isArray(texts) &&
+      texts.length > 0 &&
+      texts.every((text) => typeof text === "string" && text !== "") &&
+      (spec.choices === undefined || texts.every((text) => spec.choices?.includes(text)))
+    );
   });
 }
 

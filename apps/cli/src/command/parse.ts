@@ -3,19 +3,8 @@ import { CliError } from "../errors.ts";
 import { type CommandSpec, commandName, type FlagSpec, inputKey } from "./define-command.ts";
 import { globalFlags } from "./global-flags.ts";
 import { type GivenGlobals, readGlobalOptions } from "./global-options.ts";
-import type { GlobalOptions } from "./global-values.ts";
 import { renderGroupHelp, renderHelp } from "./help.ts";
-
-/** What a command line asks for. */
-export type ParsedCommandLine =
-  | { readonly type: "text"; readonly text: string }
-  | {
-      readonly type: "command";
-      readonly spec: CommandSpec;
-      /** Words and flags by schema key, unchecked. Flags that were not given are absent. */
-      readonly input: Readonly<Record<string, unknown>>;
-      readonly globals: GlobalOptions;
-    };
+import type { ParsedCommandLine } from "./parsed-line.ts";
 
 /** What {@link parseCommandLine} needs to know. */
 export interface ParseOptions {

@@ -11,6 +11,7 @@ import type { GlobalOptions } from "./global-values.ts";
 import { wantedPage } from "./help.ts";
 import { checkInput } from "./input.ts";
 import type { GivenLimits } from "./limits.ts";
+import { readPlainLine } from "./plain-line.ts";
 
 /** What {@link runBox} needs besides the host. */
 export interface RunOptions {
@@ -30,8 +31,13 @@ export async function runBox(host: Host, { commands, version }: RunOptions): Pro
       await host.stdout.flush();
       return 0;
     }
-    const { parseCommandLine } = await import("./parse.ts");
-    const parsed = parseCommandLine(host.argv, { commands, version, env: host.env });
+    const parsed =
+      readPlainLine(host.argv, { commands, env: host.env }) ??
+      (await import("./parse.ts")).parseCommandLine(host.argv, {
+        commands,
+        version,
+        env: host.env,
+      });
     if (parsed.type === "text") {
       host.stdout.write(`${parsed.text}\n`);
       await host.stdout.flush();
@@ -102,7 +108,9 @@ async function runCommand(
       writeBytes: (chunks) => host.writeBytes(chunks),
       writeErrorBytes: (chunks) => host.writeErrorBytes(chunks),
       onInterrupt: (take) => host.onInterrupt(take),
-      terminal: host.terminal,
+      get terminal() {
+        return host.terminal;
+      },
       supervisor: host.supervisor,
       emit: (early) => write(host, formatOutput(action, early, globals, paint)),
       reportError: async (error) => {

@@ -103,6 +103,7 @@ export const boxCommands: readonly CommandSpec[] = [
       },
     ],
     failures: ["not-found", "conflict", "corrupt", "io", "network", "auth", "unsupported"],
+    hasPlainInput: true,
     mutates: true,
     schemas: () => import("./create/schemas.ts"),
     action: () => import("./create/action.ts"),

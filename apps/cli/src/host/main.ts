@@ -14,11 +14,7 @@ export async function main(): Promise<never> {
     const { runSupervisor } = await import("@box/vm/qemu");
     await runSupervisor(process);
   }
-  const [{ runBox }, { commands }, { createProcessHost }] = await Promise.all([
-    import("../command/run.ts"),
-    import("../commands/table.ts"),
-    import("./process-host.ts"),
-  ]);
+  const { commands, createProcessHost, runBox } = await import("./start.ts");
   const host = createProcessHost(supervisorWord);
   const exitCode = await runBox(host, { commands, version: packageJson.version });
   await host.drain();

@@ -49,7 +49,10 @@ export function createProcessHost(supervisorWord: string): ProcessHost {
     stdout,
     writeBytes: (chunks) => writeBytes(chunks, process.stdout, "stdout"),
     writeErrorBytes: (chunks) => writeBytes(chunks, process.stderr, "stderr"),
-    terminal: process.stdin.isTTY && process.stdout.isTTY ? terminal : undefined,
+    // Looked at when it is asked for: opening stdin takes time, and most commands never read it.
+    get terminal() {
+      return process.stdin.isTTY && process.stdout.isTTY ? terminal : undefined;
+    },
     supervisor: [process.execPath, ...process.execArgv, process.argv[1] ?? "", supervisorWord],
     stderr,
     stderrStream: process.stderr,

@@ -1,5 +1,4 @@
 import type { BoxDetails, CreateBoxOptions } from "@box/runtime";
-import * as z from "zod";
 import { parseSignal } from "./parse-signal.ts";
 
 /** What a command line says about the program of a box that its image says otherwise. */
@@ -9,15 +8,6 @@ export interface ProgramInput {
   readonly groupAdd?: readonly string[] | undefined;
   readonly stopSignal?: string | undefined;
 }
-
-/** The shape of {@link ProgramInput} in a schema. */
-export const programShape: {
-  readonly [Name in keyof Required<ProgramInput>]: z.ZodType<ProgramInput[Name]>;
-} = {
-  entrypoint: z.string().optional(),
-  groupAdd: z.array(z.string().min(1)).optional(),
-  stopSignal: z.string().min(1).optional(),
-};
 
 /** As settings of a box. @throws CliError `CLI_INVALID_ARGUMENT` when there is no such signal. */
 export function programSettings({

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { buildTar } from "@box/tar";
 import { type GuestArchitecture, parseGuestArchitecture } from "./architecture.ts";
+import { bootstrapEnvironment } from "./known-image.ts";
 import { systemTree } from "./system-tree.ts";
 
 /** What a blob is, its digest and its length: an OCI descriptor. */
@@ -39,12 +40,6 @@ const mediaTypes = {
 
 const created = "1970-01-01T00:00:00Z";
 
-/** The environment of everything that runs in the guest's own system. */
-const environment: readonly string[] = [
-  "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-  "HOME=/root",
-];
-
 /**
  * Assembles the bootstrap image: a minimal system tree in one uncompressed layer. Needs no network and no
  * tools, and makes the same bytes on every machine.
@@ -60,7 +55,7 @@ export function assembleBootstrapImage(options: AssembleBootstrapImageOptions): 
     architecture,
     os: "linux",
     created,
-    config: { Env: environment, WorkingDir: "/" },
+    config: { Env: bootstrapEnvironment, WorkingDir: "/" },
     // The layer is not compressed: its digest is its diffID.
     rootfs: { type: "layers", diff_ids: [layer.digest] },
     history: [{ created, comment: "guest system tree" }],

@@ -1,5 +1,10 @@
 import { createHash } from "node:crypto";
-import { assembleBootstrapImage, type BootstrapImage, guestArchitectures } from "@box/guest";
+import {
+  assembleBootstrapImage,
+  type BootstrapImage,
+  guestArchitectures,
+  knownBootstrapImage,
+} from "@box/guest";
 import { type TarEntry, TarParser } from "@box/tar";
 import { describe, expect, test } from "vitest";
 
@@ -48,6 +53,16 @@ describe.each(guestArchitectures)("assembleBootstrapImage for %s", (architecture
       os: "linux",
       architecture,
       rootfs: { type: "layers", diff_ids: layers.map(({ digest }) => digest) },
+    });
+  });
+
+  test("is what is known of it before it is assembled", () => {
+    const { config, rootfs } = configOf(image);
+    expect(knownBootstrapImage(architecture)).toEqual({
+      digest: image.manifest.digest,
+      diffIds: rootfs.diff_ids,
+      environment: config.Env,
+      workingDirectory: config.WorkingDir,
     });
   });
 
@@ -154,7 +169,12 @@ function manifestOf(image: BootstrapImage): {
   return JSON.parse(new TextDecoder().decode(blobOf(image, image.manifest.digest)));
 }
 
-function configOf(image: BootstrapImage): { config: { Env: string[] } } {
+interface Config {
+  readonly config: { readonly Env: string[]; readonly WorkingDir: string };
+  readonly rootfs: { readonly diff_ids: string[] };
+}
+
+function configOf(image: BootstrapImage): Config {
   return JSON.parse(new TextDecoder().decode(blobOf(image, manifestOf(image).config.digest)));
 }
 

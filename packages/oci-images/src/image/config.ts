@@ -1,11 +1,19 @@
 import {
   type Digest,
-  digestSchema,
+  Misfit,
   type ParseJsonOptions,
   type Platform,
   parseJson,
+  readDigest,
+  readField,
+  readFields,
+  readFlag,
+  readList,
+  readMap,
+  readNullish,
+  readText,
+  type ValueReader,
 } from "@box/oras";
-import * as z from "zod";
 import { ImageError } from "../errors.ts";
 
 /** What an image says about itself: its platform, how to run it, its layers and its history. */
@@ -54,105 +62,94 @@ export interface HistoryEntry {
   readonly isEmptyLayer: boolean;
 }
 
-// Made when it is first used: making it takes longer than reading a config with it.
-const configSchema = z.lazy(() => {
-  const text = z.string().nullish();
-  const shortText = z.string().max(255).nullish();
-  const texts = z.array(z.string()).nullish();
-  const flags = z.record(z.string(), z.unknown()).nullish();
-  return z.looseObject({
-    architecture: shortText,
-    os: shortText,
-    "os.version": text,
-    variant: text,
-    created: text,
-    author: text,
-    config: z
-      .looseObject({
-        Env: texts,
-        Entrypoint: texts,
-        Cmd: texts,
-        WorkingDir: text,
-        User: text,
-        ExposedPorts: flags,
-        Volumes: flags,
-        Labels: z.record(z.string(), z.string()).nullish(),
-        StopSignal: text,
-      })
-      .nullish(),
-    rootfs: z.looseObject({ type: text, diff_ids: z.array(digestSchema).nullish() }),
-    history: z.array(historySchema).nullish(),
-  });
-});
-
-const historySchema = z.lazy(() => {
-  const text = z.string().nullish();
-  return z.looseObject({
-    created: text,
-    created_by: text,
-    author: text,
-    comment: text,
-    empty_layer: z.boolean().nullish(),
-  });
-});
-
 /**
  * Parses the config of an OCI or Docker image. Fields that Docker writes as null are absent.
  *
  * @throws {@link ImageError} `OCI_INVALID_CONFIG`; OrasError `OCI_TOO_LARGE`, `OCI_TOO_DEEP`, `OCI_INVALID_JSON`.
  */
 export function parseImageConfig(bytes: Uint8Array, options: ParseJsonOptions): ImageConfig {
-  const result = configSchema.safeParse(parseJson(bytes, options));
-  if (!result.success) {
-    const issue = result.error.issues[0];
+  const value = parseJson(bytes, options);
+  try {
+    return readConfig(value);
+  } catch (error) {
+    if (!(error instanceof Misfit)) throw error;
     throw new ImageError({
       code: "OCI_INVALID_CONFIG",
-      message: `cannot use ${options.what}: ${issue?.path.join(".")}: ${issue?.message}`,
+      message: `cannot use ${options.what}: ${error.describe()}`,
     });
   }
-  return toConfig(result.data);
 }
 
-function toConfig(data: z.infer<typeof configSchema>): ImageConfig {
-  const run = data.config ?? {};
+const text = readNullish(readText());
+const shortText = readNullish(readText({ max: 255 }));
+const texts = readNullish(readList(readText()));
+const names = readNullish(readMap((value) => value));
+
+function readConfig(value: unknown): ImageConfig {
+  const fields = readFields(value);
+  const architecture = readField(fields, "architecture", shortText);
+  const os = readField(fields, "os", shortText);
+  const version = readField(fields, "os.version", text);
+  const variant = readField(fields, "variant", text);
   return {
     platform: {
-      os: data.os || "linux",
-      architecture: data.architecture || "unknown",
-      ...defined("variant", data.variant),
-      ...defined("os.version", data["os.version"]),
+      os: os || "linux",
+      architecture: architecture || "unknown",
+      ...defined("variant", variant),
+      ...defined("os.version", version),
     },
-    ...defined("created", data.created),
-    ...defined("author", data.author),
-    env: run.Env ?? [],
-    entrypoint: run.Entrypoint ?? [],
-    cmd: run.Cmd ?? [],
-    workingDir: run.WorkingDir ?? "",
-    user: run.User ?? "",
-    exposedPorts: Object.keys(run.ExposedPorts ?? {}),
-    volumes: Object.keys(run.Volumes ?? {}),
-    labels: run.Labels ?? {},
-    ...defined("stopSignal", run.StopSignal),
-    diffIds: data.rootfs.diff_ids ?? [],
-    history: (data.history ?? []).map(toHistoryEntry),
+    ...defined("created", readField(fields, "created", text)),
+    ...defined("author", readField(fields, "author", text)),
+    ...(readField(fields, "config", readNullish(readRun)) ?? readRun({})),
+    diffIds: readField(fields, "rootfs", readDiffIds),
+    history: readField(fields, "history", readNullish(readList(readHistoryEntry))) ?? [],
   };
 }
 
-function toHistoryEntry(entry: z.infer<typeof historySchema>): HistoryEntry {
+type RunFields =
+  | "env"
+  | "entrypoint"
+  | "cmd"
+  | "workingDir"
+  | "user"
+  | "exposedPorts"
+  | "volumes"
+  | "labels"
+  | "stopSignal";
+
+function readRun(value: unknown): Pick<ImageConfig, RunFields> {
+  const fields = readFields(value);
+  const field = <T>(key: string, read: ValueReader<T>): T => readField(fields, key, read);
   return {
-    ...defined("created", entry.created),
-    ...defined("createdBy", entry.created_by),
-    ...defined("author", entry.author),
-    ...defined("comment", entry.comment),
-    isEmptyLayer: entry.empty_layer ?? false,
+    env: field("Env", texts) ?? [],
+    entrypoint: field("Entrypoint", texts) ?? [],
+    cmd: field("Cmd", texts) ?? [],
+    workingDir: field("WorkingDir", text) ?? "",
+    user: field("User", text) ?? "",
+    exposedPorts: Object.keys(field("ExposedPorts", names) ?? {}),
+    volumes: Object.keys(field("Volumes", names) ?? {}),
+    labels: field("Labels", readNullish(readMap(readText()))) ?? {},
+    ...defined("stopSignal", field("StopSignal", text)),
   };
 }
 
-function defined<Key extends string>(
-  key: Key,
-  value: string | null | undefined,
-): { [K in Key]?: string } {
-  return (value === null || value === undefined || value === "" ? {} : { [key]: value }) as {
-    [K in Key]?: string;
+function readDiffIds(value: unknown): readonly Digest[] {
+  const fields = readFields(value);
+  readField(fields, "type", text);
+  return readField(fields, "diff_ids", readNullish(readList(readDigest))) ?? [];
+}
+
+function readHistoryEntry(value: unknown): HistoryEntry {
+  const fields = readFields(value);
+  return {
+    ...defined("created", readField(fields, "created", text)),
+    ...defined("createdBy", readField(fields, "created_by", text)),
+    ...defined("author", readField(fields, "author", text)),
+    ...defined("comment", readField(fields, "comment", text)),
+    isEmptyLayer: readField(fields, "empty_layer", readNullish(readFlag)) ?? false,
   };
+}
+
+function defined<Key extends string>(key: Key, value: string | undefined): { [K in Key]?: string } {
+  return (value === undefined || value === "" ? {} : { [key]: value }) as { [K in Key]?: string };
 }

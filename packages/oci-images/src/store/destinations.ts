@@ -1,6 +1,7 @@
 import { OciLayout, OrasError, RemoteRepository, type Target } from "@box/oras";
 import { formatImageReference, type ImageReference } from "../reference/image-reference.ts";
-import { createClient, type OpenClientOptions } from "./sources.ts";
+import type { OpenClientOptions } from "./image-source.ts";
+import { createClient } from "./registry-source.ts";
 
 /** Somewhere that an image is sent to. */
 export interface ImageDestination extends AsyncDisposable {

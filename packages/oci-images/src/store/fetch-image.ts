@@ -3,14 +3,12 @@ import {
   type CopyEvent,
   copyGraph,
   type Descriptor,
-  type Digest,
   type FetchedManifest,
   fetchBytes,
   fetchManifestBytes,
   type Manifest,
-  OciLayout,
+  type OciLayout,
   type OperationOptions,
-  OrasError,
   type Platform,
   type ReadonlyStorage,
 } from "@box/oras";
@@ -26,8 +24,9 @@ import { requirePlatform } from "../platform/require.ts";
 import { type ManifestNode, selectManifest, toNode } from "../platform/select.ts";
 import type { VerificationKey } from "../signature/verification-key.ts";
 import type { PullEvent } from "./events.ts";
+import type { ImageSource } from "./image-source.ts";
 import { loadFetched } from "./load-image.ts";
-import type { ImageSource } from "./sources.ts";
+import { requirePinned, resolveSource } from "./resolve-source.ts";
 import { unlessAbsent } from "./unless-absent.ts";
 
 /** Options of {@link fetchImage}. */
@@ -114,21 +113,6 @@ async function fetchOnce<T extends Image | undefined>(
   return image;
 }
 
-/**
- * Refuses to let a name stand for an image that has not the digest that it pins.
- *
- * @throws OrasError `OCI_DIGEST_MISMATCH`.
- */
-export function requirePinned(name: string, pinned: Digest | undefined, digest: Digest): void {
-  if (pinned === undefined || pinned === digest) return;
-  throw new OrasError({
-    code: "OCI_DIGEST_MISMATCH",
-    message: `cannot use ${digest} as ${name}: the name pins another digest`,
-    details: { reference: name, expected: pinned, actual: digest },
-    hint: "use a name without a digest, or with the digest of this image",
-  });
-}
-
 /** Before anything of the image is stored. */
 async function requireSignature(
   source: ImageSource,
@@ -174,17 +158,6 @@ async function fetchRoot(
 
 function limitsOf({ limits }: Pick<FetchImageOptions, "limits">): ImageLimits {
   return { ...defaultImageLimits, ...limits };
-}
-
-/** What a source's reference names now. */
-export async function resolveSource(
-  source: ImageSource,
-  options: OperationOptions,
-): Promise<Descriptor> {
-  const { target, selector } = source;
-  if (selector !== undefined) return target.resolve(selector, options);
-  if (target instanceof OciLayout) return target.resolveOnly();
-  throw new Error("only layouts are read without a name");
 }
 
 /** Runs work at the same time; after a failure the rest is stopped, and the failure is thrown when all has ended. */

@@ -10,7 +10,7 @@ import type { ImageLimits } from "../image/image.ts";
 import type { LayerLimits } from "../layer/open-layer.ts";
 import type { VerificationKey } from "../signature/verification-key.ts";
 import type { PullEvent } from "./events.ts";
-import type { RegistrySettings } from "./sources.ts";
+import type { RegistrySettings } from "./image-source.ts";
 
 /** When a registry is asked: only for an image that is not there, each time, or not at all. */
 export type PullPolicy = "missing" | "always" | "never";

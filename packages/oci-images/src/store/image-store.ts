@@ -20,7 +20,7 @@ import {
   type ImageLayer,
   type ImageLimits,
 } from "../image/image.ts";
-import { type OpenLayerOptions, openLayer } from "../layer/open-layer.ts";
+import type { OpenLayerOptions } from "../layer/open-layer.ts";
 import { formatPlatform, platformOfArch } from "../platform/platform.ts";
 import type { SelectManifestOptions } from "../platform/select.ts";
 import {
@@ -29,7 +29,7 @@ import {
   parseImageReference,
 } from "../reference/image-reference.ts";
 import type { CollectedGarbage, CollectGarbageOptions } from "./collect-garbage.ts";
-import { fetchImage, requirePinned, resolveSource, tellCopy } from "./fetch-image.ts";
+import type { ImageSource } from "./image-source.ts";
 import type {
   GetImageOptions,
   ImageStoreOptions,
@@ -42,7 +42,8 @@ import type {
 } from "./image-store-options.ts";
 import { leaseIfWritable, leaseImage } from "./lease-image.ts";
 import { loadImage } from "./load-image.ts";
-import { type ImageSource, openSource } from "./sources.ts";
+import { requirePinned, resolveSource } from "./resolve-source.ts";
+import { openSource } from "./sources.ts";
 import { unlessAbsent } from "./unless-absent.ts";
 import type { BlobFinding, VerifyBlobsOptions } from "./verify-store.ts";
 
@@ -109,6 +110,7 @@ export class ImageStore {
     });
     const current = mustVerify ? undefined : await this.#current(source, policy, options);
     if (current !== undefined) return current;
+    const { fetchImage } = await import("./fetch-image.ts");
     // Awaited here: the source is open only as long as this function runs.
     return await fetchImage(source, this.#layoutFor(options), {
       ...this.#options,
@@ -152,9 +154,10 @@ export class ImageStore {
     destination: string = reference,
     options: PushOptions = {},
   ): Promise<PushedImage> {
-    const [{ openDestination }, { pushImage }] = await Promise.all([
+    const [{ openDestination }, { pushImage }, { tellCopy }] = await Promise.all([
       import("./destinations.ts"),
       import("./push-image.ts"),
+      import("./fetch-image.ts"),
     ]);
     const image = await this.get(reference, options);
     await using _lease = await leaseIfWritable(this.#layout, image, options);
@@ -261,8 +264,12 @@ export class ImageStore {
   }
 
   /** Reads a layer's tar archive, verified at its end; see {@link openLayer}. */
-  openLayer(layer: ImageLayer, options: OpenLayerOptions = {}): AsyncIterable<Uint8Array> {
-    return openLayer(this.#layout, layer, {
+  async *openLayer(
+    layer: ImageLayer,
+    options: OpenLayerOptions = {},
+  ): AsyncGenerator<Uint8Array, void, undefined> {
+    const { openLayer } = await import("../layer/open-layer.ts");
+    yield* openLayer(this.#layout, layer, {
       ownsStoredChunks: true,
       ...options,
       limits: { ...this.#options.layerLimits, ...options.limits },

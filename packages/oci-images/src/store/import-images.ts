@@ -16,7 +16,7 @@ import type { LayerLimits } from "../layer/open-layer.ts";
 import { formatImageReference, parseImageReference } from "../reference/image-reference.ts";
 import { chooseImported } from "./choose-imported.ts";
 import { type FetchImageOptions, fetchImage } from "./fetch-image.ts";
-import type { ImageSource } from "./sources.ts";
+import type { ImageSource } from "./image-source.ts";
 
 /** Options of {@link importImages}. */
 export interface ImportImagesOptions extends FetchImageOptions {

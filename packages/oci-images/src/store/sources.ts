@@ -1,53 +1,12 @@
 import { resolve } from "node:path";
-import {
-  type CredentialProvider,
-  type Digest,
-  OciLayout,
-  type OperationOptions,
-  openRepository,
-  pinnedDigest,
-  type ReadonlyTarget,
-  RegistryClient,
-  type RegistryClientOptions,
-} from "@box/oras";
-import { defaultImageLimits, type ImageLimits } from "../image/image.ts";
+import { OciLayout, type OperationOptions, pinnedDigest } from "@box/oras";
 import { formatImageReference, type ImageReference } from "../reference/image-reference.ts";
-
-/** Something that one image is read from. */
-export interface ImageSource extends AsyncDisposable {
-  /** Where the image's content comes from. */
-  readonly target: ReadonlyTarget;
-  /** The tag or digest to ask the target for; nothing for the only image of a layout. */
-  readonly selector: string | undefined;
-  /** The full name under which the store keeps the image. */
-  readonly name: string;
-  /** Whether asking again is cheap and local. */
-  readonly isLocal: boolean;
-  /** The digest that the reference pins: no other image is taken. */
-  readonly pinned: Digest | undefined;
-}
+import type { ImageSource, OpenClientOptions } from "./image-source.ts";
 
 /** Options of {@link openSource}. */
 export interface OpenSourceOptions extends OperationOptions, OpenClientOptions {
   /** A folder for what is unpacked from archives. */
   readonly folder: string;
-}
-
-/** How registries are reached; a function is asked when one is. */
-export type RegistrySettings = RegistryClientOptions | (() => Promise<RegistryClientOptions>);
-
-/** Options of {@link createClient}. */
-export interface OpenClientOptions {
-  /** Options of the registry client. */
-  readonly registry?: RegistrySettings;
-  /** How large images may be; for the client too, unless `registry` says otherwise. */
-  readonly limits?: Partial<ImageLimits>;
-  /** Finds credentials; overrides those of `registry`. */
-  readonly credentials?: CredentialProvider;
-  /** Hosts that may be reached over plain HTTP. */
-  readonly insecureHosts?: readonly string[];
-  /** Told about each failure that is tried again. */
-  readonly onRetry?: RegistryClientOptions["onRetry"];
 }
 
 /**
@@ -60,8 +19,11 @@ export async function openSource(
   options: OpenSourceOptions,
 ): Promise<ImageSource> {
   switch (reference.type) {
-    case "registry":
+    case "registry": {
+      // Loaded when it is needed: an image that is known needs no registry.
+      const { registrySource } = await import("./registry-source.ts");
       return registrySource(reference, options);
+    }
     case "oci":
       return layoutSource(reference, options);
     default:
@@ -88,40 +50,6 @@ async function archiveSource(
     isLocal: true,
     pinned: pinnedDigest(reference.tag ?? ""),
     [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose](),
-  };
-}
-
-/** A client by the options of a call. */
-export async function createClient(options: OpenClientOptions): Promise<RegistryClient> {
-  const { credentials, insecureHosts = [], onRetry } = options;
-  const { maxManifestBytes } = { ...defaultImageLimits, ...options.limits };
-  const registry =
-    typeof options.registry === "function" ? await options.registry() : (options.registry ?? {});
-  const insecure = insecureHosts.map((host) => [
-    host,
-    { ...registry.hosts?.[host], scheme: "http" as const },
-  ]);
-  return new RegistryClient({
-    ...registry,
-    hosts: { ...registry.hosts, ...Object.fromEntries(insecure) },
-    limits: { maxManifestBytes, ...registry.limits },
-    ...(credentials === undefined ? {} : { credentials }),
-    ...(onRetry === undefined ? {} : { onRetry }),
-  });
-}
-
-async function registrySource(
-  reference: ImageReference & { type: "registry" },
-  options: OpenSourceOptions,
-): Promise<ImageSource> {
-  const client = await createClient(options);
-  return {
-    target: openRepository(client, reference.host, reference.repository),
-    selector: reference.digest ?? reference.tag ?? "latest",
-    name: formatImageReference(reference),
-    isLocal: false,
-    pinned: reference.digest,
-    [Symbol.asyncDispose]: () => client.close(),
   };
 }
 

@@ -1,4 +1,13 @@
-import * as z from "zod";
+import {
+  Misfit,
+  readCount,
+  readField,
+  readFields,
+  readList,
+  readMap,
+  readOptionalField,
+  readText,
+} from "../json/read-value.ts";
 import { type Digest, digestOf, isDigest } from "./digest.ts";
 import { bareMediaType, hasSuccessors, mediaTypes } from "./media-types.ts";
 
@@ -36,35 +45,28 @@ export interface Descriptor {
   readonly data?: string;
 }
 
-// Schemas here are made when they are first used: making them takes longer than reading a document with them.
+/** Reads annotations of descriptors, manifests and indexes. @throws Misfit. */
+export const readAnnotations: (value: unknown) => Record<string, string> = readMap(readText());
 
-/** Annotations of descriptors, manifests and indexes. */
-export const annotationsSchema: z.ZodType<Record<string, string>> = z.lazy(() =>
-  z.record(z.string(), z.string()),
-);
+/** Reads a digest in JSON. @throws Misfit. */
+export function readDigest(value: unknown): Digest {
+  if (typeof value === "string" && isDigest(value)) return value;
+  throw new Misfit("expected a sha256, sha384 or sha512 digest");
+}
 
-/** A digest in JSON. */
-export const digestSchema: z.ZodType<Digest> = z.custom<Digest>(
-  (value) => typeof value === "string" && isDigest(value),
-  "expected a sha256, sha384 or sha512 digest",
-);
-
-/** A descriptor in JSON; unknown fields are kept. */
-export const descriptorSchema: z.ZodType<Descriptor> = z.lazy(() =>
-  z.preprocess(
-    withoutNulls,
-    z.looseObject({
-      mediaType: z.string().min(1).max(255).transform(knownType),
-      digest: digestSchema,
-      size: z.int().nonnegative(),
-      urls: z.array(z.string().max(4096)).max(100).exactOptional(),
-      annotations: annotationsSchema.exactOptional(),
-      artifactType: z.string().max(255).exactOptional(),
-      platform: platformSchema.exactOptional(),
-      data: z.string().exactOptional(),
-    }),
-  ),
-);
+/** Reads a descriptor in JSON; unknown fields are kept. @throws Misfit. */
+export function readDescriptor(value: unknown): Descriptor {
+  const fields = readFields(withoutNulls(value));
+  const mediaType = knownType(readField(fields, "mediaType", readText({ min: 1, max: 255 })));
+  readField(fields, "digest", readDigest);
+  readField(fields, "size", readCount);
+  readOptionalField(fields, "urls", readList(readText({ max: 4096 }), 100));
+  readOptionalField(fields, "annotations", readAnnotations);
+  readOptionalField(fields, "artifactType", readText({ max: 255 }));
+  readOptionalField(fields, "platform", readPlatform);
+  readOptionalField(fields, "data", readText());
+  return { ...fields, mediaType } as Descriptor;
+}
 
 /** The type of a manifest without parameters, by which nobody knows it; any other one as it is. */
 function knownType(mediaType: string): string {
@@ -72,16 +74,16 @@ function knownType(mediaType: string): string {
   return hasSuccessors(bare) ? bare : mediaType;
 }
 
-const platformSchema: z.ZodType<Platform> = z.lazy(() => {
-  const text = z.string().max(255);
-  return z.looseObject({
-    architecture: text,
-    os: text,
-    "os.version": text.exactOptional(),
-    "os.features": z.array(text).max(100).exactOptional(),
-    variant: text.exactOptional(),
-  });
-});
+function readPlatform(value: unknown): Platform {
+  const fields = readFields(value);
+  const text = readText({ max: 255 });
+  readField(fields, "architecture", text);
+  readField(fields, "os", text);
+  readOptionalField(fields, "os.version", text);
+  readOptionalField(fields, "os.features", readList(text, 100));
+  readOptionalField(fields, "variant", text);
+  return fields as unknown as Platform;
+}
 
 /** A document without the fields that are null: programs in Go write that for empty lists and maps. */
 export function withoutNulls(value: unknown): unknown {

@@ -1,12 +1,15 @@
-import * as z from "zod";
 import { OrasError, type OrasErrorCode } from "../errors.ts";
 import { parseJson } from "../json/parse-json.ts";
 import {
-  annotationsSchema,
-  type Descriptor,
-  descriptorSchema,
-  withoutNulls,
-} from "./descriptor.ts";
+  Misfit,
+  readExactly,
+  readField,
+  readFields,
+  readList,
+  readOptionalField,
+  readText,
+} from "../json/read-value.ts";
+import { type Descriptor, readAnnotations, readDescriptor, withoutNulls } from "./descriptor.ts";
 import { isIndexType, isManifestType, mediaTypes } from "./media-types.ts";
 
 /** The manifest of one image or artifact. */
@@ -63,28 +66,28 @@ export interface ParseManifestOptions {
 /** The default limit of manifests and configs in bytes. */
 export const maxManifestBytes: number = 4 * 1024 * 1024;
 
-const manifestSchema: z.ZodType<Manifest> = z.lazy(() =>
-  z.looseObject({
-    ...commonShape(),
-    config: descriptorSchema,
-    layers: z.array(descriptorSchema),
-  }),
-);
+function readManifest(value: unknown): Manifest {
+  const fields = readCommon(value);
+  const config = readField(fields, "config", readDescriptor);
+  const layers = readField(fields, "layers", readList(readDescriptor));
+  return { ...fields, config, layers } as unknown as Manifest;
+}
 
-const indexSchema: z.ZodType<Index> = z.lazy(() =>
-  z.looseObject({ ...commonShape(), manifests: z.array(descriptorSchema) }),
-);
+function readIndex(value: unknown): Index {
+  const fields = readCommon(value);
+  const manifests = readField(fields, "manifests", readList(readDescriptor));
+  return { ...fields, manifests } as unknown as Index;
+}
 
-/** The fields that manifests and indexes share. */
-function commonShape() {
-  const text = z.string().exactOptional();
-  return {
-    schemaVersion: z.literal(2),
-    mediaType: text,
-    artifactType: text,
-    subject: descriptorSchema.exactOptional(),
-    annotations: annotationsSchema.exactOptional(),
-  };
+/** Reads the fields that manifests and indexes share. */
+function readCommon(value: unknown): Readonly<Record<string, unknown>> {
+  const fields = readFields(value);
+  readField(fields, "schemaVersion", readExactly(2));
+  readOptionalField(fields, "mediaType", readText());
+  readOptionalField(fields, "artifactType", readText());
+  const subject = readOptionalField(fields, "subject", readDescriptor);
+  readOptionalField(fields, "annotations", readAnnotations);
+  return subject === undefined ? fields : { ...fields, subject };
 }
 
 /**
@@ -129,17 +132,24 @@ export function successorsOf(document: ManifestDocument): readonly Descriptor[] 
 }
 
 function validate(value: unknown, what: string, maxChildren = 10_000): Manifest {
-  const result = manifestSchema.safeParse(value);
-  if (!result.success) throw refuse("OCI_INVALID_MANIFEST", what, firstIssue(result.error));
-  limitChildren(result.data.layers.length, maxChildren, what);
-  return result.data;
+  const manifest = fitting(value, what, readManifest);
+  limitChildren(manifest.layers.length, maxChildren, what);
+  return manifest;
 }
 
 function validateIndex(value: unknown, what: string, maxChildren = 10_000): Index {
-  const result = indexSchema.safeParse(value);
-  if (!result.success) throw refuse("OCI_INVALID_MANIFEST", what, firstIssue(result.error));
-  limitChildren(result.data.manifests.length, maxChildren, what);
-  return result.data;
+  const index = fitting(value, what, readIndex);
+  limitChildren(index.manifests.length, maxChildren, what);
+  return index;
+}
+
+function fitting<T>(value: unknown, what: string, read: (value: unknown) => T): T {
+  try {
+    return read(value);
+  } catch (error) {
+    if (error instanceof Misfit) throw refuse("OCI_INVALID_MANIFEST", what, error.describe());
+    throw error;
+  }
 }
 
 function limitChildren(count: number, limit: number, what: string): void {
@@ -183,13 +193,6 @@ function agreedType(
 
 function isKnown(mediaType: string): boolean {
   return isManifestType(mediaType) || isIndexType(mediaType);
-}
-
-/** The first finding of a schema as `path: message`. */
-export function firstIssue(error: z.ZodError): string {
-  const issue = error.issues[0];
-  const path = (issue?.path ?? []).join(".").slice(0, 200);
-  return `${path === "" ? "" : `${path}: `}${issue?.message ?? "it is malformed"}`;
 }
 
 function refuse(code: OrasErrorCode, what: string, why: string): OrasError {

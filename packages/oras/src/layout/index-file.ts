@@ -1,11 +1,11 @@
 import { join } from "node:path";
 import { isBoxError } from "@box/errors";
 import { type FileSystem, openFile, writeFileDurably } from "@box/io/node";
-import * as z from "zod";
-import { type Descriptor, descriptorSchema } from "../content/descriptor.ts";
-import { firstIssue, type Index } from "../content/manifest.ts";
+import { type Descriptor, readDescriptor } from "../content/descriptor.ts";
+import type { Index } from "../content/manifest.ts";
 import { OrasError } from "../errors.ts";
 import { parseJson } from "../json/parse-json.ts";
+import { Misfit, readExactly, readField, readFields, readList } from "../json/read-value.ts";
 
 /** The annotations by which a layout names its entries. */
 export const nameAnnotations = {
@@ -18,18 +18,14 @@ export const nameAnnotations = {
 /** The most bytes of `oci-layout`. */
 export const maxMarkerBytes = 4096;
 
-const indexSchema: z.ZodType<Index> = z.lazy(() =>
-  z.looseObject({
-    schemaVersion: z.literal(2),
-    // Programs in Go write null for an empty list.
-    manifests: z
-      .array(descriptorSchema)
-      .nullable()
-      .transform((entries) => entries ?? []),
-  }),
-);
-
-const markerSchema = z.lazy(() => z.looseObject({ imageLayoutVersion: z.string() }));
+function readIndex(value: unknown): Index {
+  const fields = readFields(value);
+  readField(fields, "schemaVersion", readExactly(2));
+  // Programs in Go write null for an empty list.
+  const manifests =
+    fields["manifests"] === null ? [] : readField(fields, "manifests", readList(readDescriptor));
+  return { ...fields, manifests } as unknown as Index;
+}
 
 /**
  * Checks that a folder is an image layout of version 1.
@@ -48,9 +44,8 @@ export async function checkMarker(directory: string, fs?: FileSystem): Promise<v
  */
 export function validateMarker(bytes: Uint8Array, place: string): void {
   const value = parseLayoutJson(bytes, join(place, "oci-layout"), maxMarkerBytes);
-  const parsed = markerSchema.safeParse(value);
-  if (!parsed.success) throw invalidLayout(place, "its oci-layout file is malformed");
-  const version = parsed.data.imageLayoutVersion;
+  const version = readVersion(value);
+  if (version === undefined) throw invalidLayout(place, "its oci-layout file is malformed");
   if (!/^1\.\d+\.\d+$/.test(version)) {
     throw new OrasError({
       code: "OCI_LAYOUT_VERSION",
@@ -58,6 +53,12 @@ export function validateMarker(bytes: Uint8Array, place: string): void {
       details: { path: place },
     });
   }
+}
+
+function readVersion(value: unknown): string | undefined {
+  const fields = typeof value === "object" && value !== null ? value : {};
+  const version = "imageLayoutVersion" in fields ? fields.imageLayoutVersion : undefined;
+  return typeof version === "string" ? version : undefined;
 }
 
 /** Reads `index.json`; entries of any media type are kept. */
@@ -77,11 +78,13 @@ export async function readIndexFile(
  * @throws {@link OrasError} `OCI_LAYOUT_INVALID`, `OCI_TOO_LARGE`, `OCI_TOO_DEEP`.
  */
 export function parseIndexFile(bytes: Uint8Array, place: string, maxBytes: number): Index {
-  const parsed = indexSchema.safeParse(parseLayoutJson(bytes, join(place, "index.json"), maxBytes));
-  if (!parsed.success) {
-    throw invalidLayout(place, `its index.json is malformed: ${firstIssue(parsed.error)}`);
+  const value = parseLayoutJson(bytes, join(place, "index.json"), maxBytes);
+  try {
+    return readIndex(value);
+  } catch (error) {
+    if (!(error instanceof Misfit)) throw error;
+    throw invalidLayout(place, `its index.json is malformed: ${error.describe()}`);
   }
-  return parsed.data;
 }
 
 /**

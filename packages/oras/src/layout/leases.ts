@@ -9,15 +9,15 @@ import {
   type Lock,
   toIoError,
 } from "@box/io/node";
-import * as z from "zod";
-import { type Descriptor, descriptorSchema } from "../content/descriptor.ts";
+import { type Descriptor, readDescriptor } from "../content/descriptor.ts";
 import type { ContentLease, OperationOptions } from "../content/target.ts";
 import { OrasError } from "../errors.ts";
+import { Misfit, readList } from "../json/read-value.ts";
 
 /** Runs work while no other process changes the index. */
 export type Exclusively = <T>(work: () => Promise<T>, signal?: AbortSignal) => Promise<T>;
 
-const contentsSchema = z.lazy(() => z.array(descriptorSchema));
+const readLine = readList(readDescriptor);
 
 /**
  * Begins a lease: a file with a lock that the kernel frees when its process dies. It is written and grows while the index
@@ -125,9 +125,12 @@ async function readContents(path: string): Promise<readonly Descriptor[]> {
   }
   const contents: Descriptor[] = [];
   for (const line of text.replace(/\n$/, "").split("\n")) {
-    const parsed = contentsSchema.safeParse(parse(line));
-    if (!parsed.success) throw malformed(path);
-    contents.push(...parsed.data);
+    try {
+      contents.push(...readLine(JSON.parse(line)));
+    } catch (error) {
+      if (error instanceof Misfit || error instanceof SyntaxError) throw malformed(path);
+      throw error;
+    }
   }
   return contents;
 }
@@ -138,14 +141,6 @@ function malformed(path: string): OrasError {
     message: `cannot tell what is in use: ${path} is malformed`,
     details: { path },
   });
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 async function endLease(path: string, lock: Lock): Promise<void> {

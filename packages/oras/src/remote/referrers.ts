@@ -1,12 +1,23 @@
 import * as z from "zod";
-import { type Descriptor, descriptorSchema } from "../content/descriptor.ts";
+import { type Descriptor, readDescriptor } from "../content/descriptor.ts";
 import { type Digest, digestAlgorithm, digestHex } from "../content/digest.ts";
 import { mediaTypes } from "../content/media-types.ts";
+import { Misfit } from "../json/read-value.ts";
 
 /** A page of the referrers listing. */
 export const referrersSchema: z.ZodType<{ readonly manifests: readonly Descriptor[] }> = z.lazy(
   () => z.looseObject({ manifests: z.array(descriptorSchema).max(10_000) }),
 );
+
+const descriptorSchema = z.unknown().transform((value, context): Descriptor => {
+  try {
+    return readDescriptor(value);
+  } catch (error) {
+    if (!(error instanceof Misfit)) throw error;
+    context.addIssue(error.describe());
+    return z.NEVER;
+  }
+});
 
 /** The tag under which referrers of a digest are listed where the registry has no referrers API. */
 export function fallbackTag(subject: Digest): string {

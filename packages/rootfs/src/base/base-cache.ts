@@ -16,7 +16,6 @@ import {
   toIoError,
   writeFileDurably,
 } from "@box/io/node";
-import { buildResolved } from "../build/build-rootfs.ts";
 import { type ResolvedRecipe, type RootfsRecipe, resolveRecipe } from "../build/recipe.ts";
 import { RootfsError } from "../errors.ts";
 import type { MergeLimits } from "../merge/limits.ts";
@@ -256,6 +255,8 @@ export class BaseCache {
   ): Promise<BaseDisk> {
     const { key } = resolved;
     const fs = this.#fs;
+    // Loaded when it is needed: most boxes are made on a base that is there.
+    const { buildResolved } = await import("../build/build-rootfs.ts");
     await removeDeadTemporaries(this.#directory, { fs });
     const before = await readBaseRecord(fs, this.#recordPath(key), key);
     const expected = options.expectedDigest ?? before?.digest;

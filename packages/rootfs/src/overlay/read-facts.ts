@@ -1,12 +1,9 @@
 import { type FileSystem, nodeFileSystem, type ReadFileLocks, readFileLocks } from "@box/io/node";
+import { backingPath } from "./backing-path.ts";
 import type { DiskRole, OverlayFacts, OverlayPolicy } from "./facts.ts";
 import { type BaseFinding, judgeBase, type WantedBase } from "./judge-base.ts";
-import {
-  backingPath,
-  judgeOverlay,
-  type OverlayFinding,
-  type OverlayLimits,
-} from "./judge-overlay.ts";
+import { judgeOverlay } from "./judge-overlay.ts";
+import type { OverlayFinding, OverlayLimits } from "./overlay-finding.ts";
 import type { OverlayRecord } from "./record.ts";
 
 /** What {@link readOverlayFacts} looks at. */

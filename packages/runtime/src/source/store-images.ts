@@ -12,7 +12,7 @@ import type { CredentialProvider, Digest, Platform } from "@box/oras";
 import { type Once, once } from "@box/pipeline";
 import { layersOfImage, splitEnvironment } from "@box/rootfs";
 import { RuntimeError } from "../errors.ts";
-import { assembleBootstrap } from "./assemble-bootstrap.ts";
+import { bootstrapImage } from "./bootstrap-image.ts";
 import type {
   ImageRequest,
   ImageSource,
@@ -77,9 +77,9 @@ export class StoreImages implements ImageSource {
     return toSourceImage(store, image);
   }
 
-  /** Assembles box's own bootstrap image; it needs no store. */
+  /** Box's own bootstrap image; it needs no store. */
   async ensureBootstrapImage(): Promise<SourceImage> {
-    return assembleBootstrap(this.#options.platform?.architecture);
+    return bootstrapImage(this.#options.platform?.architecture);
   }
 
   /** The image by its digest from the store, or from where the reference points to when it is still that image. */
@@ -120,8 +120,8 @@ export class StoreImages implements ImageSource {
 }
 
 /** Loaded when it is needed: most commands need no registry client. */
-function loadImages(): Promise<typeof import("@box/oci-images")> {
-  return import("@box/oci-images");
+function loadImages(): Promise<typeof import("./image-code.ts")> {
+  return import("./image-code.ts");
 }
 
 function toSourceImage(store: ImageStore, image: Image): SourceImage {

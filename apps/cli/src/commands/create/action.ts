@@ -1,5 +1,5 @@
 import { parseImageReference } from "@box/oci-images";
-import type { RestartPolicy } from "@box/runtime";
+import { parseRestartPolicy } from "@box/runtime";
 import { chooseGuest } from "../../boxes/choose-guest.ts";
 import { describeBox } from "../../boxes/describe-box.ts";
 import { parseLabels } from "../../boxes/labels.ts";
@@ -29,7 +29,8 @@ export async function run(input: CreateInput, context: CommandContext): Promise<
   parseImageReference(ref);
   const guest = guestRootfs === undefined ? undefined : chooseGuest(guestRootfs);
   const program = programSettings(input);
-  const policy = await restartPolicy(restart);
+  // A policy that is none is told before there is a home.
+  const policy = restart === undefined ? undefined : parseRestartPolicy(restart);
   await using runtime = await openRuntime(context);
   const { box, operation } = await runtime.boxes.create({
     image: ref,
@@ -58,11 +59,4 @@ export function text({ box }: PreparedOutput): string {
 /** Its name. */
 export function identifiers({ box }: PreparedOutput): readonly string[] {
   return [box.name];
-}
-
-/** A policy that is none is told before there is a home. */
-async function restartPolicy(text: string | undefined): Promise<RestartPolicy | undefined> {
-  if (text === undefined) return undefined;
-  const { parseRestartPolicy } = await import("@box/runtime");
-  return parseRestartPolicy(text);
 }

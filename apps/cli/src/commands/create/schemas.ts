@@ -1,7 +1,8 @@
 import type { BoxDetails } from "@box/runtime";
 import * as z from "zod";
 import { boxDetails } from "../../boxes/box-schemas.ts";
-import { type ProgramInput, programShape } from "../../machines/program-input.ts";
+import type { ProgramInput } from "../../machines/program-input.ts";
+import { programShape } from "../../machines/program-shape.ts";
 
 /** What `box create` takes. */
 export interface CreateInput extends ProgramInput {

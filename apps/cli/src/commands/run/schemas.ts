@@ -1,6 +1,7 @@
 import * as z from "zod";
 import { type ExecInput, execShape } from "../../machines/exec-input.ts";
-import { type ProgramInput, programShape } from "../../machines/program-input.ts";
+import type { ProgramInput } from "../../machines/program-input.ts";
+import { programShape } from "../../machines/program-shape.ts";
 
 /** What `box run` takes. */
 export interface RunInput extends ExecInput, ProgramInput {
