@@ -37,7 +37,6 @@ enum target { BOX, GUEST };
 struct report {
   uint16_t failure;
   int32_t error;
-  int32_t pids[2]; // of MOUNT: processes in the namespaces of the box and of the guest
   char text[512];
 };
 
@@ -74,6 +73,7 @@ _Noreturn void die(const char *what);
 
 // system.c: disks, namespaces, the end.
 extern bool is_mounted;
+void prepare_mount(void);
 bool mount_begin(uint32_t id, const uint8_t *payload, size_t length); // false: the payload is none
 int mount_fd(void);       // to be polled while a mount goes on, else -1
 void mount_event(void);

@@ -65,8 +65,11 @@ static void make_devices(void) {
 }
 
 void boot(void) {
+  char path[300];
   mkdir("/proc", 0555);
   mkdir("/sys", 0555);
+  mkdir("/run", 0755);
+  mkdir("/by", 0755);
   mkdir("/box", 0755);
   mkdir("/guest", 0755);
   if (mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) != 0) die("cannot mount /proc");
@@ -74,22 +77,31 @@ void boot(void) {
   make_devices();
   load_modules();
   note_stage("modules");
+  start_loopback();
+  find_device("/sys/block", "serial", "", path, sizeof path);
+  prepare_mount();
 }
 
-// The node of the device in a folder of /sys whose attribute says so.
+// The node of the device in a folder of /sys whose attribute says so. What is seen on the way has a link by that name afterwards: a
+// device that is found again, as in a saved machine, is not asked again.
 bool find_device(const char *folder, const char *attribute, const char *wanted, char *path, size_t size) {
   char name[600], found[64];
   bool is_found = false;
+  snprintf(name, sizeof name, "/by/%s", wanted);
+  ssize_t length = readlink(name, path, size - 1);
+  if (length > 0) return path[length] = 0, true;
   DIR *devices = opendir(folder);
   for (struct dirent *entry; devices && !is_found && (entry = readdir(devices));) {
     snprintf(name, sizeof name, "%s/%s/%s", folder, entry->d_name, attribute);
     int fd = open(name, O_RDONLY | O_CLOEXEC);
-    ssize_t length = fd < 0 ? -1 : read(fd, found, sizeof found - 1);
+    length = fd < 0 ? -1 : read(fd, found, sizeof found - 1);
     close(fd);
     found[length > 0 ? length : 0] = 0;
     found[strcspn(found, "\n")] = 0;
     is_found = *found && strcmp(found, wanted) == 0;
     snprintf(path, size, "/dev/%s", entry->d_name);
+    snprintf(name, sizeof name, "/by/%s", found);
+    if (*found) (void)!symlink(path, name);
   }
   if (devices) closedir(devices);
   return is_found;

@@ -30,7 +30,7 @@ static bool bring_up(int fd, struct ifreq *card) {
 void start_loopback(void) {
   struct ifreq card = {.ifr_name = "lo"};
   int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-  if (fd < 0 || !bring_up(fd, &card)) warn("loopback", errno);
+  if (fd < 0 || !bring_up(fd, &card)) fprintf(stderr, "box-agent: no loopback: %s\n", strerror(errno));
   close(fd);
 }
 
