@@ -34,6 +34,14 @@ export function library(entry: Record<string, string>): Options {
   return { ...shared, entry, dts: { compilerOptions: { paths: sources } } };
 }
 
+/**
+ * A program of a package that is run by itself and has to start fast: one file, of CommonJS, as nothing is to be looked for then.
+ * What it imports late is evaluated late.
+ */
+export function script(entry: Record<string, string>): Options {
+  return { ...shared, entry, format: ["cjs"], noExternal: [/.*/], clean: false, minify: true };
+}
+
 /** A program that other packages may import too: everything is bundled into one folder, with declarations. */
 export function application(entry: Record<string, string>): Options {
   return {

@@ -27,7 +27,7 @@ export class BenchMachines {
 
   /** Makes what they boot and the disks that they get copies of. Their supervisor is the one that was built, as users have it. */
   static async prepare(): Promise<BenchMachines> {
-    const supervisor = join(import.meta.dirname, "../dist/qemu/supervisor.js");
+    const supervisor = join(import.meta.dirname, "../dist/qemu/supervisor.cjs");
     if (!existsSync(supervisor))
       throw new Error("build the package first: pnpm turbo run build --filter=@box/vm...");
     const boot = await bootFilesOfTests();

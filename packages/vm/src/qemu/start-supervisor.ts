@@ -22,7 +22,7 @@ export interface SupervisorProgram {
 /** The supervisor that this package brings, run by the Node.js that runs this. */
 export function ownSupervisor(): SupervisorProgram {
   const isSource = import.meta.url.endsWith(".ts");
-  const main = isSource ? "./supervisor/main.ts" : "./supervisor.js";
+  const main = isSource ? "./supervisor/main.ts" : "./supervisor.cjs";
   const conditions = isSource ? ["--conditions=@box/source"] : [];
   return {
     path: process.execPath,

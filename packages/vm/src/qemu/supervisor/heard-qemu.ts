@@ -27,7 +27,18 @@ export class HeardQemu {
 
   /** Starts it. @throws VmError `VM_SPAWN_FAILED`. */
   static async start(command: QemuCommand): Promise<HeardQemu> {
-    return new HeardQemu(await QemuProcess.start(command));
+    const heard = new HeardQemu(await QemuProcess.start(command));
+    // QEMU has much to do before it answers: what is needed then is loaded meanwhile.
+    for (const loading of [import("./guest-session.ts"), import("./supervised-machine.ts")]) {
+      loading.catch(() => {});
+    }
+    return heard;
+  }
+
+  /** The conversation with the agent of its guest; only one may ever be had. */
+  async meetGuest(): Promise<GuestSession> {
+    const { GuestSession } = await import("./guest-session.ts");
+    return new GuestSession(this.qemu.agent);
   }
 
   /** Gives somebody all that QEMU tells, from the beginning. */

@@ -1,7 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { VmError } from "../../errors.ts";
 import type { Launch, SentWarning } from "../launch.ts";
-import { GuestSession } from "./guest-session.ts";
 import { HeardQemu, type StartedQemu } from "./heard-qemu.ts";
 import { type QemuCommand, startFailure } from "./qemu-process.ts";
 import { tryTemplate } from "./try-template.ts";
@@ -53,7 +52,7 @@ async function bootQemu(command: QemuCommand): Promise<StartedQemu> {
   const heard = await HeardQemu.start(command);
   try {
     const version = await untilRunning(heard);
-    return { heard, version, guest: new GuestSession(heard.qemu.agent) };
+    return { heard, version, guest: await heard.meetGuest() };
   } catch (error) {
     await heard.end();
     throw error;

@@ -15,7 +15,7 @@ import { linkVersion } from "../link/messages.ts";
 import { toSentError } from "../link/sent-error.ts";
 import { writeMachineRecord } from "../machine-folder.ts";
 import { startQemu } from "./start-qemu.ts";
-import { SupervisedMachine } from "./supervised-machine.ts";
+import type { SupervisedMachine } from "./supervised-machine.ts";
 
 /** The process that a supervisor is. */
 export interface SupervisorProcess {
@@ -99,6 +99,7 @@ async function start(launch: Launch, signal: AbortSignal): Promise<Started> {
   const { heard, guest, version, start: kind, reason, warnings, isSaved } = started;
   const { qemu, qmp } = heard;
   try {
+    const { SupervisedMachine } = await import("./supervised-machine.ts");
     const startReason = reason === undefined ? {} : { startReason: reason };
     const record: MachineRecord = {
       version: 1,

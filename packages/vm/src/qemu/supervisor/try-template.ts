@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import { isBoxError } from "@box/errors";
 import type { Launch } from "../launch.ts";
@@ -11,7 +10,6 @@ import {
   type TemplatePlace,
   touchTemplate,
 } from "../template/template-folder.ts";
-import { GuestSession } from "./guest-session.ts";
 import { HeardQemu, type StartedQemu } from "./heard-qemu.ts";
 import { diskInUse, type QemuCommand, startFailure } from "./qemu-process.ts";
 
@@ -28,7 +26,6 @@ export interface NotFromTemplate {
 }
 
 const pollMs = 2;
-const chunkBytes = 1024 * 1024;
 
 /**
  * Starts a machine from its template. One that is damaged, or of another time, is removed; where a sound one does not come up,
@@ -99,7 +96,7 @@ async function restore(
   const over = new AbortController();
   const limit = AbortSignal.any([signal, over.signal]);
   // QEMU reads the state while its digest is computed. It runs nothing of it before that was compared.
-  const isIntact = digestOf(template, limit).then((digest) => digest === template.record.sha256);
+  const isIntact = isStateIntact(template, limit);
   isIntact.catch(() => {});
   const late = delay(timeoutMs, undefined, { signal: limit }).then(() => {
     throw new Error(`the saved machine did not come up within ${timeoutMs} ms`);
@@ -125,7 +122,7 @@ async function comeUp(
   { record }: OpenTemplate,
   isIntact: Promise<boolean>,
 ): Promise<StartedQemu> {
-  const { qemu, qmp } = heard;
+  const { qmp } = heard;
   const version = await qmp.negotiate();
   while (runStatus(await qmp.execute("query-status")) === "inmigrate") await delay(pollMs);
   if (!(await isIntact)) throw damaged();
@@ -136,7 +133,7 @@ async function comeUp(
     // A disk that another has open is no fault of the template.
     throw diskInUse(messageOf(error)) ?? error;
   });
-  const guest = new GuestSession(qemu.agent);
+  const guest = await heard.meetGuest();
   await guest.ready;
   return { heard, guest, version };
 }
@@ -145,18 +142,12 @@ function damaged(): DamagedTemplate {
   return new DamagedTemplate("its state is damaged");
 }
 
-async function digestOf({ record, state }: OpenTemplate, signal: AbortSignal): Promise<string> {
-  const hash = createHash("sha256");
-  const buffer = Buffer.allocUnsafe(chunkBytes);
-  for (let at = 0; at < record.lengthBytes; ) {
-    signal.throwIfAborted();
-    // By places: QEMU reads on from where it is by the same open file.
-    const { bytesRead } = await state.read(buffer, 0, chunkBytes, at);
-    if (bytesRead === 0) break;
-    hash.update(buffer.subarray(0, bytesRead));
-    at += bytesRead;
-  }
-  return hash.digest("hex");
+async function isStateIntact(
+  { record, state }: OpenTemplate,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const { digestOfState } = await import("../template/digest-of-state.ts");
+  return (await digestOfState(state, record.lengthBytes, signal)) === record.sha256;
 }
 
 function messageOf(error: unknown): string {
