@@ -51,7 +51,7 @@ export const machineStreamCommands: readonly CommandSpec[] = [
     path: ["cp"],
     summary: "copy files between this host and a box that runs",
     description:
-      "One of both is BOX:PATH, and the other a path of this host, or - for a tar archive on stdin or stdout.\nWhat is copied goes into a folder that is there, else in its place; DIR/. is what is in DIR.\nFiles keep their modes and times, and belong to root in a box. What comes out of a box is written below the\nplace that it is copied to and nowhere else: no link is followed, and set-id bits are dropped.",
+      "One of both is BOX:PATH, and the other a path of this host, or - for a tar archive on stdin or stdout.\nWhat is copied goes into a folder that is there, else in its place; DIR/. is what is in DIR.\nFiles keep their modes and times, and belong to root in a box. What comes out of a box is written below the\nplace that it is copied to and nowhere else: no link is followed, and set-id bits are dropped.\nExtended attributes are not copied, access control lists and capabilities of files among them.",
     args: [
       { name: "source", summary: "what is copied: BOX:PATH, a path or -", complete: "files" },
       { name: "target", summary: "where to: a path, - or BOX:PATH", complete: "files" },

@@ -27,7 +27,7 @@ export interface WriteHostFilesOptions {
 
 /** How much may come out of a box. */
 export interface CopyLimits {
-  /** Files, folders and links. */
+  /** Files, folders and links; their names, which are kept, have 256 bytes each, some more and some fewer. */
   readonly maxEntries: number;
   /** Content of all files together. */
   readonly maxBytes: number;
@@ -44,6 +44,9 @@ interface OpenFile {
 const separator = Buffer.from("/");
 /** Bits that give rights to who runs a file: what comes out of a box has none of them. */
 const rights = 0o777;
+/** Names of that many entries are kept, whatever their lengths; a mebibyte of them always. */
+const bytesOfName = 256;
+const leastNameBytes = 2 ** 20;
 
 /**
  * Writes files that a box has sent, which is hostile, below a folder of this host: whatever it sends, nothing outside of the folder is
@@ -75,6 +78,7 @@ class HostWriter implements AsyncDisposable {
   readonly #files = new Set<string>();
   #open: OpenFile | undefined;
   #entries = 0;
+  #nameBytes = 0;
   #bytes = 0;
 
   constructor(folder: string, options: WriteHostFilesOptions) {
@@ -85,7 +89,13 @@ class HostWriter implements AsyncDisposable {
   async begin(record: FileRecord): Promise<void> {
     await this.#close();
     this.#entries += 1;
-    if (this.#entries > this.#options.limits.maxEntries) throw this.#overLimit("entries");
+    this.#nameBytes += record.path.byteLength + record.linkTarget.byteLength;
+    const { maxEntries, maxBytes } = this.#options.limits;
+    const maxNameBytes = Math.max(leastNameBytes, maxEntries * bytesOfName);
+    if (this.#entries > maxEntries) throw this.#overLimit("entries", maxEntries);
+    if (this.#nameBytes > maxNameBytes) throw this.#overLimit("bytes of names", maxNameBytes);
+    // What it says is more than is left: not one byte of it is written.
+    if (this.#bytes + record.sizeBytes > maxBytes) throw this.#overLimit("bytes", maxBytes);
     const name = keyOf(record.path);
     const slash = name.lastIndexOf("/");
     const parent = slash < 0 ? "" : name.slice(0, slash);
@@ -104,7 +114,8 @@ class HostWriter implements AsyncDisposable {
 
   async add(bytes: Uint8Array): Promise<void> {
     this.#bytes += bytes.byteLength;
-    if (this.#bytes > this.#options.limits.maxBytes) throw this.#overLimit("bytes");
+    const { maxBytes } = this.#options.limits;
+    if (this.#bytes > maxBytes) throw this.#overLimit("bytes", maxBytes);
     const open = this.#open;
     if (open === undefined) return;
     try {
@@ -212,15 +223,14 @@ class HostWriter implements AsyncDisposable {
     if (this.#options.keepsOwners) await lchown(path, uid, gid);
   }
 
-  #overLimit(what: "entries" | "bytes"): CliError {
+  #overLimit(what: "entries" | "bytes of names" | "bytes", limit: number): CliError {
     const { maxEntries, maxBytes } = this.#options.limits;
-    const [limit, name] =
-      what === "entries" ? [maxEntries, "copy-entries"] : [maxBytes, "copy-size"];
+    const flag = what === "bytes" ? `copy-size=${maxBytes * 2}` : `copy-entries=${maxEntries * 2}`;
     return new CliError({
       code: "CLI_COPY_LIMIT",
       message: `the box sends more than ${limit} ${what}`,
       details: { limit, what },
-      hint: `if it is to be so much: --limit ${name}=${limit * 2}`,
+      hint: `if it is to be so much: --limit ${flag}`,
     });
   }
 }

@@ -243,6 +243,36 @@ describe("files of a box", () => {
     expect(existsSync(join(into, "f"))).toBe(false);
   });
 
+  test("names are counted too, and what a file says of its size before it is written", async () => {
+    const { into } = testFolder();
+    const folders = Array.from({ length: 15 }, (_, index) => {
+      const path = Array.from({ length: index + 1 }, () => "n".repeat(250)).join("/");
+      return sent("directory", path);
+    });
+    const deep = "n".repeat(250).concat("/");
+    const files = Array.from({ length: 400 }, (_, index) =>
+      sent("file", `${deep.repeat(15)}${"f".repeat(200)}${index}`),
+    );
+    const limits = { maxEntries: 1000, maxBytes: 10 };
+    const writing = writeHostFiles(into, stream(...folders, ...files), {
+      ...{ keepsOwners: false, limits, signal },
+    });
+    await expect(writing).rejects.toMatchObject({
+      code: "CLI_COPY_LIMIT",
+      details: { limit: 2 ** 20, what: "bytes of names" },
+      hint: expect.stringContaining("copy-entries=2000"),
+    });
+    const [record] = sent("file", "large");
+    if (record?.type !== "record") throw new Error("no record");
+    const large = { ...record, record: { ...record.record, sizeBytes: 11 } };
+    const options = { keepsOwners: false, limits, signal };
+    await expect(writeHostFiles(into, stream([large]), options)).rejects.toMatchObject({
+      code: "CLI_COPY_LIMIT",
+      details: { limit: 10, what: "bytes" },
+    });
+    expect(readdirSync(into)).toEqual(["n".repeat(250)]);
+  });
+
   test("a full or missing place is told with its path", async () => {
     const { into } = testFolder();
     await expect(write(join(into, "none"), sent("file", "f"))).rejects.toMatchObject({
