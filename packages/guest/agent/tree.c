@@ -217,12 +217,14 @@ static const char *sent_before(const struct stat *stat, const char *path) {
 }
 
 static void send_tree(int parent, const char *name, char *path, bool only_looks, bool follows) {
+  static char link[LONGEST + 1]; // not on the stack: folders may be two thousand deep
   struct stat stat;
-  char link[LONGEST + 1] = "";
+  ssize_t linked = 0;
   if (fstatat(parent, name, &stat, follows ? 0 : AT_SYMLINK_NOFOLLOW) != 0) fail("cannot look at", path);
   int kind = S_ISREG(stat.st_mode) ? FILE_RECORD : S_ISDIR(stat.st_mode) ? FOLDER_RECORD : LINK_RECORD;
   if (kind == LINK_RECORD && !S_ISLNK(stat.st_mode)) return;
-  if (kind == LINK_RECORD && readlinkat(parent, name, link, LONGEST) <= 0) fail("cannot read the link", path);
+  if (kind == LINK_RECORD && (linked = readlinkat(parent, name, link, LONGEST)) <= 0) fail("cannot read the link", path);
+  link[linked] = 0;
   int fd = -1;
   if (kind != LINK_RECORD && !only_looks) {
     fd = openat(parent, name, O_RDONLY | O_NONBLOCK | O_CLOEXEC | (follows ? 0 : O_NOFOLLOW));

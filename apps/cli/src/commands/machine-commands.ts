@@ -47,7 +47,12 @@ export const machineCommands: readonly CommandSpec[] = [
       publishFlag,
       netFlag,
       volumeFlag,
-      { name: "memory", value: "MIB", summary: "memory in MiB (default: 256)" },
+      {
+        name: "memory",
+        short: "m",
+        value: "SIZE",
+        summary: "memory in MiB, or with a unit such as 512m (default: 256)",
+      },
       { name: "cpus", value: "N", summary: "processors (default: 1)" },
       {
         name: "guest-rootfs",

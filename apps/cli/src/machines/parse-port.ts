@@ -1,9 +1,9 @@
 import type { PortForward } from "@box/vm";
 import { CliError } from "../errors.ts";
 
-/** What `[[ADDRESS:]HOST:]GUEST` says, such as `8080:80`, `0.0.0.0:8080:80` or `80`. @throws CliError `CLI_INVALID_ARGUMENT`. */
+/** What `[[ADDRESS:]HOST:]GUEST` says, such as `8080:80`, `0.0.0.0:8080:80`, `80` or `80/tcp`. @throws CliError `CLI_INVALID_ARGUMENT`. */
 export function parsePort(text: string): PortForward {
-  const pattern = /^(?:(?:(\[[0-9a-fA-F:.]+\]|[^:[\]]+):)?(\d{0,5}):)?(\d{1,5})$/;
+  const pattern = /^(?:(?:(\[[0-9a-fA-F:.]+\]|[^:[\]]+):)?(\d{0,5}):)?(\d{1,5})(?:\/tcp)?$/;
   const [, address, host = "", guest = ""] = pattern.exec(text) ?? [];
   const [hostPort, guestPort] = [Number(host), Number(guest)];
   if (guestPort < 1 || guestPort > 65_535 || hostPort > 65_535) {

@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { text as portText } from "../../src/commands/port/action.ts";
 import { text as statsText } from "../../src/commands/stats/action.ts";
 import { DetachKeys, parseDetachKeys } from "../../src/machines/detach-keys.ts";
+import { parseMemory } from "../../src/machines/parse-memory.ts";
 import { parsePort } from "../../src/machines/parse-port.ts";
 
 const invalid = expect.objectContaining({ code: "CLI_INVALID_ARGUMENT" });
@@ -10,6 +11,7 @@ describe("a forwarded port", () => {
   test.each([
     ["80", { hostPort: 0, guestPort: 80 }],
     [":80", { hostPort: 0, guestPort: 80 }],
+    ["8080:80/tcp", { hostPort: 8080, guestPort: 80 }],
     ["8080:80", { hostPort: 8080, guestPort: 80 }],
     ["0.0.0.0:8080:80", { hostAddress: "0.0.0.0", hostPort: 8080, guestPort: 80 }],
     ["127.0.0.1::80", { hostAddress: "127.0.0.1", hostPort: 0, guestPort: 80 }],
@@ -18,12 +20,22 @@ describe("a forwarded port", () => {
     expect(parsePort(text)).toEqual(forward);
   });
 
-  test.each(["", "0", "65536", "65536:80", "a:80", "80:a", "-1", "80:", "::1:8080:80", "1:2:3:4"])(
-    "is not written %j",
-    (text) => {
-      expect(() => parsePort(text)).toThrow(invalid);
-    },
-  );
+  test.each([
+    "",
+    "0",
+    "65536",
+    "65536:80",
+    "a:80",
+    "80:a",
+    "-1",
+    "80:",
+    "80/udp",
+    "80/tcp/tcp",
+    "::1:8080:80",
+    "1:2:3:4",
+  ])("is not written %j", (text) => {
+    expect(() => parsePort(text)).toThrow(invalid);
+  });
 
   test("is shown as users of docker know it", () => {
     const v4 = { hostAddress: "127.0.0.1", hostPort: 8080, guestPort: 80 };
@@ -31,6 +43,12 @@ describe("a forwarded port", () => {
       "80/tcp -> 127.0.0.1:8080\n80/tcp -> [::1]:8080",
     );
   });
+});
+
+test("memory is in MiB, unless it has a unit", () => {
+  const texts = ["256", "512m", "1.5GiB", "1", "1000000B"];
+  expect(texts.map(parseMemory)).toEqual([256, 512, 1536, 1, 1]);
+  for (const text of ["", "m", "-1", "0m", "12x"]) expect(() => parseMemory(text)).toThrow(invalid);
 });
 
 describe("keys that leave a program", () => {

@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import {
   existsSync,
   linkSync,
@@ -241,6 +242,16 @@ describe("GET", () => {
     });
     expect(byPath.get("tree/deep/f")?.content.length).toBe(200_000);
     expect(byPath.get("tree/link")).toMatchObject({ kind: "symlink", link: "deep/f" });
+  });
+
+  // The stack of a process is 8 MiB, and a path has at most 4095 bytes.
+  test("gives folders that are as deep as paths can be", async () => {
+    await using agent = await AgentProcess.ready();
+    const script = 'chdir shift; for (1 .. 2044) { mkdir "a" or die $!; chdir "a" or die $!; }';
+    execFileSync("perl", ["-e", script, agent.folder]);
+    const { result, files } = await get(agent, join(agent.folder, "a"));
+    expect([result.exitCode, files.length]).toEqual([0, 2044]);
+    expect(files.at(-1)?.path).toBe(Array(2044).fill("a").join("/"));
   });
 
   test("sends a file of several names once, and the others as links to the first", async () => {

@@ -6,6 +6,7 @@ import type { CommandContext } from "../../command/define-command.ts";
 import { parseSize } from "../../command/size.ts";
 import { CliError } from "../../errors.ts";
 import { execRequest } from "../../machines/exec-input.ts";
+import { parseMemory } from "../../machines/parse-memory.ts";
 import { parsePort } from "../../machines/parse-port.ts";
 import { programSettings, programWords } from "../../machines/program-input.ts";
 import { refuseVolumes } from "../../machines/refuse-volumes.ts";
@@ -83,7 +84,7 @@ function createOptions(input: RunInput, { env }: CommandContext): CreateBoxOptio
     run: {
       network: net ? "user" : "none",
       ...(publish === undefined ? {} : { forwards: publish.map(parsePort) }),
-      ...(memory === undefined ? {} : { memoryMiB: Number(memory) }),
+      ...(memory === undefined ? {} : { memoryMiB: parseMemory(memory) }),
       ...(cpus === undefined ? {} : { cpus: Number(cpus) }),
       ...programSettings(input),
       ...(detach === true ? detachedSettings(input, env) : {}),
@@ -112,14 +113,19 @@ async function runAndStop(
 ): Promise<RunOutput> {
   const { interactive = false, tty = false, cold = false } = input;
   const how = { lifetime: "owner", bootsAlways: cold } as const;
+  const stop = () => runtime.boxes.stop(name, context.signal.aborted ? { graceMs: 1000 } : {});
+  let exit: Awaited<ReturnType<typeof runInBox>>;
   try {
     await runtime.boxes.start(name, { ...(await followedBy(context)), ...how });
     const request = execRequest(command, input, context.env);
-    const exit = await runInBox(runtime, name, { interactive, tty, request }, context);
-    return { name, ...exit };
-  } finally {
-    await runtime.boxes.stop(name, context.signal.aborted ? { graceMs: 1000 } : {});
+    exit = await runInBox(runtime, name, { interactive, tty, request }, context);
+  } catch (error) {
+    // A stop that fails too must not hide why the command has.
+    await stop().catch(() => {});
+    throw error;
   }
+  await stop();
+  return { name, ...exit };
 }
 
 /** The program and its arguments. A box that has none does not stay: nobody could run it. */

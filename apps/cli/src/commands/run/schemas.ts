@@ -17,7 +17,7 @@ export interface RunInput extends ExecInput, ProgramInput {
   readonly cold?: boolean | undefined;
   /** Whether the box goes away when it has stopped. */
   readonly rm?: boolean | undefined;
-  /** In MiB. */
+  /** In MiB, or with a unit. */
   readonly memory?: string | undefined;
   readonly cpus?: string | undefined;
   /** A reference, or `none`. */
@@ -50,7 +50,7 @@ export const input: z.ZodType<RunInput> = z.strictObject({
   detach: z.boolean().optional(),
   cold: z.boolean().optional(),
   rm: z.boolean().optional(),
-  memory: number,
+  memory: optionalText,
   cpus: number,
   guestRootfs: optionalText,
   diskSize: z.string().optional(),
