@@ -1,7 +1,7 @@
 import { join } from "node:path";
-import { type ProgramSettings, program } from "@box/tsup-config/program";
+import { type ProgramSettings, program, script } from "@box/tsup-config/program";
 
-const options: ProgramSettings = program({
+const box: ProgramSettings = program({
   main: "src/main.ts",
   // The agent of virtual machines, which is no JavaScript.
   afterwards: [
@@ -19,4 +19,9 @@ const options: ProgramSettings = program({
     more: ["/runtime/src/index.ts"],
   },
 });
-export default options;
+// What looks after a machine, where the engine looks for it.
+const supervisor: ProgramSettings = script({
+  supervisor: "../../packages/vm/src/qemu/supervisor/main.ts",
+});
+const programs: readonly ProgramSettings[] = [box, supervisor];
+export default programs;

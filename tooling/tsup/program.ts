@@ -6,6 +6,12 @@ import { nodeModules } from "./node-modules.ts";
 /** What the bundler takes. */
 export type ProgramSettings = RolldownOptions & { readonly output: OutputOptions };
 
+const forNode: RolldownOptions = {
+  platform: "node",
+  resolve: { conditionNames: ["@box/source", "import", "node", "default"] },
+  transform: { target: "node22" },
+};
+
 /** What a program is made of. */
 export interface ProgramOptions {
   /** The source that is run. */
@@ -24,9 +30,7 @@ export function program({ main, together, afterwards }: ProgramOptions): Program
   const files = new Map<string, string>();
   return {
     input: { main },
-    platform: "node",
-    resolve: { conditionNames: ["@box/source", "import", "node", "default"] },
-    transform: { target: "node22" },
+    ...forNode,
     preserveEntrySignatures: "allow-extension",
     // What is kept together with its importer is loaded late by others all the same.
     checks: { ineffectiveDynamicImport: false },
@@ -49,6 +53,26 @@ export function program({ main, together, afterwards }: ProgramOptions): Program
           test: (id: string) => files.get(id) === name,
         })),
       },
+    },
+  };
+}
+
+/**
+ * Build settings of a program beside another, which has to start fast: one file, of CommonJS, as nothing is to be looked for then.
+ * What it imports late is evaluated late.
+ */
+export function script(input: Readonly<Record<string, string>>): ProgramSettings {
+  return {
+    input: { ...input },
+    ...forNode,
+    plugins: [nodeModules()],
+    output: {
+      dir: "dist",
+      entryFileNames: "[name].cjs",
+      format: "cjs",
+      minify: true,
+      sourcemap: true,
+      codeSplitting: false,
     },
   };
 }

@@ -136,8 +136,6 @@ export interface CommandContext {
   writeErrorBytes(chunks: AsyncIterable<Uint8Array>): Promise<void>;
   /** The terminal, when both stdin and stdout are one. */
   readonly terminal: Terminal | undefined;
-  /** The words that run this program as what looks after a machine. */
-  readonly supervisor: readonly string[];
   /** Every command, for those that talk about commands. */
   readonly commands: readonly CommandSpec[];
   /** Shows events and notes on stderr; opened at the first call. */

@@ -111,7 +111,6 @@ async function runCommand(
       get terminal() {
         return host.terminal;
       },
-      supervisor: host.supervisor,
       emit: (early) => write(host, formatOutput(action, early, globals, paint)),
       reportError: async (error) => {
         const text = (await describeError(host, error, globals)).trimEnd();

@@ -44,8 +44,6 @@ export interface Host {
   writeErrorBytes(chunks: AsyncIterable<Uint8Array>): Promise<void>;
   /** The terminal, when both stdin and stdout are one. */
   readonly terminal: Terminal | undefined;
-  /** The words that run this program as what looks after a machine. */
-  readonly supervisor: readonly string[];
   /** Progress, warnings and errors. */
   readonly stderr: OutputStream;
   /** stderr for a renderer that redraws. */

@@ -1,8 +1,5 @@
 import packageJson from "../../package.json" with { type: "json" };
 
-/** The only word of a command line that makes this program look after a machine. */
-const supervisorWord = "supervise-machine";
-
 /** Runs box as this process and ends it. */
 export async function main(): Promise<never> {
   const [first, ...rest] = process.argv.slice(2);
@@ -10,12 +7,8 @@ export async function main(): Promise<never> {
   if ((first === "--version" || first === "-V") && rest.length === 0) {
     if (await isWritten(`${packageJson.version}\n`)) process.exit(0);
   }
-  if (first === supervisorWord && rest.length === 0) {
-    const { runSupervisor } = await import("@box/vm/qemu");
-    await runSupervisor(process);
-  }
   const { commands, createProcessHost, runBox } = await import("./start.ts");
-  const host = createProcessHost(supervisorWord);
+  const host = createProcessHost();
   const exitCode = await runBox(host, { commands, version: packageJson.version });
   await host.drain();
   const isInterrupted = exitCode === 130;

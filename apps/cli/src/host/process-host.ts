@@ -15,12 +15,8 @@ export interface ProcessHost extends Host {
 
 const signalExitCodes = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
 
-/**
- * Connects box to the process: streams, signals, environment.
- *
- * @param supervisorWord - The only word that makes this program look after a machine.
- */
-export function createProcessHost(supervisorWord: string): ProcessHost {
+/** Connects box to the process: streams, signals, environment. */
+export function createProcessHost(): ProcessHost {
   quietExperimentalSqlite();
   const controller = new AbortController();
   let firstExitCode: number | undefined;
@@ -53,7 +49,6 @@ export function createProcessHost(supervisorWord: string): ProcessHost {
     get terminal() {
       return process.stdin.isTTY && process.stdout.isTTY ? terminal : undefined;
     },
-    supervisor: [process.execPath, ...process.execArgv, process.argv[1] ?? "", supervisorWord],
     stderr,
     stderrStream: process.stderr,
     signal: controller.signal,

@@ -8,14 +8,10 @@ import { findBootFiles } from "./boot-files.ts";
 import { lazyEngine } from "./lazy-engine.ts";
 
 /** What the machines of boxes run on: the QEMU of the host. */
-export function openEngine({
-  env,
-  supervisor,
-}: Pick<CommandContext, "env" | "supervisor">): Engine {
+export function openEngine({ env }: Pick<CommandContext, "env">): Engine {
   return lazyEngine("qemu", async () => {
-    const { QemuEngine, frugalNode } = await import("@box/vm/qemu");
+    const { QemuEngine } = await import("@box/vm/qemu");
     const { PATH = "" } = env;
-    const [path = process.execPath, ...args] = supervisor;
     return new QemuEngine({
       programFolders: PATH.split(delimiter),
       boot: (options) => bootFilesFor({ env }, options),
@@ -23,7 +19,6 @@ export function openEngine({
       cacheFolder: cacheFolderOf(env),
       templateFolder: templateFolderOf(env),
       accelerator: acceleratorOf(env),
-      supervisor: { path, args: [...frugalNode, ...args] },
     });
   });
 }

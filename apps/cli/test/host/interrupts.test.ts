@@ -12,7 +12,7 @@ function hostWithKeys() {
   onTestFinished(() => {
     process.emitWarning = emitWarning;
   });
-  const host = createProcessHost("supervise");
+  const host = createProcessHost();
   spy.mockRestore();
   return { host, press: () => press() };
 }

@@ -49,7 +49,6 @@ export async function runBoxHere(
       for await (const chunk of chunks) stderr.write(Buffer.from(chunk).toString());
     },
     terminal: undefined,
-    supervisor: [],
     env: { HOME: "/nonexistent", ...options.env },
     cwd: options.cwd ?? "/",
     stdout,
