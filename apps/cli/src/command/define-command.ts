@@ -1,6 +1,6 @@
 import type { ErrorKind } from "@box/errors";
 import type { ZodType } from "zod";
-import type { Terminal } from "../host/host.ts";
+import type { TakenSignal, Terminal } from "../host/host.ts";
 import type { Paint } from "../output/paint.ts";
 import type { ProgressRenderer } from "../progress/shown-event.ts";
 import type { GlobalOptions } from "./global-values.ts";
@@ -121,9 +121,10 @@ export interface CommandContext {
   /** Aborted by Ctrl-C, by a termination signal and by `--timeout`. */
   readonly signal: AbortSignal;
   /**
-   * Gives Ctrl-C to somebody, until the function that it gives is called: where that answers false it aborts the signal as ever.
+   * Gives Ctrl-C and `SIGTERM` to somebody, until the function that it gives is called: where that answers false it aborts the signal
+   * as ever.
    */
-  onInterrupt(take: () => boolean): () => void;
+  onInterrupt(take: (name: TakenSignal) => boolean): () => void;
   /** The process's environment. */
   readonly env: Readonly<Record<string, string | undefined>>;
   /** The folder that relative paths belong to. */

@@ -1,3 +1,6 @@
+/** A signal of this process that somebody may take. */
+export type TakenSignal = "SIGINT" | "SIGTERM";
+
 /** One of the process's output streams. */
 export interface OutputStream {
   /** Writes text; after the reader has gone away it does nothing. */
@@ -51,9 +54,10 @@ export interface Host {
   /** Aborted by the first Ctrl-C or termination signal, with the error to show as its reason. */
   readonly signal: AbortSignal;
   /**
-   * Gives Ctrl-C to somebody, until the function that it gives is called: where that answers false it aborts the signal as ever.
+   * Gives Ctrl-C and `SIGTERM` to somebody, until the function that it gives is called: where that answers false it aborts the signal
+   * as ever.
    */
-  onInterrupt(take: () => boolean): () => void;
+  onInterrupt(take: (name: TakenSignal) => boolean): () => void;
   /** Milliseconds on a clock that never goes back. */
   now(): number;
   /** Keeps the stack trace of an internal error and says where; nothing when it cannot. */

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { CliError } from "../errors.ts";
-import type { Host, OutputStream, Terminal } from "./host.ts";
+import type { Host, OutputStream, TakenSignal, Terminal } from "./host.ts";
 
 /** The host of the running process, and what its signals have asked for. */
 export interface ProcessHost extends Host {
@@ -20,10 +20,11 @@ export function createProcessHost(): ProcessHost {
   quietExperimentalSqlite();
   const controller = new AbortController();
   let firstExitCode: number | undefined;
-  let takeInterrupt = () => false;
+  let takeInterrupt: (name: TakenSignal) => boolean = () => false;
   for (const [name, exitCode] of Object.entries(signalExitCodes)) {
     process.on(name, () => {
-      if (name === "SIGINT" && firstExitCode === undefined && takeInterrupt()) return;
+      const mayBeTaken = name === "SIGINT" || name === "SIGTERM";
+      if (mayBeTaken && firstExitCode === undefined && takeInterrupt(name)) return;
       // The second signal means: leave now. What is half made has temporary names and is swept later.
       if (firstExitCode !== undefined) process.exit(firstExitCode);
       firstExitCode = exitCode;
@@ -103,6 +104,10 @@ const terminal: Terminal = {
   enter: (onResize) => {
     const resized = () => onResize(terminal.size());
     process.stdin.setRawMode(true);
+    // Node leaves it to the terminal to put a carriage return before a line feed, which is the box's own terminal's to do: programs that
+    // draw mean a bare one. Leaving raw mode brings back what was there before.
+    const { spawnSync } = process.getBuiltinModule("node:child_process");
+    spawnSync("stty", ["-opost"], { stdio: ["inherit", "ignore", "ignore"] });
     process.stdout.on("resize", resized);
     return () => {
       process.stdin.setRawMode(false);

@@ -32,7 +32,7 @@ export async function attachToBox(
   if (terminal !== undefined) resize(terminal.size());
   const keys = terminal === undefined ? undefined : new DetachKeys(detachKeys);
   const left = reads ? sendInput(running, keys, context) : never;
-  const release = sendsInput ? context.onInterrupt(interrupting(running)) : undefined;
+  const release = sendsInput ? context.onInterrupt(interrupting(running, ["SIGINT"])) : undefined;
   const ended = follow(running, context);
   // Who leaves it does not hear how it goes on.
   ended.catch(() => {});

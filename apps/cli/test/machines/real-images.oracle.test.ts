@@ -1,3 +1,4 @@
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -7,11 +8,13 @@ import { compileGuestProgram, hasTool, muslLoader, run as runTool } from "@box/t
 import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { createTestHome, type TestHome } from "../support/boxed-home.ts";
 import { type ImageFile, type ImageRunConfig, writeImageLayout } from "../support/image-layout.ts";
-import { startBox } from "../support/spawn-box.ts";
+import { boxCommand, startBox } from "../support/spawn-box.ts";
 import { type RealEnvironment, realEnvironment } from "./real-environment.ts";
 
 const real = hasTool("qemu-system-x86_64") ? await realEnvironment() : undefined;
 const timeout = 120_000;
+/** From util-linux: runs a command on a terminal of its own. */
+const script = "script";
 const title = "images that have little";
 
 /** A home with the image of a test, whose program is the one of the tests. */
@@ -36,8 +39,29 @@ async function interrupted({ home, folder, env }: ImageHome, words: string[], pr
   child.stderr.resume();
   let output = "";
   for await (const chunk of child.stdout) {
+    const isEarly = !output.includes(printed);
     output += String(chunk);
-    if (output === printed) child.kill("SIGINT");
+    if (isEarly && output.includes(printed)) child.kill("SIGINT");
+  }
+  const [exitCode] = (await exited) as [number | null];
+  return { exitCode, output };
+}
+
+/** Types these keys on a terminal of box once it has printed this. */
+async function typed(
+  { home, folder, env }: ImageHome,
+  words: string[],
+  printed: string,
+  keys: string,
+) {
+  const command = boxCommand(["--home", home, ...words]).map((word) => `'${word}'`);
+  const child = spawn(script, ["-qec", command.join(" "), "/dev/null"], { env, cwd: folder });
+  const exited = once(child, "exit");
+  let output = "";
+  for await (const chunk of child.stdout) {
+    const isEarly = !output.includes(printed);
+    output += String(chunk);
+    if (isEarly && output.includes(printed)) child.stdin.write(keys);
   }
   const [exitCode] = (await exited) as [number | null];
   return { exitCode, output };
@@ -100,9 +124,14 @@ describe.skipIf(real === undefined)(real ? title : `${title} (skipped: no QEMU o
     // ENOSPC, not the machine that stands still.
     const full = ["exec", "-u", "0", "web", "--", "/contract", "fill", "/home/full"];
     expect(await box(full)).toMatchObject({ exitCode: 28, stderr: "" });
-    expect(await interrupted(home, ["exec", "web", "--", "/contract", "trap"], "ready\n")).toEqual({
+    expect(await interrupted(home, ["exec", "web", "--", "/contract", "trap"], "ready")).toEqual({
       exitCode: 7,
       output: "ready\ninterrupted\n",
+    });
+    const inTerminal = ["exec", "-it", "web", "--", "/contract", "trap"];
+    expect(await typed(home, inTerminal, "ready", "\x03")).toEqual({
+      exitCode: 7,
+      output: "ready\r\n^Cinterrupted\r\n",
     });
     const details = await box(["inspect", "web", "--format", "json"]);
     const { disks } = JSON.parse(details.stdout) as BoxDetails;
@@ -117,7 +146,7 @@ describe.skipIf(real === undefined)(real ? title : `${title} (skipped: no QEMU o
   test("scratch with nothing but a program is interrupted by Ctrl-C", { timeout }, async () => {
     const home = await homeOf([program("contract")], { Entrypoint: ["/contract"] });
     const words = ["run", "--rm", "--name", "web", home.image, "--", "wait"];
-    expect(await interrupted(home, words, "waiting\n")).toEqual({
+    expect(await interrupted(home, words, "waiting")).toEqual({
       exitCode: 130,
       output: "waiting\n",
     });

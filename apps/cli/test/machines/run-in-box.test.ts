@@ -4,6 +4,7 @@ import { InProcessEngine } from "@box/vm/testing";
 import { describe, expect, onTestFinished, test } from "vitest";
 import type { CommandContext } from "../../src/command/define-command.ts";
 import { ExitCodeError } from "../../src/errors.ts";
+import type { TakenSignal } from "../../src/host/host.ts";
 import { attachToBox } from "../../src/machines/attach-to-box.ts";
 import { parseDetachKeys } from "../../src/machines/detach-keys.ts";
 import { execRequest } from "../../src/machines/exec-input.ts";
@@ -107,8 +108,8 @@ describe("a command of a box", () => {
   test("hears Ctrl-C and may end as it likes; typed again at once it is for this process", async () => {
     const runtime = await runningBox();
     const { context, written } = streams("");
-    const interrupt: { take?: (() => boolean) | undefined } = {};
-    const onInterrupt = (take: () => boolean) => {
+    const interrupt: { take?: ((name: TakenSignal) => boolean) | undefined } = {};
+    const onInterrupt = (take: (name: TakenSignal) => boolean) => {
       interrupt.take = take;
       return () => {
         interrupt.take = undefined;
@@ -117,10 +118,24 @@ describe("a command of a box", () => {
     const options = { interactive: false, tty: false, request: { command: ["trap"] } };
     const ended = runInBox(runtime, "web", options, { ...context, onInterrupt });
     await expect.poll(() => written.stdout).toBe("ready\n");
-    expect([interrupt.take?.(), interrupt.take?.()]).toEqual([true, false]);
+    expect([interrupt.take?.("SIGINT"), interrupt.take?.("SIGTERM")]).toEqual([true, false]);
     expect(await ended).toEqual({ exitCode: 7 });
     expect(written.stdout).toBe("ready\ninterrupted\n");
     expect(interrupt.take).toBeUndefined();
+  });
+
+  test("hears that this process is to end, and may end as it likes", async () => {
+    const runtime = await runningBox();
+    const { context } = streams("");
+    let terminate: (name: TakenSignal) => boolean = () => false;
+    const onInterrupt = (take: typeof terminate) => {
+      terminate = take;
+      return () => {};
+    };
+    const options = { interactive: false, tty: false, request: { command: ["sleep"] } };
+    const ended = runInBox(runtime, "web", options, { ...context, onInterrupt });
+    await expect.poll(() => terminate("SIGTERM")).toBe(true);
+    expect(await ended).toEqual({ exitCode: 143, signal: "SIGTERM" });
   });
 
   test("that cannot be run has the exit codes that users of docker know", async () => {
@@ -156,8 +171,8 @@ describe("who attaches to the program of a box", () => {
       for (const chunk of typed) yield Buffer.from(chunk, "latin1");
     };
     const detachKeys = parseDetachKeys("ctrl-p,ctrl-q");
-    const interrupt: { take?: (() => boolean) | undefined } = {};
-    const onInterrupt = (take: () => boolean) => {
+    const interrupt: { take?: ((name: TakenSignal) => boolean) | undefined } = {};
+    const onInterrupt = (take: (name: TakenSignal) => boolean) => {
       interrupt.take = take;
       return () => {
         interrupt.take = undefined;
@@ -204,7 +219,9 @@ describe("who attaches to the program of a box", () => {
     const { attach, written, interrupt } = await attachBench(run, [], false);
     const attached = attach();
     await expect.poll(() => interrupt.take).toBeDefined();
-    expect([interrupt.take?.(), interrupt.take?.()]).toEqual([true, false]);
+    // That this process is to end is no reason for the program to.
+    expect(interrupt.take?.("SIGTERM")).toBe(false);
+    expect([interrupt.take?.("SIGINT"), interrupt.take?.("SIGINT")]).toEqual([true, false]);
     expect(await attached).toEqual({ exitCode: 7 });
     expect(written.stdout).toMatch(/interrupted\n$/);
     expect(interrupt.take).toBeUndefined();
