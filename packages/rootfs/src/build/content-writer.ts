@@ -2,7 +2,8 @@ import type { RandomAccess } from "@box/io";
 import { isZero } from "../merge/data-runs.ts";
 
 const blockBytes = 4096;
-const bufferBytes = 1024 * 1024;
+/** Whole 1 MiB at a time, Linux takes pieces of memory as large, which can cost several times as much. */
+const bufferBytes = 1024 * 1024 - blockBytes;
 
 /** How content is written. */
 export interface WriteContentsOptions {
@@ -72,8 +73,7 @@ export class ContentWriter {
     const isEmpty = this.#segmentEnd === this.#segmentStart;
     if (isEmpty || !isNeighbour || this.#segmentEnd + gap >= bufferBytes) {
       this.#closeSegment();
-      if (this.#segmentEnd === bufferBytes) this.#addBuffer();
-      this.#imageOffset = imageOffset;
+      this.#startSegment(imageOffset);
     } else {
       this.#buffer.fill(0, this.#segmentEnd, this.#segmentEnd + gap);
       this.#segmentEnd += gap;
@@ -110,10 +110,15 @@ export class ContentWriter {
     this.#segmentStart = this.#segmentEnd;
   }
 
-  #addBuffer(): void {
-    this.#buffers.push(this.#spare.pop() ?? new Uint8Array(bufferBytes));
-    this.#segmentStart = 0;
-    this.#segmentEnd = 0;
+  /** The segment's bytes lie in the buffer as in their block, so that what does not fit is whole blocks. */
+  #startSegment(imageOffset: number): void {
+    const inBlock = imageOffset % blockBytes;
+    const start = Math.ceil(this.#segmentEnd / blockBytes) * blockBytes + inBlock;
+    const fits = start < bufferBytes;
+    if (!fits) this.#buffers.push(this.#spare.pop() ?? new Uint8Array(bufferBytes));
+    this.#segmentStart = fits ? start : inBlock;
+    this.#segmentEnd = this.#segmentStart;
+    this.#imageOffset = imageOffset;
   }
 }
 

@@ -5,6 +5,9 @@ import type { LayerSource } from "../merge/layer-source.ts";
 import type { ContentWriter, WriteContentsOptions } from "./content-writer.ts";
 import { cutShort } from "./layer-spool.ts";
 
+/** Reads of a file that was just written go through the thread pool when they are larger, which costs more than they do. */
+const stepBytes = 64 * 1024;
+
 /** The live files of a layer whose archive can be read at any place. */
 export interface KeptContents {
   readonly layer: LayerSource;
@@ -29,7 +32,7 @@ export async function copyContents(
     const start = contents.offsets[at] as number;
     for (const { fileOffset, imageOffset, length } of plan.extents(node)) {
       for (let done = 0; done < length; ) {
-        const room = writer.room(imageOffset + done, length - done);
+        const room = writer.room(imageOffset + done, Math.min(length - done, stepBytes));
         const bytes = await archive.read(start + fileOffset + done, room.byteLength, room);
         if (bytes.byteLength < room.byteLength) throw cutShort(layer);
         done += room.byteLength;

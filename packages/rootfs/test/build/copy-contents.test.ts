@@ -70,7 +70,8 @@ it("writes in the order of the image, whatever the order of files and layers", a
 
 it("holds no more than a buffer or two of a large file", async () => {
   const { mostReadsInARow } = await build([layer(file("large", content(1, 9 * mebibyte + 5)))]);
-  expect(mostReadsInARow).toBeLessThanOrEqual(2);
+  // Pieces of 64 KiB, in buffers of nearly 1 MiB.
+  expect(mostReadsInARow).toBeLessThanOrEqual(2 * 16);
 });
 
 it("copies dead files of a layer as little as those of a layer that is unpacked again", async () => {
