@@ -86,8 +86,12 @@ function readCommon(value: unknown): Readonly<Record<string, unknown>> {
   readOptionalField(fields, "mediaType", readText());
   readOptionalField(fields, "artifactType", readText());
   const subject = readOptionalField(fields, "subject", readDescriptor);
-  readOptionalField(fields, "annotations", readAnnotations);
-  return subject === undefined ? fields : { ...fields, subject };
+  const annotations = readOptionalField(fields, "annotations", readAnnotations);
+  return {
+    ...fields,
+    ...(subject === undefined ? {} : { subject }),
+    ...(annotations === undefined ? {} : { annotations }),
+  };
 }
 
 /**

@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import * as z from "zod";
 import { readDescriptor, withoutNulls } from "../../src/content/descriptor.ts";
 import { isDigest } from "../../src/content/digest.ts";
+import { parseManifest } from "../../src/content/manifest.ts";
 import { Misfit } from "../../src/json/read-value.ts";
 
 // The same rules once more, by another reader of them.
@@ -66,6 +67,25 @@ const nearly = fc
     const { [key]: _away, ...rest } = value as Record<string, unknown>;
     return instead === undefined ? rest : { ...rest, [key]: instead };
   });
+
+test("no field of the name __proto__ is kept", () => {
+  const odd = JSON.parse(
+    `{ "mediaType": "a/b", "digest": "${digest}", "size": 0, "__proto__": {},
+       "annotations": { "__proto__": "", "a": "b" },
+       "platform": { "architecture": "amd64", "os": "linux", "__proto__": 1 } }`,
+  );
+  const read = readDescriptor(odd);
+  expect(Object.keys(read)).not.toContain("__proto__");
+  expect(Object.keys(read.annotations ?? {})).toEqual(["a"]);
+  expect(Object.keys(read.platform ?? {})).toEqual(["architecture", "os"]);
+  const index = new TextEncoder().encode(
+    `{ "schemaVersion": 2, "manifests": [], "annotations": { "__proto__": "", "a": "b" }, "__proto__": {} }`,
+  );
+  const document = parseManifest(index);
+  expect(document.type === "index" && Object.keys(document.index)).not.toContain("__proto__");
+  expect(document).toMatchObject({ index: { annotations: { a: "b" } } });
+  expect(document.type === "index" && Object.keys(document.index.annotations ?? {})).toEqual(["a"]);
+});
 
 test("a descriptor is read as a schema with the same rules reads it", () => {
   let taken = 0;
