@@ -61,16 +61,11 @@ export function readDescriptor(value: unknown): Descriptor {
   readField(fields, "digest", readDigest);
   readField(fields, "size", readCount);
   readOptionalField(fields, "urls", readList(readText({ max: 4096 }), 100));
-  const annotations = readOptionalField(fields, "annotations", readAnnotations);
+  readOptionalField(fields, "annotations", readAnnotations);
   readOptionalField(fields, "artifactType", readText({ max: 255 }));
-  const platform = readOptionalField(fields, "platform", readPlatform);
+  readOptionalField(fields, "platform", readPlatform);
   readOptionalField(fields, "data", readText());
-  return {
-    ...fields,
-    mediaType,
-    ...(annotations === undefined ? {} : { annotations }),
-    ...(platform === undefined ? {} : { platform }),
-  } as Descriptor;
+  return { ...fields, mediaType } as Descriptor;
 }
 
 /** The type of a manifest without parameters, by which nobody knows it; any other one as it is. */

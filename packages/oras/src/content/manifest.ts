@@ -86,12 +86,8 @@ function readCommon(value: unknown): Readonly<Record<string, unknown>> {
   readOptionalField(fields, "mediaType", readText());
   readOptionalField(fields, "artifactType", readText());
   const subject = readOptionalField(fields, "subject", readDescriptor);
-  const annotations = readOptionalField(fields, "annotations", readAnnotations);
-  return {
-    ...fields,
-    ...(subject === undefined ? {} : { subject }),
-    ...(annotations === undefined ? {} : { annotations }),
-  };
+  readOptionalField(fields, "annotations", readAnnotations);
+  return subject === undefined ? fields : { ...fields, subject };
 }
 
 /**
