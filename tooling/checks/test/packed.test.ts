@@ -34,7 +34,7 @@ describe("packed packages", () => {
 
   it("hold the build, the documents and the manifest, and nothing else", () => {
     const allowed =
-      /^(package\.json|README\.md|CHANGELOG\.md|LICENSE|dist\/[\w./-]+\.(js|d\.ts|js\.map|json|css|html|svg|wasm|bin|c|h)|dist\/agent\/box-agent-(x64|arm64))$/;
+      /^(package\.json|README\.md|CHANGELOG\.md|LICENSE|dist\/[\w./-]+\.(c?js|d\.ts|c?js\.map|json|css|html|svg|wasm|bin|c|h)|dist\/agent\/box-agent-(x64|arm64))$/;
     for (const [name, { files }] of packed) {
       expect(
         files.filter((file) => !allowed.test(file)),
