@@ -19,9 +19,8 @@ export interface TarHandlers {
    *
    * @param chunk - A view of what was pushed, valid during the call only.
    * @param fileOffset - Where it belongs in the file.
-   * @param archiveOffset - Where it lies in the archive.
    */
-  data?(chunk: Uint8Array, fileOffset: number, archiveOffset: number): void;
+  data?(chunk: Uint8Array, fileOffset: number): void;
   /** The entry is complete. */
   end?(): void;
   /** Something was dropped from the entry that comes next. */

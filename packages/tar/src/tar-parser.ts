@@ -285,9 +285,7 @@ export class TarParser {
 
   #takeData(chunk: Uint8Array, at: number, available: number): number {
     const taken = Math.min(available, this.#leftInRange());
-    if (this.#isContent) {
-      this.#handlers.data?.(chunk.subarray(at, at + taken), this.#fileOffset, this.#position);
-    }
+    if (this.#isContent) this.#handlers.data?.(chunk.subarray(at, at + taken), this.#fileOffset);
     this.#fileOffset += taken;
     this.#remaining -= taken;
     if (this.#remaining === 0) this.#endData();

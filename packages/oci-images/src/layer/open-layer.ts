@@ -49,9 +49,9 @@ export interface OpenLayerOptions extends OperationOptions {
   /** The storage makes a chunk anew for each reading, as a layout does; its memory need not be kept. */
   readonly ownsStoredChunks?: boolean;
   /**
-   * Only what the layer unpacks to is hashed, of which the image's config gives the digest; half of the work is saved. The
-   * blob is hashed too when there is a fault, which is then told as ever. What passes unseen is damage that no
-   * content comes of, as in the time of a gzip header.
+   * Only what the layer unpacks to is hashed, of which the image's config gives the digest. The blob is hashed too when
+   * there is a fault, which is then told as ever. What passes unseen is damage that no content comes of, as in the time of
+   * a gzip header.
    */
   readonly hashesContentOnly?: boolean;
 }

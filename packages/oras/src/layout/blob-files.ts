@@ -84,10 +84,7 @@ export async function* readChunks(
   if (size !== descriptor.size) throw wrongSize(descriptor, String(size));
   for (let position = offset; position < size; position += stepBytes) {
     signal?.throwIfAborted();
-    const length = Math.min(stepBytes, size - position);
-    // Memory of its own, that nobody fills with zeros first.
-    const into = new Uint8Array(Buffer.allocUnsafeSlow(length).buffer);
-    yield await blob.read(position, length, into);
+    yield await blob.read(position, Math.min(stepBytes, size - position));
   }
 }
 

@@ -2,22 +2,7 @@ import type { RandomAccess } from "@box/io";
 import { isZero } from "../merge/data-runs.ts";
 
 const blockBytes = 4096;
-/** Whole 1 MiB at a time, Linux takes pieces of memory as large, which can cost several times as much. */
-const bufferBytes = 1024 * 1024 - blockBytes;
-
-/** How content is written. */
-export interface WriteContentsOptions {
-  /** Stops between two chunks. */
-  readonly signal?: AbortSignal;
-  /** Told how many bytes of content have been written. */
-  readonly onProgress?: (writtenBytes: number) => void;
-}
-
-/** Bytes for one place in the image. */
-interface Segment {
-  readonly offset: number;
-  readonly bytes: Uint8Array;
-}
+const bufferBytes = 1024 * 1024;
 
 /**
  * Writes file content into an image in few, large writes.
@@ -34,7 +19,7 @@ export class ContentWriter {
   readonly #buffers: Uint8Array[] = [new Uint8Array(bufferBytes)];
   /** Buffers that were written and are used again. */
   readonly #spare: Uint8Array[] = [];
-  readonly #segments: Segment[] = [];
+  readonly #segments: { readonly offset: number; readonly bytes: Uint8Array }[] = [];
   #writtenBytes = 0;
 
   constructor(sink: RandomAccess) {
@@ -46,50 +31,23 @@ export class ContentWriter {
     return this.#writtenBytes;
   }
 
-  /** Whether a buffer is full: {@link flush} would write it. */
-  get isFull(): boolean {
-    return this.#buffers.length > 1;
-  }
-
   /** Takes content for a place in the image. Nothing is written before {@link flush}. */
   add(imageOffset: number, bytes: Uint8Array): void {
-    for (let at = 0; at < bytes.byteLength; ) {
-      const room = this.room(imageOffset + at, bytes.byteLength - at);
-      room.set(bytes.subarray(at, at + room.byteLength));
-      at += room.byteLength;
+    let at = 0;
+    while (at < bytes.byteLength) {
+      const offset = imageOffset + at;
+      const end = Math.min(bytes.byteLength, at + blockBytes - (offset % blockBytes));
+      const piece = bytes.subarray(at, end);
+      if (!isZero(piece)) this.#addPiece(offset, piece);
+      at = end;
     }
-  }
-
-  /**
-   * Room for content at a place in the image, which is written with {@link flush}.
-   *
-   * @param bytes - How many are wanted.
-   * @returns At most as many, at least one; all of them are to be filled before the next call of anything here.
-   */
-  room(imageOffset: number, bytes: number): Uint8Array {
-    const end = this.#imageOffset + this.#segmentEnd - this.#segmentStart;
-    const gap = imageOffset - end;
-    const isNeighbour = gap === 0 || (gap > 0 && gap < blockBytes && end % blockBytes !== 0);
-    const isEmpty = this.#segmentEnd === this.#segmentStart;
-    if (isEmpty || !isNeighbour || this.#segmentEnd + gap >= bufferBytes) {
-      this.#closeSegment();
-      this.#startSegment(imageOffset);
-    } else {
-      this.#buffer.fill(0, this.#segmentEnd, this.#segmentEnd + gap);
-      this.#segmentEnd += gap;
-    }
-    const start = this.#segmentEnd;
-    this.#segmentEnd = Math.min(bufferBytes, start + bytes);
-    return this.#buffer.subarray(start, this.#segmentEnd);
   }
 
   /** Writes what is complete; the last segment may still grow. */
   async flush(): Promise<void> {
-    for (const segment of this.#segments.splice(0)) {
-      for (const { offset, bytes } of withoutZeros(segment)) {
-        await this.#sink.write?.(offset, bytes);
-        this.#writtenBytes += bytes.byteLength;
-      }
+    for (const { offset, bytes } of this.#segments.splice(0)) {
+      await this.#sink.write?.(offset, bytes);
+      this.#writtenBytes += bytes.byteLength;
     }
     this.#spare.push(...this.#buffers.splice(0, this.#buffers.length - 1));
   }
@@ -98,6 +56,23 @@ export class ContentWriter {
   async finish(): Promise<void> {
     this.#closeSegment();
     await this.flush();
+  }
+
+  #addPiece(offset: number, piece: Uint8Array): void {
+    const end = this.#imageOffset + this.#segmentEnd - this.#segmentStart;
+    const gap = offset - end;
+    const isNeighbour = gap === 0 || (gap > 0 && gap < blockBytes && end % blockBytes !== 0);
+    const isEmpty = this.#segmentEnd === this.#segmentStart;
+    if (isEmpty || !isNeighbour || this.#segmentEnd + gap + piece.byteLength > bufferBytes) {
+      this.#closeSegment();
+      if (this.#segmentEnd + piece.byteLength > bufferBytes) this.#addBuffer();
+      this.#imageOffset = offset;
+    } else {
+      this.#buffer.fill(0, this.#segmentEnd, this.#segmentEnd + gap);
+      this.#segmentEnd += gap;
+    }
+    this.#buffer.set(piece, this.#segmentEnd);
+    this.#segmentEnd += piece.byteLength;
   }
 
   get #buffer(): Uint8Array {
@@ -110,28 +85,9 @@ export class ContentWriter {
     this.#segmentStart = this.#segmentEnd;
   }
 
-  /** The segment's bytes lie in the buffer as in their block, so that what does not fit is whole blocks. */
-  #startSegment(imageOffset: number): void {
-    const inBlock = imageOffset % blockBytes;
-    const start = Math.ceil(this.#segmentEnd / blockBytes) * blockBytes + inBlock;
-    const fits = start < bufferBytes;
-    if (!fits) this.#buffers.push(this.#spare.pop() ?? new Uint8Array(bufferBytes));
-    this.#segmentStart = fits ? start : inBlock;
-    this.#segmentEnd = this.#segmentStart;
-    this.#imageOffset = imageOffset;
+  #addBuffer(): void {
+    this.#buffers.push(this.#spare.pop() ?? new Uint8Array(bufferBytes));
+    this.#segmentStart = 0;
+    this.#segmentEnd = 0;
   }
-}
-
-/** The parts of a segment between the blocks of it that are zeros. */
-function* withoutZeros({ offset, bytes }: Segment): Generator<Segment> {
-  let start = 0;
-  for (let at = 0; at < bytes.byteLength; ) {
-    const end = Math.min(bytes.byteLength, at + blockBytes - ((offset + at) % blockBytes));
-    if (isZero(bytes, at, end)) {
-      if (start < at) yield { offset: offset + start, bytes: bytes.subarray(start, at) };
-      start = end;
-    }
-    at = end;
-  }
-  if (start < bytes.byteLength) yield { offset: offset + start, bytes: bytes.subarray(start) };
 }

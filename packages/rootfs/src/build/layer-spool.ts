@@ -1,6 +1,6 @@
 import { statfs } from "node:fs/promises";
 import { join } from "node:path";
-import type { OpenFile, RandomAccess } from "@box/io";
+import type { OpenFile } from "@box/io";
 import { type FileSystem, nodeFileSystem, openFile, temporaryPathFor } from "@box/io/node";
 import { RootfsError } from "../errors.ts";
 import type { LayerSource, OpenLayerSourceOptions } from "../merge/layer-source.ts";
@@ -13,12 +13,6 @@ export interface ScratchSpace {
   readonly maxBytes?: number;
   /** The file system calls; the host's unless given. */
   readonly fs?: FileSystem;
-}
-
-/** A layer whose archive may be kept in a file. */
-export interface SpooledLayer extends LayerSource {
-  /** The archive, once it was read to its end and all of it is there. */
-  spooled(): RandomAccess | undefined;
 }
 
 const bufferBytes = 1024 * 1024;
@@ -48,7 +42,7 @@ export class LayerSpool implements AsyncDisposable {
   }
 
   /** The same layers, each of which is unpacked once if there is room. */
-  keep(layers: readonly LayerSource[]): SpooledLayer[] {
+  keep(layers: readonly LayerSource[]): LayerSource[] {
     return layers.map((layer) => {
       let file: SpoolFile | undefined;
       return {
@@ -60,7 +54,6 @@ export class LayerSpool implements AsyncDisposable {
           file = new SpoolFile();
           return this.#record(layer, file, options);
         },
-        spooled: () => (file?.isComplete ? file.handle : undefined),
       };
     });
   }
@@ -124,7 +117,7 @@ export class LayerSpool implements AsyncDisposable {
   async #begin(file: SpoolFile, start: Uint8Array): Promise<boolean> {
     const path = temporaryPathFor(join(this.#directory, "layer"));
     try {
-      file.handle = await openFile(path, { mode: "create", blocking: true, fs: this.#fs });
+      file.handle = await openFile(path, { mode: "create", fs: this.#fs });
       this.#files.add(file);
       await this.#fs.unlink(path);
     } catch {
@@ -187,8 +180,7 @@ function joined(first: Uint8Array, second: Uint8Array): Uint8Array {
   return all;
 }
 
-/** The error of an archive that was kept and is shorter now. */
-export function cutShort({ diffId }: LayerSource): RootfsError {
+function cutShort({ diffId }: LayerSource): RootfsError {
   return new RootfsError({
     code: "ROOTFS_LAYER_CHANGED",
     message: `what layer ${diffId} unpacked to was cut short while it was built`,

@@ -5,36 +5,34 @@ import { RootfsError } from "../errors.ts";
 import type { LayerContents } from "../merge/content-index.ts";
 import type { LayerSource } from "../merge/layer-source.ts";
 import type { MergedLayers } from "../merge/merge-layers.ts";
-import { ContentWriter, type WriteContentsOptions } from "./content-writer.ts";
-import { copyContents, type KeptContents } from "./copy-contents.ts";
-import type { SpooledLayer } from "./layer-spool.ts";
+import { ContentWriter } from "./content-writer.ts";
+
+/** Options of {@link writeContents}. */
+export interface WriteContentsOptions {
+  /** Stops between two chunks. */
+  readonly signal?: AbortSignal;
+  /** Told how many bytes of content have been written. */
+  readonly onProgress?: (writtenBytes: number) => void;
+}
 
 /**
- * Reads the layers a second time and writes the content of live files, and nothing else, to its planned places: straight
- * from where archives are kept, in the order of the image, and from the others as they are unpacked.
+ * Reads the layers a second time and writes the content of live files, and nothing else, to its planned places.
  *
  * @throws RootfsError `ROOTFS_LAYER_CHANGED` when a layer is not what it was when it was merged.
  */
 export async function writeContents(
   plan: Ext4Plan,
   merged: MergedLayers,
-  layers: readonly (LayerSource | SpooledLayer)[],
+  layers: readonly LayerSource[],
   sink: RandomAccess,
   options: WriteContentsOptions = {},
 ): Promise<void> {
   const writer = new ContentWriter(sink);
-  const kept: KeptContents[] = [];
   for (const [index, layer] of layers.entries()) {
     const contents = merged.contentsOf(index);
     if (contents.nodes.length === 0) continue;
-    const archive = "spooled" in layer ? layer.spooled() : undefined;
-    if (archive !== undefined && !contents.offsets.some(Number.isNaN)) {
-      kept.push({ layer, contents, archive });
-    } else {
-      await writeLayer(plan, contents, layer, writer, options);
-    }
+    await writeLayer(plan, contents, layer, writer, options);
   }
-  await copyContents(plan, kept, writer, options);
   await writer.finish();
   options.onProgress?.(writer.writtenBytes);
 }

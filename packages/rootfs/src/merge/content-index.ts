@@ -6,26 +6,18 @@ export interface LayerContents {
   readonly entries: Float64Array;
   /** The file of each. */
   readonly nodes: Uint32Array;
-  /** Where each one's content starts in the archive, in bytes; NaN where it does not lie there as in the file. */
-  readonly offsets: Float64Array;
 }
 
-/** Remembers for every file which entry of which layer holds its content: columns, no object per file. */
+/** Remembers for every file which entry of which layer holds its content: two columns, no object per file. */
 export class ContentIndex {
   #layers: Uint32Array = new Uint32Array(1024);
   #entries: Float64Array = new Float64Array(1024).fill(-1);
-  #offsets: Float64Array = new Float64Array(1024);
 
-  /** Notes which entry holds the content of a file. */
+  /** Notes where the content of a file is. */
   set(node: NodeId, layer: number, entry: number): void {
     if (node >= this.#entries.length) this.#grow(node);
     this.#layers[node] = layer;
     this.#entries[node] = entry;
-  }
-
-  /** Notes where the content starts in the archive, of a file that was {@link set}; NaN where it is in pieces. */
-  setOffset(node: NodeId, offset: number): void {
-    this.#offsets[node] = offset;
   }
 
   /**
@@ -50,11 +42,7 @@ export class ContentIndex {
     return new Map(
       [...found].map(([layer, { entries, nodes }]) => [
         layer,
-        {
-          entries: Float64Array.from(entries),
-          nodes: Uint32Array.from(nodes),
-          offsets: Float64Array.from(nodes, (node) => this.#offsets[node] as number),
-        },
+        { entries: Float64Array.from(entries), nodes: Uint32Array.from(nodes) },
       ]),
     );
   }
@@ -65,10 +53,7 @@ export class ContentIndex {
     layers.set(this.#layers);
     const entries = new Float64Array(capacity).fill(-1);
     entries.set(this.#entries);
-    const offsets = new Float64Array(capacity);
-    offsets.set(this.#offsets);
     this.#layers = layers;
     this.#entries = entries;
-    this.#offsets = offsets;
   }
 }

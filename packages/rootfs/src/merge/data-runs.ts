@@ -8,11 +8,11 @@ const minHoleBlocks = 16;
 
 const zeroBlock = Buffer.alloc(blockBytes);
 
-/** Whether bytes, or a range of them, at most one block, are all zero. */
-export function isZero(bytes: Uint8Array, start = 0, end: number = bytes.byteLength): boolean {
+/** Whether bytes, at most one block, are all zero. */
+export function isZero(bytes: Uint8Array): boolean {
   // Nearly every block that is not zero shows it at its start or its end.
-  if (bytes[start] !== 0 || bytes[end - 1] !== 0) return start === end;
-  return zeroBlock.compare(bytes, start, end, 0, end - start) === 0;
+  if (bytes[0] !== 0 || bytes[bytes.byteLength - 1] !== 0) return bytes.byteLength === 0;
+  return zeroBlock.compare(bytes, 0, bytes.byteLength, 0, bytes.byteLength) === 0;
 }
 
 /**
@@ -36,7 +36,7 @@ export class DataRunFinder {
     while (at < bytes.byteLength) {
       const block = Math.floor((fileOffset + at) / blockBytes);
       const end = Math.min(bytes.byteLength, (block + 1) * blockBytes - fileOffset);
-      if (block !== this.#lastBlock && !isZero(bytes, at, end)) this.#addBlock(block);
+      if (block !== this.#lastBlock && !isZero(bytes.subarray(at, end))) this.#addBlock(block);
       at = end;
     }
   }

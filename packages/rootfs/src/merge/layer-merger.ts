@@ -25,10 +25,6 @@ interface CurrentFile {
   readonly node: NodeId;
   readonly sizeBytes: number;
   readonly runs: DataRunFinder;
-  /** Where its first byte lies in the archive, if all of it lies there as in the file. */
-  start: number;
-  /** Bytes that passed by and lie as the first one says. */
-  inOnePiece: number;
 }
 
 /** How often something was put right, and where first. */
@@ -111,12 +107,8 @@ export class LayerMerger {
   }
 
   /** Takes content of the entry last given. */
-  data(chunk: Uint8Array, fileOffset: number, archiveOffset: number): void {
-    const current = this.#current;
-    if (current === undefined) return;
-    if (fileOffset === 0) current.start = archiveOffset;
-    if (archiveOffset - fileOffset === current.start) current.inOnePiece += chunk.byteLength;
-    current.runs.add(fileOffset, chunk);
+  data(chunk: Uint8Array, fileOffset: number): void {
+    this.#current?.runs.add(fileOffset, chunk);
   }
 
   /** Ends the layer: links whose targets came after them are made now. */
@@ -197,15 +189,13 @@ export class LayerMerger {
 
   #beginFile(node: NodeId, sizeBytes: number): void {
     this.contents.set(node, this.#layer, this.#entry);
-    const runs = new DataRunFinder(sizeBytes);
-    this.#current = { node, sizeBytes, runs, start: 0, inOnePiece: 0 };
+    this.#current = { node, sizeBytes, runs: new DataRunFinder(sizeBytes) };
   }
 
   #finishFile(): void {
     if (this.#current === undefined) return;
-    const { node, sizeBytes, runs, start, inOnePiece } = this.#current;
+    const { node, sizeBytes, runs } = this.#current;
     this.#current = undefined;
-    this.contents.setOffset(node, inOnePiece === sizeBytes ? start : Number.NaN);
     const found = runs.finish();
     if (found !== undefined) this.#tree.setFileData(node, sizeBytes, found);
   }

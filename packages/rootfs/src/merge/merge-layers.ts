@@ -64,11 +64,7 @@ export async function mergeLayers(
   return { tree, contentsOf: (layer) => contents.get(layer) ?? noContents };
 }
 
-const noContents: LayerContents = {
-  entries: new Float64Array(0),
-  nodes: new Uint32Array(0),
-  offsets: new Float64Array(0),
-};
+const noContents: LayerContents = { entries: new Float64Array(0), nodes: new Uint32Array(0) };
 
 /** @returns How many access control lists were dropped. */
 async function readLayer(
@@ -83,7 +79,7 @@ async function readLayer(
       path = entry.path;
       merger.entry(entry);
     },
-    data: (chunk, fileOffset, archiveOffset) => merger.data(chunk, fileOffset, archiveOffset),
+    data: (chunk, fileOffset) => merger.data(chunk, fileOffset),
     warn: () => {
       dropped += 1;
     },

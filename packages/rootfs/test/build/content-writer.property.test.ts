@@ -106,22 +106,6 @@ describe("ContentWriter", () => {
     }
   });
 
-  test("cuts long content between blocks, whatever came before it", async () => {
-    const written: { offset: number; length: number }[] = [];
-    const sink = observeFile(new MemoryFile(), ({ kind, offset, length }) => {
-      if (kind === "write") written.push({ offset, length });
-    });
-    const writer = new ContentWriter(sink);
-    writer.add(0, new Uint8Array(5000).fill(1));
-    for (let at = 0; at < 3_000_000; at += 100_000) {
-      writer.add(10 * block + at, new Uint8Array(100_000).fill(2));
-    }
-    await writer.finish();
-    expect(written.filter(({ offset }) => offset % block !== 0)).toEqual([]);
-    expect(Math.max(...written.map(({ length }) => length))).toBeLessThan(2 ** 20);
-    expect(writer.writtenBytes).toBe(3_005_000);
-  });
-
   test("writes nothing for nothing", async () => {
     const sink = new MemoryFile();
     await new ContentWriter(sink).finish();
