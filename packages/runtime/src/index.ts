@@ -31,6 +31,7 @@ export { Boxes, type ChangedSnapshot } from "./boxes/boxes.ts";
 export type { ClonedBox } from "./boxes/clone-box.ts";
 export type { LabelFilter, Labels } from "./boxes/labels.ts";
 export { checkBoxName } from "./boxes/name.ts";
+export { programWords } from "./boxes/program-words.ts";
 export {
   formatRestartPolicy,
   parseRestartPolicy,

@@ -1,5 +1,4 @@
-import type { BoxDetails } from "@box/runtime";
-import { programWords } from "../machines/program-input.ts";
+import { type BoxDetails, programWords } from "@box/runtime";
 import { formatFields, formatSize } from "../output/table.ts";
 import { formatLabels } from "./labels.ts";
 

@@ -1,4 +1,4 @@
-import type { BoxDetails, CreateBoxOptions } from "@box/runtime";
+import type { CreateBoxOptions } from "@box/runtime";
 import { parseSignal } from "./parse-signal.ts";
 
 /** What a command line says about the program of a box that its image says otherwise. */
@@ -20,13 +20,4 @@ export function programSettings({
     ...(groupAdd === undefined ? {} : { groups: groupAdd }),
     ...(stopSignal === undefined ? {} : { stopSignal: parseSignal(stopSignal) }),
   };
-}
-
-/** The image's entry point or the box's own, with these arguments; without any those of the image go with its entry point. */
-export function programWords(
-  { imageConfig, run: { entrypoint } }: Pick<BoxDetails, "imageConfig" | "run">,
-  command: readonly string[] | undefined,
-): readonly string[] {
-  if (entrypoint !== undefined) return [...entrypoint, ...(command ?? [])];
-  return [...(imageConfig?.entrypoint ?? []), ...(command ?? imageConfig?.command ?? [])];
 }

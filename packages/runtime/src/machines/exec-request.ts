@@ -1,5 +1,6 @@
 import type { EnvironmentEntry, ExecRequest, ProgramRequest, TerminalSize } from "@box/vm";
 import type { BoxRecord, ImageConfig } from "../boxes/box.ts";
+import { programWords } from "../boxes/program-words.ts";
 
 /** Where programs are looked for in boxes of images that say nothing of it, and what a terminal is: as with docker. */
 const usualPath: EnvironmentEntry = [
@@ -46,7 +47,8 @@ const usualTerminal: TerminalSize = { rows: 24, columns: 80 };
 /** The program that a box runs for, when it has one. */
 export function programOf(box: ProgramBox): ProgramRequest | undefined {
   const { environment, workingDirectory, user, terminal, keepsInput = false } = box.run;
-  const command = wordsOf(box);
+  const { usesEntrypoint = false, command: own } = box.run;
+  const command = usesEntrypoint ? programWords(box, own) : (own ?? []);
   if (command.length === 0) return undefined;
   const request = {
     command,
@@ -56,14 +58,6 @@ export function programOf(box: ProgramBox): ProgramRequest | undefined {
     ...(terminal === true ? { terminal: usualTerminal } : {}),
   };
   return { ...completeRequest(box, request), keepsInput };
-}
-
-/** An entry point of somebody else's wants other arguments than the image's. */
-function wordsOf({ imageConfig, run }: Pick<BoxRecord, "imageConfig" | "run">): readonly string[] {
-  const { command, entrypoint, usesEntrypoint = false } = run;
-  if (!usesEntrypoint) return command ?? [];
-  if (entrypoint !== undefined) return [...entrypoint, ...(command ?? [])];
-  return [...(imageConfig?.entrypoint ?? []), ...(command ?? imageConfig?.command ?? [])];
 }
 
 /** Later entries take the place of earlier ones of the same name. */

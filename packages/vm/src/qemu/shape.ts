@@ -21,3 +21,12 @@ export function isShaped<const S extends Shape>(value: unknown, shape: S): value
     isShaped((value as Readonly<Record<string, unknown>>)[name], field),
   );
 }
+
+/** What a text says in JSON; undefined for one that is none. */
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,5 +1,5 @@
 import { parseImageReference } from "@box/oci-images";
-import type { BoxDetails, CreateBoxOptions, Runtime } from "@box/runtime";
+import { type BoxDetails, type CreateBoxOptions, programWords, type Runtime } from "@box/runtime";
 import { chooseGuest } from "../../boxes/choose-guest.ts";
 import { followedBy, openRuntime } from "../../boxes/open-runtime.ts";
 import type { CommandContext } from "../../command/define-command.ts";
@@ -8,7 +8,7 @@ import { CliError } from "../../errors.ts";
 import { execRequest } from "../../machines/exec-input.ts";
 import { parseMemory } from "../../machines/parse-memory.ts";
 import { parsePort } from "../../machines/parse-port.ts";
-import { programSettings, programWords } from "../../machines/program-input.ts";
+import { programSettings } from "../../machines/program-input.ts";
 import { refuseVolumes } from "../../machines/refuse-volumes.ts";
 import { requireTerminal, runInBox, withRunExitCodes } from "../../machines/run-in-box.ts";
 import type { RunInput, RunOutput } from "./schemas.ts";

@@ -1,4 +1,4 @@
-import { isShaped } from "../shape.ts";
+import { isShaped, parseJson } from "../shape.ts";
 
 const timestampShape = { seconds: "number", microseconds: "number" } as const;
 
@@ -120,12 +120,4 @@ function diskErrorOf(data: unknown): DiskError | undefined {
   if (action !== "ignore" && action !== "report" && action !== "stop") return undefined;
   const nospace = "nospace" in data && data.nospace === true;
   return { operation, action, nospace, reason };
-}
-
-function parseJson(line: string): unknown {
-  try {
-    return JSON.parse(line);
-  } catch {
-    return undefined;
-  }
 }

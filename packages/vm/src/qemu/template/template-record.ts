@@ -1,4 +1,4 @@
-import { isShaped } from "../shape.ts";
+import { isShaped, parseJson } from "../shape.ts";
 import type { TemplateMakers } from "./template-key.ts";
 
 /** What stands beside a template. */
@@ -48,12 +48,4 @@ export function parseTemplateRecord(text: string): TemplateRecord | undefined {
   const isSound = Number.isSafeInteger(lengthBytes) && lengthBytes > 0;
   if (!isSound || !statePattern.test(file) || !digestPattern.test(sha256)) return undefined;
   return { format: 1, makers, madeMs, file, lengthBytes, sha256, qemuVersion };
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
