@@ -6,7 +6,7 @@
 
 #include "agent.h"
 
-enum { MOST_GROUPS = 64, LONGEST_FILE = 1 << 20 };
+enum { MOST_GROUPS = 65536, LONGEST_FILE = 1 << 20 };
 static const char usual_path[] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 static struct {

@@ -65,6 +65,13 @@ describe("the program of a box", () => {
     expect(words({ usesEntrypoint: false, entrypoint: ["/bin/sh"] })).toBeUndefined();
   });
 
+  test("knows its host by the name of its box, or by one of its own", () => {
+    const names = [{}, { hostname: "db.example" }].map((run) =>
+      program({ command: ["/hello"], ...run })?.environment?.find(([name]) => name === "HOSTNAME"),
+    );
+    expect(names.map((entry) => entry?.[1])).toEqual(["web", "db.example"]);
+  });
+
   test("is in the groups of its box, and commands are unless they say otherwise", () => {
     const box = {
       name: "web",

@@ -55,6 +55,7 @@ function summaryShape() {
       cpus: z.int(),
       command: z.array(z.string()).optional(),
       usesEntrypoint: z.boolean().optional(),
+      hostname: z.string().optional(),
       entrypoint: z.array(z.string()).optional(),
       stopSignal: z.string().optional(),
       groups: z.array(z.string()).optional(),

@@ -48,6 +48,11 @@ export const programFlags: readonly FlagSpec[] = [
     many: true,
   },
   {
+    name: "hostname",
+    value: "NAME",
+    summary: "the name of its host, which it knows itself by (default: the box's name)",
+  },
+  {
     name: "stop-signal",
     value: "SIGNAL",
     summary:

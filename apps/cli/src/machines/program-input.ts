@@ -6,6 +6,7 @@ export interface ProgramInput {
   /** Empty for none. */
   readonly entrypoint?: string | undefined;
   readonly groupAdd?: readonly string[] | undefined;
+  readonly hostname?: string | undefined;
   readonly stopSignal?: string | undefined;
 }
 
@@ -13,11 +14,13 @@ export interface ProgramInput {
 export function programSettings({
   entrypoint,
   groupAdd,
+  hostname,
   stopSignal,
 }: ProgramInput): NonNullable<CreateBoxOptions["run"]> {
   return {
     ...(entrypoint === undefined ? {} : { entrypoint: entrypoint === "" ? [] : [entrypoint] }),
     ...(groupAdd === undefined ? {} : { groups: groupAdd }),
+    ...(hostname === undefined ? {} : { hostname }),
     ...(stopSignal === undefined ? {} : { stopSignal: parseSignal(stopSignal) }),
   };
 }

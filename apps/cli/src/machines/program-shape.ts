@@ -7,5 +7,6 @@ export const programShape: {
 } = {
   entrypoint: z.string().optional(),
   groupAdd: z.array(z.string().min(1)).optional(),
+  hostname: z.string().min(1).optional(),
   stopSignal: z.string().min(1).optional(),
 };

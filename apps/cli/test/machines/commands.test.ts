@@ -61,6 +61,7 @@ describe("on a host without QEMU", () => {
       run: { entrypoint: ["/bin/sh"], groups: ["video", "7"], stopSignal: "SIGINT" },
       program: "/bin/sh",
     });
+    expect(await made("--hostname", "db")).toMatchObject({ run: { hostname: "db" } });
     const cleared = await made("--entrypoint", "");
     expect(cleared).toMatchObject({ run: { entrypoint: [] }, program: undefined });
     expect((await box("create", image, "--stop-signal", "NOPE")).exitCode).toBe(2);

@@ -171,11 +171,11 @@ describe.skipIf(real === undefined)(real ? title : `${title} (skipped: no QEMU o
       ],
       { Env: ["PATH=/usr/bin:/bin"], Entrypoint: ["contract"], Cmd: ["env"], User: "app" },
     );
-    const ran = await box(["run", "--rm", "--name", "web", image]);
+    const ran = await box(["run", "--rm", "--name", "web", "--hostname", "db.example", image]);
     expect(ran.stdout.split("\n").sort()).toEqual([
       "",
       "HOME=/home/app",
-      "HOSTNAME=web",
+      "HOSTNAME=db.example",
       "PATH=/usr/bin:/bin",
     ]);
     expect(ran.exitCode).toBe(0);

@@ -49,6 +49,7 @@ const runSettings = z.strictObject({
   cpus: z.int(),
   command: z.array(z.string()).optional(),
   usesEntrypoint: z.boolean().optional(),
+  hostname: z.string().optional(),
   entrypoint: z.array(z.string()).optional(),
   stopSignal: z.string().optional(),
   groups: z.array(z.string()).optional(),

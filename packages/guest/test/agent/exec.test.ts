@@ -57,6 +57,17 @@ test.each([
   expect(agent.messages.map(({ type }) => type)).not.toContain("started");
 });
 
+// As an ordinary user the agent of a test becomes nobody else.
+test.skipIf(process.getuid?.() !== 0)(
+  "a command is in all the groups that it is given",
+  async () => {
+    await using agent = await AgentProcess.ready();
+    const groups = Array.from({ length: 300 }, (_, index) => String(70_000 + index));
+    const { out } = await agent.run(["id", "-G"], { groups });
+    expect(out.trim().split(" ")).toEqual(["0", ...groups]);
+  },
+);
+
 test("a script whose interpreter is not there is told from a missing program", async () => {
   await using agent = await AgentProcess.ready();
   const path = join(agent.folder, "script");

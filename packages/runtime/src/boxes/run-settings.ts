@@ -28,6 +28,8 @@ export interface RunSettings {
   readonly entrypoint?: readonly string[] | undefined;
   /** By what signal its program is stopped, such as `SIGQUIT`; as the image says unless given, else `SIGTERM`. */
   readonly stopSignal?: string | undefined;
+  /** The name of its host; its own name unless given. */
+  readonly hostname?: string | undefined;
   /** More groups for its program and its commands, by names of the box or by numbers. */
   readonly groups?: readonly string[] | undefined;
   /** Variables for its program, added to those of its image. */
@@ -60,6 +62,7 @@ const maxRetriesLimit = 1_000_000;
 const maxCommandBytes = 128 * 1024;
 /** As many as the agent takes, with those of the user. */
 const maxGroups = 32;
+const hostnamePattern = /^[A-Za-z0-9][A-Za-z0-9.-]{0,62}$/;
 
 /** Fills in what was not said. @throws RuntimeError `BOX_SETTING_INVALID`. */
 export function checkRunSettings(given: Partial<RunSettings>): RunSettings {
@@ -94,7 +97,9 @@ function checkWords(name: string, words: readonly string[]): void {
 
 /** What is said about how the program starts and ends, and what it may do. */
 function changesOfImage(given: Partial<RunSettings>): Partial<RunSettings> {
-  const { entrypoint, stopSignal, groups } = given;
+  const { entrypoint, stopSignal, groups, hostname } = given;
+  const isHostname = hostname === undefined || hostnamePattern.test(hostname);
+  requireSetting(isHostname, "hostname", "1 to 63 letters, digits, dots and hyphens");
   requireSetting(entrypoint?.[0] !== "", "entrypoint", "a program and arguments, or nothing");
   checkWords("entrypoint", entrypoint ?? []);
   const isSignal = stopSignal === undefined || Object.hasOwn(linuxSignals, stopSignal);
@@ -105,6 +110,7 @@ function changesOfImage(given: Partial<RunSettings>): Partial<RunSettings> {
   return {
     ...(entrypoint === undefined ? {} : { entrypoint }),
     ...(stopSignal === undefined ? {} : { stopSignal }),
+    ...(hostname === undefined ? {} : { hostname }),
     ...(groups === undefined || groups.length === 0 ? {} : { groups }),
   };
 }

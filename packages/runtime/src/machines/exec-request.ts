@@ -28,7 +28,7 @@ export function completeRequest(
     user = "",
   }: Partial<ImageConfig> = imageConfig ?? {};
   const wanted = request.user ?? user;
-  const hostname: EnvironmentEntry = ["HOSTNAME", name];
+  const hostname: EnvironmentEntry = ["HOSTNAME", run.hostname ?? name];
   const usual = [usualPath, hostname, ...(request.terminal === undefined ? [] : [usualTerm])];
   return {
     ...request,

@@ -58,7 +58,7 @@ export function guestInit(
       const program = programOf(now);
       await machine.initialize(
         {
-          hostname: box.name,
+          hostname: now.run.hostname ?? box.name,
           ...(program === undefined ? {} : { program }),
           ...(now.run.forwards === undefined ? {} : { forwards: now.run.forwards }),
         },
