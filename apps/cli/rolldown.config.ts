@@ -12,8 +12,14 @@ const box: ProgramSettings = program({
     start: ["/cli/src/host/start.ts", "/helpers/esm/usingCtx.js"],
     parse: ["/cli/src/command/parse.ts"],
     schemas: ["/zod/index.js"],
+    // What disks, registries and machines want of boxes' own code, without the boxes.
+    parts: [
+      "/io/src/node/index.ts",
+      "/qcow2/src/create/overlay.ts",
+      "/vm/src/index.ts",
+      "/oci-images/src/reference/image-reference.ts",
+    ],
     boxes: ["/cli/src/commands/create/action.ts", "/cli/src/boxes/describe-box.ts"],
-    known: ["/runtime/src/source/image-code.ts"],
     disks: ["/qcow2/src/index.ts", "/qcow2/src/node/index.ts"],
     images: ["/oras/src/index.ts", "/oci-images/src/index.ts"],
     more: ["/runtime/src/index.ts"],

@@ -1,12 +1,13 @@
 import { randomBytes } from "node:crypto";
 import type { ImageStore } from "@box/oci-images";
-import { type Clock, systemClock } from "@box/pipeline";
+import type { Clock } from "@box/pipeline";
 import { BaseCache } from "@box/rootfs";
 import type { Engine } from "@box/vm";
 import { Boxes } from "./boxes/boxes.ts";
 import { recoverHome } from "./boxes/recover.ts";
 import type { HomeLayout } from "./home/layout.ts";
 import { type OpenHomeOptions, openHome } from "./home/open-home.ts";
+import { hostClock } from "./host-sources.ts";
 import { type InitTasks, initTasks } from "./init/init-plan.ts";
 import { MachineHandles } from "./machines/machine-handles.ts";
 import { findOrphans, type OrphanMachine, settleStale } from "./machines/settle-stale.ts";
@@ -58,7 +59,7 @@ export class Runtime implements AsyncDisposable {
   readonly #handles = new MachineHandles();
 
   private constructor(home: HomeLayout, state: StateStore, options: OpenRuntimeOptions) {
-    const { clock = systemClock, newId = randomId } = options;
+    const { clock = hostClock, newId = randomId } = options;
     const store = new StoreImages(home.images, options);
     const source = options.images ?? store;
     const bases = new BaseCache({ directory: home.bases, locksDirectory: home.locks });
@@ -86,7 +87,7 @@ export class Runtime implements AsyncDisposable {
    */
   static async open(options: OpenRuntimeOptions): Promise<Runtime> {
     const home = await openHome(options);
-    const { clock = systemClock } = options;
+    const { clock = hostClock } = options;
     const state = await StateStore.open(home, clock);
     try {
       if (!state.database.isReadOnly) await recoverHome(home, state, clock);

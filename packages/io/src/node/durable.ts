@@ -19,6 +19,8 @@ export interface CreateFileDurablyOptions extends DurableOptions {
   readonly mode?: number;
   /** Refuse (as `IO_EXISTS`) when the final name exists, instead of replacing it. */
   readonly exclusive?: boolean;
+  /** As for `openFile`: whether small writes block the thread. For files of a few small writes. */
+  readonly blocking?: boolean;
   /** Stops before the file gets its name; the temporary file is removed. */
   readonly signal?: AbortSignal;
 }
@@ -66,7 +68,8 @@ export async function writeFileDurably(
   options: CreateFileDurablyOptions = {},
 ): Promise<void> {
   const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
-  await createFileDurably(path, async (file) => file.write?.(0, bytes), options);
+  const blocking = true;
+  await createFileDurably(path, async (file) => file.write?.(0, bytes), { blocking, ...options });
 }
 
 /** Renames, over an existing file, and brings both folders to stable storage. */
@@ -139,7 +142,7 @@ async function fillAndSync<T>(
   fill: (file: OpenFile) => Promise<T>,
   options: CreateFileDurablyOptions,
 ): Promise<T> {
-  const file = fileOn(handle, temporary, temporary, true);
+  const file = fileOn(handle, temporary, temporary, true, options.blocking);
   try {
     const result = await fill(file);
     options.signal?.throwIfAborted();

@@ -13,9 +13,13 @@ export interface ProcessIdentity {
   readonly pidNamespace: string;
 }
 
+let own: ProcessIdentity | undefined;
+
 /** Who this process is. */
 export function processIdentity(): ProcessIdentity {
-  return identityOfProcess(process.pid);
+  // It stays the same for as long as the process lives.
+  if (own?.pid !== process.pid) own = identityOfProcess(process.pid);
+  return own;
 }
 
 /** Who a process of this host is that lives now, such as one that was just started. */

@@ -287,7 +287,9 @@ export class ImageStore {
     if (stored === undefined) return undefined;
     const now = await resolveSource(source, options);
     requirePinned(source.name, source.pinned, now.digest);
-    return now.digest === stored.digest ? this.#find(source.name, options) : undefined;
+    if (now.digest !== stored.digest) return undefined;
+    const loading = loadImage(this.#layout, stored, this.#selection(source.name, options));
+    return unlessAbsent(this.#layout, loading);
   }
 
   /**

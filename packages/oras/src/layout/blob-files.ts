@@ -42,10 +42,14 @@ export class BlobFiles {
     return join(this.#directory, "blobs", digestAlgorithm(digest), digestHex(digest));
   }
 
-  /** Opens a blob; nothing when it is not there. */
-  async open(digest: Digest): Promise<OpenFile | undefined> {
+  /**
+   * Opens a blob; nothing when it is not there.
+   *
+   * @param blocking - As for `openFile`: for blobs of a few KiB.
+   */
+  async open(digest: Digest, blocking = false): Promise<OpenFile | undefined> {
     try {
-      return await openFile(this.path(digest), { fs: this.#fs });
+      return await openFile(this.path(digest), { fs: this.#fs, blocking });
     } catch (error) {
       if (isBoxError(error) && error.code === "IO_NOT_FOUND") return undefined;
       throw error;

@@ -163,7 +163,8 @@ async function readSmallFile(
 ): Promise<Uint8Array> {
   const path = join(directory, name);
   try {
-    await using file = await openFile(path, fs === undefined ? {} : { fs });
+    const host = fs === undefined ? {} : { fs };
+    await using file = await openFile(path, { ...host, blocking: true });
     return await file.read(0, Math.min(await file.size(), maxBytes + 1));
   } catch (error) {
     if (isBoxError(error) && error.code === "IO_NOT_FOUND") throw missingLayout(directory, name);

@@ -56,6 +56,9 @@ export interface OciLayoutOptions {
   readonly onWait?: (what: string) => void;
 }
 
+/** Manifests and configs are: they are read in one go. */
+const smallBlobBytes = 65536;
+
 /** Makes other entries of the ones that are there. */
 export type IndexChange = (manifests: readonly Descriptor[]) => readonly Descriptor[];
 
@@ -126,7 +129,7 @@ export class OciLayout implements Target, GraphTarget {
 
   /** {@inheritDoc ReadonlyStorage.exists} */
   async exists(descriptor: Descriptor): Promise<boolean> {
-    const file = await this.#blobs.open(descriptor.digest);
+    const file = await this.#blobs.open(descriptor.digest, true);
     if (file === undefined) return false;
     await using blob = file;
     return (await blob.size()) === descriptor.size;
@@ -137,7 +140,7 @@ export class OciLayout implements Target, GraphTarget {
     descriptor: Descriptor,
     options: FetchOptions = {},
   ): Promise<AsyncIterable<Uint8Array>> {
-    const file = await this.#blobs.open(descriptor.digest);
+    const file = await this.#blobs.open(descriptor.digest, descriptor.size <= smallBlobBytes);
     if (file === undefined) throw incomplete(this.directory, descriptor.digest);
     const offset = options.offset ?? 0;
     const chunks = readChunks(file, descriptor, offset, options.signal);

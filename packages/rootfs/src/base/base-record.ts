@@ -61,7 +61,7 @@ function parseBaseRecord(text: string, key: string): BaseRecord | undefined {
 
 async function readText(fs: FileSystem, path: string): Promise<string | undefined> {
   try {
-    await using file = await openFile(path, { fs, followLink: false });
+    await using file = await openFile(path, { fs, followLink: false, blocking: true });
     const size = await file.size();
     if (size > maxRecordBytes) return undefined;
     return new TextDecoder().decode(await file.read(0, size));

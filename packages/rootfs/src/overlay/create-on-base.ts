@@ -64,7 +64,7 @@ export async function createOnBase(
         backingName: base.path,
         backingFormat: base.format,
       }),
-    { fs, exclusive: true, ...(signal === undefined ? {} : { signal }) },
+    { fs, exclusive: true, blocking: true, ...(signal === undefined ? {} : { signal }) },
   );
   return { base, virtualSizeBytes };
 }

@@ -1,14 +1,15 @@
 import {
   definePlan,
   defineTask,
+  type IdSource,
   ownEvents,
-  randomIds,
   settlePlan,
   type TaskContext,
   type TraceContext,
 } from "@box/pipeline";
 import type { Engine } from "@box/vm";
 import type { BoxOwnEvent } from "../events.ts";
+import { hostIds } from "../host-sources.ts";
 import type { InitServices } from "../init/services.ts";
 import type { MachineHandles } from "../machines/machine-handles.ts";
 import {
@@ -87,8 +88,8 @@ export function workOf(
   options: OperationOptions,
 ): Pick<Ends, "id" | "kind" | "box" | "trace" | "onEvent"> {
   const trace: TraceContext = options.trace ?? {
-    traceId: randomIds.traceId(),
-    spanId: randomIds.spanId(),
+    traceId: hostIds.traceId(),
+    spanId: hostIds.spanId(),
   };
   const operation = options.operation ?? services.newId();
   return { id: operation, kind, box: { id, name }, trace, onEvent: options.onEvent };
@@ -98,6 +99,6 @@ export function workOf(
 export function settingsOf(
   work: { readonly trace: TraceContext },
   { signal }: OperationOptions,
-): { readonly trace: TraceContext; readonly signal?: AbortSignal } {
-  return { trace: work.trace, ...(signal === undefined ? {} : { signal }) };
+): { readonly trace: TraceContext; readonly ids: IdSource; readonly signal?: AbortSignal } {
+  return { trace: work.trace, ids: hostIds, ...(signal === undefined ? {} : { signal }) };
 }

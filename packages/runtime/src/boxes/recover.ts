@@ -24,9 +24,8 @@ export async function recoverHome(
   deleteDeadLeases(state);
   await clearAbandonedBoxes(home, state);
   await removeDeadLocks(home, state);
-  for (const folder of [home.root, home.images, home.bases, home.tmp]) {
-    await removeDeadTemporaries(folder);
-  }
+  const folders = [home.root, home.images, home.bases, home.tmp];
+  await Promise.all(folders.map((folder) => removeDeadTemporaries(folder)));
 }
 
 /**

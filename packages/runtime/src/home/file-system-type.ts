@@ -1,4 +1,4 @@
-import { statfs } from "node:fs/promises";
+import { statfsSync } from "node:fs";
 import { toIoError } from "@box/io/node";
 import { RuntimeError } from "../errors.ts";
 
@@ -17,7 +17,7 @@ const networkTypes: ReadonlyMap<FileSystemType, string> = new Map([
 /** Asks the host what kind of file system a path is on. */
 export async function readFileSystemType(path: string): Promise<FileSystemType> {
   try {
-    return (await statfs(path)).type;
+    return statfsSync(path).type;
   } catch (error) {
     throw toIoError(error, { action: "cannot find the file system of", path });
   }

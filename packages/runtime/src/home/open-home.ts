@@ -1,8 +1,14 @@
-import { constants } from "node:fs";
-import { chmod, readdir, readFile, realpath, stat } from "node:fs/promises";
+import { constants, readFileSync } from "node:fs";
+import { chmod, readdir } from "node:fs/promises";
 import { resolve } from "node:path";
 import { IoError } from "@box/io";
-import { ensureDirectory, errnoOf, toIoError, writeFileDurably } from "@box/io/node";
+import {
+  ensureDirectory,
+  errnoOf,
+  nodeFileSystem,
+  toIoError,
+  writeFileDurably,
+} from "@box/io/node";
 import { RuntimeError } from "../errors.ts";
 import { type FileSystemType, readFileSystemType, refuseNetwork } from "./file-system-type.ts";
 import { type HomeLayout, homeLayout } from "./layout.ts";
@@ -64,7 +70,7 @@ function checkLength(path: string): void {
 async function makeRoot(path: string): Promise<string> {
   try {
     await ensureDirectory(path);
-    return await realpath(path);
+    return await nodeFileSystem.realpath(path);
   } catch (error) {
     const errno = errnoOf(error instanceof IoError ? error.cause : error);
     // EEXIST: a symbolic link that leads nowhere.
@@ -82,23 +88,25 @@ async function makeRoot(path: string): Promise<string> {
 }
 
 async function checkOwner(root: string): Promise<void> {
-  const facts = await stat(root).catch((error: unknown) => {
+  const facts = await nodeFileSystem.stat(root).catch((error: unknown) => {
     throw unreadable(root, error);
   });
   const user = process.geteuid?.();
-  if (user !== undefined && facts.uid !== user) {
+  const owner = Number(facts.uid);
+  const mode = Number(facts.mode);
+  if (user !== undefined && owner !== user) {
     throw new RuntimeError({
       code: "HOME_FOREIGN_OWNER",
-      message: `refusing the home ${root}: it belongs to user ${facts.uid}, and this is user ${user}`,
-      details: { path: root, owner: facts.uid, user },
+      message: `refusing the home ${root}: it belongs to user ${owner}, and this is user ${user}`,
+      details: { path: root, owner, user },
       hint: "use a home of your own with --home, or run as its owner",
     });
   }
-  if ((facts.mode & writableByOthers) !== 0) {
+  if ((mode & writableByOthers) !== 0) {
     throw new RuntimeError({
       code: "HOME_WRITABLE_BY_OTHERS",
-      message: `refusing the home ${root}: other users can write to it (mode ${(facts.mode & 0o7777).toString(8)})`,
-      details: { path: root, mode: facts.mode & 0o7777 },
+      message: `refusing the home ${root}: other users can write to it (mode ${(mode & 0o7777).toString(8)})`,
+      details: { path: root, mode: mode & 0o7777 },
       hint: `take the permission away with "chmod go-w ${root}"`,
     });
   }
@@ -107,7 +115,7 @@ async function checkOwner(root: string): Promise<void> {
 async function readVersion(home: HomeLayout): Promise<number | undefined> {
   let text: string;
   try {
-    text = await readFile(home.version, "utf8");
+    text = readFileSync(home.version, "utf8");
   } catch (error) {
     if (errnoOf(error) === "ENOENT") return undefined;
     throw unreadable(home.version, error);

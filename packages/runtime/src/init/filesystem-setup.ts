@@ -1,5 +1,11 @@
-import { rmdir, stat } from "node:fs/promises";
-import { ensureDirectory, errnoOf, removeDeadTemporaries, toIoError } from "@box/io/node";
+import { rmdir } from "node:fs/promises";
+import {
+  ensureDirectory,
+  errnoOf,
+  nodeFileSystem,
+  removeDeadTemporaries,
+  toIoError,
+} from "@box/io/node";
 import { defineTask, type Task } from "@box/pipeline";
 import { diskRoles } from "@box/rootfs";
 import type { BoxRecord } from "../boxes/box.ts";
@@ -28,7 +34,8 @@ export function filesystemSetup({
         // Only folders that this run made, and only while nothing is in them.
         for (const folder of made.toReversed()) await rmdir(folder).catch(() => {});
       });
-      await removeDeadTemporaries(layout.disks);
+      // In a folder that was just made there are none.
+      if (!made.includes(layout.disks)) await removeDeadTemporaries(layout.disks);
       return { layout };
     },
   });
@@ -40,7 +47,7 @@ function hasDisks({ database }: StateStore, { id }: BoxRecord): boolean {
 
 async function isThere(path: string): Promise<boolean> {
   try {
-    await stat(path);
+    await nodeFileSystem.stat(path);
     return true;
   } catch (error) {
     if (errnoOf(error) === "ENOENT") return false;

@@ -1,5 +1,4 @@
-import { stat } from "node:fs/promises";
-import { errnoOf } from "@box/io/node";
+import { errnoOf, nodeFileSystem } from "@box/io/node";
 import type { Once } from "@box/pipeline";
 import { type BaseCache, type GuestRootfs, initialiseGuestRootfs } from "@box/rootfs";
 import type { ImageSource, Reporter } from "./image-source.ts";
@@ -92,8 +91,8 @@ export async function isBaseThere(base: {
   readonly sizeBytes: number;
 }): Promise<boolean> {
   try {
-    const facts = await stat(base.path);
-    return facts.isFile() && facts.size === base.sizeBytes;
+    const facts = await nodeFileSystem.stat(base.path);
+    return facts.isFile() && Number(facts.size) === base.sizeBytes;
   } catch (error) {
     return errnoOf(error) !== "ENOENT";
   }

@@ -1,12 +1,14 @@
 import { resolve } from "node:path";
-import type {
-  Image,
-  ImageLimits,
-  ImageReference,
+import {
+  formatImageReference,
+  type Image,
+  type ImageLimits,
+  type ImageReference,
   ImageStore,
-  LayerLimits,
-  PullEvent,
-  RegistrySettings,
+  type LayerLimits,
+  type PullEvent,
+  parseImageReference,
+  type RegistrySettings,
 } from "@box/oci-images";
 import type { CredentialProvider, Digest, Platform } from "@box/oras";
 import { type Once, once } from "@box/pipeline";
@@ -47,20 +49,18 @@ export class StoreImages implements ImageSource {
   constructor(directory: string, options: ImageOptions) {
     const { platform } = options;
     this.#options = options;
-    this.store = once(async () => {
-      const { ImageStore } = await loadImages();
-      return ImageStore.open(directory, {
+    this.store = once(() =>
+      ImageStore.open(directory, {
         ...(platform === undefined ? {} : { platform }),
         ...(options.registry === undefined ? {} : { registry: options.registry }),
         ...(options.limits === undefined ? {} : { limits: options.limits }),
         ...(options.layerLimits === undefined ? {} : { layerLimits: options.layerLimits }),
-      });
-    });
+      }),
+    );
   }
 
   /** The full name of an image; relative paths count from the working folder. */
   async nameOf(reference: string): Promise<string> {
-    const { formatImageReference, parseImageReference } = await loadImages();
     const parsed = parseImageReference(reference);
     return formatImageReference(
       parsed.type === "registry" ? parsed : { ...parsed, path: resolve(parsed.path) },
@@ -94,7 +94,6 @@ export class StoreImages implements ImageSource {
     } catch (error) {
       if (!isAbsent(error)) throw error;
     }
-    const { parseImageReference } = await loadImages();
     const parsed = parseImageReference(reference);
     const exact = parsed.type === "registry" ? { ...parsed, digest: digest as Digest } : parsed;
     const image = await this.#pull(store, exact, request.policy, reporter);
@@ -117,11 +116,6 @@ export class StoreImages implements ImageSource {
       onEvent: (event) => tell(reporter, event),
     });
   }
-}
-
-/** Loaded when it is needed: most commands need no registry client. */
-function loadImages(): Promise<typeof import("./image-code.ts")> {
-  return import("./image-code.ts");
 }
 
 function toSourceImage(store: ImageStore, image: Image): SourceImage {

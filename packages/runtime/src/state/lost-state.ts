@@ -1,5 +1,5 @@
-import { readdir, stat } from "node:fs/promises";
-import { errnoOf, toIoError } from "@box/io/node";
+import { readdir } from "node:fs/promises";
+import { errnoOf, nodeFileSystem, toIoError } from "@box/io/node";
 import { RuntimeError } from "../errors.ts";
 import type { HomeLayout } from "../home/layout.ts";
 
@@ -28,7 +28,7 @@ export async function refuseLostState(home: HomeLayout): Promise<void> {
 
 async function sizeOf(path: string): Promise<number> {
   try {
-    return (await stat(path)).size;
+    return Number((await nodeFileSystem.stat(path)).size);
   } catch (error) {
     if (errnoOf(error) === "ENOENT") return 0;
     throw toIoError(error, { action: "cannot look at the state", path });
