@@ -2,7 +2,6 @@ import { randomBytes } from "node:crypto";
 import { dirname, join } from "node:path";
 import type { RandomAccess } from "@box/io";
 import {
-  acquireLock,
   acquireLockIfFree,
   createFileDurably,
   ensureDirectory,
@@ -23,9 +22,10 @@ import { adoptedBaseKey } from "./adopted-base-key.ts";
 import type { BaseEvent } from "./base-events.ts";
 import { type BaseRecord, readBaseRecord, recordVersion } from "./base-record.ts";
 import { digestOf } from "./content-digest.ts";
+import { lockBase } from "./lock-base.ts";
 import { removeDisk } from "./remove-disk.ts";
-import { followProgress, shareProgress } from "./shared-progress.ts";
-import { type Told, teller, toldProgress, waitingFor } from "./tell-base.ts";
+import { shareProgress } from "./shared-progress.ts";
+import { type Told, teller, toldProgress } from "./tell-base.ts";
 
 /** Where a {@link BaseCache} lives. */
 export interface BaseCacheOptions {
@@ -59,6 +59,11 @@ export interface EnsureBaseOptions {
   readonly expectedDigest?: string;
   /** Other limits than the usual ones. */
   readonly limits?: Partial<MergeLimits>;
+  /**
+   * Longest wait in milliseconds for another process that builds the base and gives no sign of life, as one that was stopped; 60
+   * seconds unless given. One that lives is waited for, however long it takes.
+   */
+  readonly lockTimeoutMs?: number;
   /** Stops waiting or building; nothing half-made stays. */
   readonly signal?: AbortSignal;
   /** Told what happens, as it happens. */
@@ -108,7 +113,7 @@ export class BaseCache {
    * A second caller, of this process or another, waits for the first and takes over when that one dies. A base that
    * was recorded before and is lost is built only to the content that was recorded.
    *
-   * @throws RootfsError `ROOTFS_BASE_DIGEST_MISMATCH`, and what building throws; IoError.
+   * @throws RootfsError `ROOTFS_BASE_DIGEST_MISMATCH`, and what building throws; IoError, `IO_LOCK_HELD` among them.
    */
   async ensure(recipe: RootfsRecipe, options: EnsureBaseOptions = {}): Promise<BaseDisk> {
     return this.#findOrBuild(recipe, options, (key) => this.find(key));
@@ -157,7 +162,7 @@ export class BaseCache {
   async adopt(
     base: { readonly digest: string; readonly sizeBytes: number; readonly source: string },
     fill: (file: RandomAccess) => Promise<void>,
-    options: Pick<EnsureBaseOptions, "signal" | "onEvent"> = {},
+    options: Pick<EnsureBaseOptions, "lockTimeoutMs" | "signal" | "onEvent"> = {},
   ): Promise<BaseDisk> {
     const key = adoptedBaseKey(base.digest);
     const tell = teller(key, options);
@@ -167,6 +172,7 @@ export class BaseCache {
     await using _lock = await this.#lock(key, options, tell);
     const found = await this.find(key);
     if (found !== undefined) return found;
+    using _shared = shareProgress(this.#progressPath(key));
     const { digest, sizeBytes, source } = base;
     const path = this.#diskPath(key);
     const checkedFill = async (file: RandomAccess): Promise<void> => {
@@ -193,23 +199,8 @@ export class BaseCache {
     return this.#diskOf(record);
   }
 
-  /** Waits for the lock of a key; meanwhile the progress of whoever holds it is told as if it were one's own. */
-  async #lock(key: string, options: EnsureBaseOptions, tell: (event: Told) => void): Promise<Lock> {
-    let stop: (() => void) | undefined;
-    try {
-      return await acquireLock(this.#lockPath(key), {
-        command: `building base ${key}`,
-        onWait: (holder) => {
-          tell(waitingFor(holder));
-          stop ??= followProgress(this.#progressPath(key), (progress) =>
-            tell(toldProgress(progress)),
-          );
-        },
-        ...(options.signal === undefined ? {} : { signal: options.signal }),
-      });
-    } finally {
-      stop?.();
-    }
+  #lock(key: string, options: EnsureBaseOptions, tell: (event: Told) => void): Promise<Lock> {
+    return lockBase(this.#lockPath(key), this.#progressPath(key), key, options, tell);
   }
 
   /**

@@ -3,6 +3,8 @@ import type { BuildProgress } from "../build/build-rootfs.ts";
 
 /** How often progress is written and looked at. */
 const periodMs = 200;
+/** Whoever makes no progress writes every so many periods all the same, for others to see that it lives. */
+const periodsPerBeat = 5;
 
 /** The progress of a build, as others see it. */
 export interface SharedProgress extends Disposable {
@@ -10,16 +12,22 @@ export interface SharedProgress extends Disposable {
   set(progress: BuildProgress): void;
 }
 
-/** Shares the progress of a build through a file. A courtesy to those who wait: failing to keep it changes nothing. */
+/** Shares the progress of a build, and that it is alive, through a file. */
 export function shareProgress(path: string): SharedProgress {
   let latest: BuildProgress | undefined;
-  let isWritten = true;
+  let isWritten = false;
+  let beat = 0;
   const write = (): void => {
-    if (isWritten) return;
     isWritten = true;
-    quietly(() => writeFileSync(path, JSON.stringify(latest), { mode: 0o600 }));
+    beat += 1;
+    quietly(() => writeFileSync(path, JSON.stringify({ ...latest, beat }), { mode: 0o600 }));
   };
-  const timer = setInterval(write, periodMs).unref();
+  write();
+  let periods = 0;
+  const timer = setInterval(() => {
+    periods += 1;
+    if (!isWritten || periods % periodsPerBeat === 0) write();
+  }, periodMs).unref();
   return {
     set: (progress) => {
       const isFirst = latest === undefined;
@@ -34,27 +42,40 @@ export function shareProgress(path: string): SharedProgress {
   };
 }
 
-/**
- * Tells what another process shares, each time it has changed.
- *
- * @returns Stops it.
- */
+/** What another process shares, followed. */
+export interface FollowedProgress extends Disposable {
+  /** How often it has shared something since; one that lives does so about once a second. */
+  readonly beats: number;
+}
+
+/** Tells what another process shares, each time it has changed. */
 export function followProgress(
   path: string,
   onProgress: (progress: BuildProgress) => void,
-): () => void {
-  let before = "";
+): FollowedProgress {
+  let before: string | undefined;
+  let told: string | undefined;
+  let beats = 0;
   const look = (): void =>
     quietly(() => {
       const text = readFileSync(path, "utf8");
       if (text === before) return;
-      const progress = parseProgress(text);
+      if (before !== undefined) beats += 1;
       before = text;
-      if (progress !== undefined) onProgress(progress);
+      const progress = parseProgress(text);
+      const name = JSON.stringify(progress);
+      if (progress === undefined || name === told) return;
+      told = name;
+      onProgress(progress);
     });
   look();
   const timer = setInterval(look, periodMs).unref();
-  return () => clearInterval(timer);
+  return {
+    get beats() {
+      return beats;
+    },
+    [Symbol.dispose]: () => clearInterval(timer),
+  };
 }
 
 function parseProgress(text: string): BuildProgress | undefined {

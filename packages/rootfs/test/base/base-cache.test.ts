@@ -16,7 +16,7 @@ import { join } from "node:path";
 import type { Readable, Writable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { type BaseDisk, type BaseEvent, type LayerSource, resolveRecipe } from "@box/rootfs";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import { followProgress, shareProgress } from "../../src/base/shared-progress.ts";
 import { file, layer } from "../merge/layers.ts";
 import {
@@ -149,6 +149,27 @@ describe("ensure", () => {
     await folder.cache.ensure(recipe, { onEvent });
     expect(waitedFor).toBe(dying.pid);
     expect(await folder.names()).toEqual([`${key}.ext4`, `${key}.json`]);
+  }, 60_000);
+
+  test("gives up on a process that was stopped, and says which it is", async () => {
+    const stopped = await hangingChild();
+    stopped.kill("SIGSTOP");
+    const waiting = folder.cache.ensure(recipe, { lockTimeoutMs: 400 });
+    await expect(waiting).rejects.toMatchObject({
+      code: "IO_LOCK_HELD",
+      kind: "in-use",
+      details: { holder: { pid: stopped.pid, command: `building base ${key}` } },
+    });
+    stopped.kill("SIGKILL");
+    await folder.cache.ensure(recipe, { lockTimeoutMs: 400 });
+  }, 60_000);
+
+  test("waits for one that lives for longer than that", async () => {
+    const slow = await hangingChild();
+    const timer = setTimeout(() => slow.kill("SIGKILL"), 8000);
+    onTestFinished(() => clearTimeout(timer));
+    await folder.cache.ensure(recipe, { lockTimeoutMs: 3000 });
+    expect(slow.killed).toBe(true);
   }, 60_000);
 
   test.each<[string, (disk: BaseDisk) => Promise<unknown>]>([
@@ -311,13 +332,20 @@ describe("a waiter", () => {
   test("makes nothing of a progress that is none", async () => {
     const path = join(folder.folder, "progress");
     const told: unknown[] = [];
-    for (const text of ["", "{", "null", '{"stage":"merge","done":"1","total":1}', '{"done":1}']) {
+    for (const text of [
+      "",
+      "{",
+      "null",
+      '{"beat":1}',
+      '{"stage":"merge","done":"1","total":1}',
+      '{"done":1}',
+    ]) {
       await writeFile(path, text);
-      followProgress(path, (progress) => told.push(progress))();
+      followProgress(path, (progress) => told.push(progress))[Symbol.dispose]();
     }
     expect(told).toEqual([]);
     await writeFile(path, '{"stage":"write","done":1,"total":2}');
-    followProgress(path, (progress) => told.push(progress))();
+    followProgress(path, (progress) => told.push(progress))[Symbol.dispose]();
     expect(told).toEqual([{ stage: "write", done: 1, total: 2 }]);
   });
 
