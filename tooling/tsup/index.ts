@@ -1,6 +1,7 @@
 import { globSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { Options } from "tsup";
+import { nodeModulesOfScripts } from "./node-modules.ts";
 
 export type { Options };
 
@@ -39,7 +40,15 @@ export function library(entry: Record<string, string>): Options {
  * What it imports late is evaluated late.
  */
 export function script(entry: Record<string, string>): Options {
-  return { ...shared, entry, format: ["cjs"], noExternal: [/.*/], clean: false, minify: true };
+  return {
+    ...shared,
+    entry,
+    format: ["cjs"],
+    noExternal: [/.*/],
+    clean: false,
+    minify: true,
+    esbuildPlugins: [nodeModulesOfScripts()],
+  };
 }
 
 /** A program that other packages may import too: everything is bundled into one folder, with declarations. */

@@ -1,9 +1,14 @@
 import { builtinModules } from "node:module";
 import { promisify } from "node:util";
 import type { Plugin } from "rolldown";
+import type { Options } from "tsup";
+
+type EsbuildPlugin = NonNullable<Options["esbuildPlugins"]>[number];
 
 /** Loaded when one of their functions is called: they bring sockets and pipes, and most runs need none. */
-const late: ReadonlySet<string> = new Set(["node:child_process", "node:net"]);
+const lateInPrograms: ReadonlySet<string> = new Set(["node:child_process", "node:net"]);
+/** As much again, which scripts need only once they have started something else. */
+export const lateInScripts: ReadonlySet<string> = new Set([...lateInPrograms, "node:crypto"]);
 
 /** Without a space: the names of files are made of it. */
 const prefix = "\0node-module:";
@@ -14,7 +19,7 @@ const prefix = "\0node-module:";
  * An import statement makes Node.js read every property of the module that it names, and the lazy ones among them load
  * more modules. What CommonJS code asks for is left as it is.
  */
-export function nodeModules(): Plugin {
+export function nodeModules(late: ReadonlySet<string> = lateInPrograms): Plugin {
   return {
     name: "node-modules",
     resolveId: {
@@ -28,8 +33,26 @@ export function nodeModules(): Plugin {
       filter: { id: /^\0node-module:/ },
       handler: async (id) => {
         const name = id.slice(prefix.length);
-        return { code: namesOf(name, (await import(name)) as object), moduleType: "js" };
+        const code = namesOf(name, (await import(name)) as object, late);
+        return { code, moduleType: "js" };
       },
+    },
+  };
+}
+
+/** {@link nodeModules} for scripts of packages, which esbuild bundles. */
+export function nodeModulesOfScripts(): EsbuildPlugin {
+  const namespace = "node-module";
+  return {
+    name: namespace,
+    setup(build) {
+      build.onResolve({ filter: /^node:/ }, ({ path, kind }) => {
+        const isOurs = kind === "import-statement" && builtinModules.includes(plainName(path));
+        return isOurs ? { path, namespace, sideEffects: false } : { path, external: true };
+      });
+      build.onLoad({ filter: /^/, namespace }, async ({ path }) => ({
+        contents: namesOf(path, (await import(path)) as object, lateInScripts),
+      }));
     },
   };
 }
@@ -40,7 +63,7 @@ function plainName(id: string): string {
 }
 
 /** Every name is a constant of its own, so that those nobody uses go away. */
-function namesOf(name: string, module: object): string {
+function namesOf(name: string, module: object, late: ReadonlySet<string>): string {
   const entries = Object.entries(module).filter(([key]) => /^\w+$/.test(key) && key !== "default");
   const get = `process.getBuiltinModule(${JSON.stringify(name)})`;
   const constants = entries.map(([key, value]) => {

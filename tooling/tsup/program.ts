@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
 import type { OutputOptions, Plugin, RolldownOptions } from "rolldown";
 import { ImportGraph } from "./import-graph.ts";
-import { nodeModules } from "./node-modules.ts";
+import { lateInScripts, nodeModules } from "./node-modules.ts";
 
 /** What the bundler takes. */
 export type ProgramSettings = RolldownOptions & { readonly output: OutputOptions };
@@ -65,7 +65,7 @@ export function script(input: Readonly<Record<string, string>>): ProgramSettings
   return {
     input: { ...input },
     ...forNode,
-    plugins: [nodeModules()],
+    plugins: [nodeModules(lateInScripts)],
     output: {
       dir: "dist",
       entryFileNames: "[name].cjs",

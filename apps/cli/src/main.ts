@@ -1,11 +1,12 @@
 #!/usr/bin/env node
+import { keepCompiledCode } from "./host/compile-cache.ts";
 import { main } from "./host/main.ts";
 import { tooOldNode } from "./host/node-version.ts";
 
 // What is imported here is written so that every Node.js with modules can read it.
 const complaint = tooOldNode(process.versions.node);
 if (complaint === undefined) {
-  process.getBuiltinModule("node:module").enableCompileCache();
+  keepCompiledCode(process.env);
   await main();
 } else {
   // Nothing else may be loaded: it would fail with words that help nobody.

@@ -42,6 +42,7 @@ export class BenchMachines {
       boot: async () => boot.plain,
       socketFolder: join(folder, "sockets"),
       accelerator: "tcg",
+      cacheFolder: join(folder, "cache"),
       supervisor: { path: process.execPath, args: [...frugalNode, supervisor] },
       templateFolder: join(folder, "templates"),
     });

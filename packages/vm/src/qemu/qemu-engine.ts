@@ -57,7 +57,10 @@ export interface QemuEngineOptions {
   readonly supervisor?: SupervisorProgram;
   /** What speeds machines up; what works here unless given. */
   readonly accelerator?: AcceleratorChoice;
-  /** Folder for what was found out about this host; it is found out again each time unless given. */
+  /**
+   * Folder for what was found out about this host, and for what Node.js has compiled; both are done again each time unless given. Of this
+   * user alone: code is loaded from there.
+   */
   readonly cacheFolder?: string;
   /**
    * Folder for the states of machines that have booted and have nothing of a box yet; others of their shape go on from there in place of
@@ -107,7 +110,8 @@ export class QemuEngine implements Engine {
     const { signal } = options;
     checkMachineSpec(spec);
     signal?.throwIfAborted();
-    const { programFolders, boot, socketFolder, supervisor = ownSupervisor() } = this.#options;
+    const { programFolders, boot, socketFolder, cacheFolder } = this.#options;
+    const { supervisor = ownSupervisor() } = this.#options;
     const qemu = await this.#requireQemu();
     const files = await boot({ hasNetwork: spec.network === "user", signal });
     const { accelerator, reason } = await this.#accelerator(qemu, files, signal);
@@ -133,7 +137,7 @@ export class QemuEngine implements Engine {
       },
     };
     signal?.throwIfAborted();
-    const { record, warnings } = await startSupervisor(supervisor, launch, signal);
+    const { record, warnings } = await startSupervisor(supervisor, launch, { cacheFolder, signal });
     for (const warning of warnings) options.onEvent?.({ type: "warning", ...warning });
     // From here on it is known to others by its folder, so that it is theirs too.
     return QemuMachine.open(record, { onEvent: options.onEvent });

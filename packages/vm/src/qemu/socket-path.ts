@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
-import { chmod, lstat, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { VmError } from "../errors.ts";
+import { makePrivateFolder } from "./private-folder.ts";
 
 /** Most bytes of the path of a socket: 107 on Linux, 103 on macOS. */
 const longestPathBytes = 103;
@@ -26,23 +26,11 @@ export async function socketPath(directory: string, id: string, fallback: string
       hint: "use a folder for sockets with a shorter path",
     });
   }
-  await ensurePrivateFolder(fallback);
-  return path;
-}
-
-/** Another user could have made it first: then whoever listens there is not to be trusted. */
-async function ensurePrivateFolder(path: string): Promise<void> {
-  await mkdir(path, { recursive: true, mode: 0o700 });
-  const found = await lstat(path);
-  const isOwn = found.isDirectory() && found.uid === (process.getuid?.() ?? found.uid);
-  if (isOwn) {
-    if ((found.mode & 0o077) !== 0) await chmod(path, 0o700);
-    return;
-  }
+  if (await makePrivateFolder(fallback)) return path;
   throw new VmError({
     code: "VM_SPAWN_FAILED",
-    message: `the folder for sockets is not this user's own: ${path}`,
-    details: { path },
+    message: `the folder for sockets is not this user's own: ${fallback}`,
+    details: { path: fallback },
     hint: "remove it, or use another folder for sockets",
   });
 }

@@ -1,9 +1,10 @@
-import { chmod, stat, writeFile } from "node:fs/promises";
+import { chmod, chown, mkdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { QemuEngine } from "@box/vm/qemu";
 import { describe, expect, test } from "vitest";
 import { socketPath } from "../../src/qemu/socket-path.ts";
 import { makeSpec } from "../subject.ts";
+import { fakeEngine } from "./fake-engine.ts";
 import { fakeQemuFolder, fakeSubject } from "./fake-subject.ts";
 
 async function probeOf(script: string) {
@@ -93,5 +94,31 @@ describe("the socket of a machine", () => {
     const isFile = socketPath(deep, "1", join(folder, "file"));
     await expect(isFile).rejects.toThrow();
     await expect(socketPath(deep, "1", deep)).rejects.toMatchObject({ code: "VM_SPAWN_FAILED" });
+  });
+});
+
+describe("the compiled code of a supervisor", () => {
+  async function environmentOf(cacheFolder: string): Promise<string> {
+    const engine = fakeEngine(await fakeQemuFolder(), { cacheFolder });
+    await using machine = await engine.spawn(await makeSpec());
+    const { pid } = machine.record.details["supervisor"] as { readonly pid: number };
+    const environment = await readFile(`/proc/${pid}/environ`, "utf8");
+    await machine.stop({ graceMs: 0 });
+    return environment;
+  }
+
+  test("is kept in a folder of this user's alone", async () => {
+    const cacheFolder = join(await fakeQemuFolder(), "cache");
+    const code = join(cacheFolder, "code");
+    expect(await environmentOf(cacheFolder)).toBe(`NODE_COMPILE_CACHE=${code}\0`);
+    expect((await stat(code)).mode & 0o777).toBe(0o700);
+  });
+
+  // Who is not root can give nothing away.
+  test.skipIf(process.getuid?.() !== 0)("is not kept in a folder of another's", async () => {
+    const cacheFolder = join(await fakeQemuFolder(), "cache");
+    await mkdir(join(cacheFolder, "code"), { recursive: true });
+    await chown(join(cacheFolder, "code"), 65534, 65534);
+    expect(await environmentOf(cacheFolder)).toBe("");
   });
 });
