@@ -18,11 +18,11 @@
 #endif
 enum { NO_SYMLINKS = 0x04, BENEATH = 0x08 }; // how openat2 resolves
 
-enum { PROTOCOL_VERSION = 1, HEADER = 9, MAX_DATA = 65536, MAX_EXEC = 262144, MAX_CONTROL = 8192 };
+enum { PROTOCOL_VERSION = 2, HEADER = 9, MAX_DATA = 65536, MAX_EXEC = 262144, MAX_CONTROL = 8192 };
 enum { WINDOW = 65536, MAX_CREDIT = 1 << 30, MAX_STREAMS = 128 };
 
 // What the host sends, and what the guest does.
-enum { EXEC = 1, DATA, END_OF_INPUT, SIGNAL, RESIZE, PING, SHUTDOWN, PUT, GET, CONNECT, MOUNT, HELLO, CREDIT, CANCEL, STATS };
+enum { EXEC = 1, DATA, END_OF_INPUT, SIGNAL, RESIZE, PING, SHUTDOWN, CALLS, CONNECT = 10, MOUNT, HELLO, CREDIT, CANCEL, STATS };
 enum { READY = 101, OUT, ERR, EXIT, FAIL, PONG, CLOSED, GUEST_CREDIT, END, STARTED, MOUNTED, STATS_TOLD };
 
 // Failures, as on the wire.
@@ -94,7 +94,7 @@ struct pollfd;
 bool stream_exists(uint32_t id);
 bool stream_serve(uint8_t type, uint32_t id, const uint8_t *payload, size_t length); // false: out of place
 void open_exec(uint32_t id, const struct request *request);
-void open_transfer(uint32_t id, uint8_t type, enum target target, uint8_t flags, const char *path);
+void open_calls(uint32_t id, enum target target);
 void open_connection(uint32_t id, uint16_t port);
 void streams_reset(void);
 void streams_kill(int number);
@@ -104,11 +104,10 @@ size_t streams_poll(struct pollfd *fds, bool *wants_turn); // fills at most MAX_
 void streams_event(int fd, short events);
 void streams_turn(void);
 
-// exec.c and tree.c: in children.
+// exec.c and calls.c: in children.
 extern int report_fd; // where the child tells what became of it
 _Noreturn void run_exec(const struct request *request, bool is_terminal);
-_Noreturn void run_put(const char *path, bool keeps_owners);
-_Noreturn void run_get(const char *path, bool only_looks, bool follows);
+_Noreturn void run_calls(int in, int out);
 _Noreturn void give_up(uint16_t failure, int error, const char *format, ...) __attribute__((format(printf, 3, 4)));
 void begin(void);
 

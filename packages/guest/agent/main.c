@@ -51,7 +51,7 @@ static bool greet(const uint8_t *payload) {
   if (memcmp(payload, magic, MAGIC) != 0 || least > most) return false;
   end_session();
   if (PROTOCOL_VERSION < least || PROTOCOL_VERSION > most) {
-    send_failure(0, F_VERSION, 0, "the agent speaks version 1 of the protocol");
+    send_failure(0, F_VERSION, 0, "the agent speaks version 2 of the protocol");
     return true;
   }
   uname(&name);
@@ -98,11 +98,9 @@ static bool serve(uint8_t type, uint32_t id, const uint8_t *payload, size_t leng
       if (!has_texts(payload + 12, length - 12, 2u + request.groups + request.args + request.envs)) return false;
       if (is_opened(id, request.target)) open_exec(id, &request);
       return true;
-    case PUT:
-    case GET:
-      if (payload[0] > 1 || payload[1] > (type == PUT ? 1 : 3) || payload[2] != '/') return false;
-      if (!has_texts(payload + 2, length - 2, 1)) return false;
-      if (is_opened(id, payload[0])) open_transfer(id, type, payload[0], payload[1], (const char *)payload + 2);
+    case CALLS:
+      if (payload[0] > 1) return false;
+      if (is_opened(id, payload[0])) open_calls(id, payload[0]);
       return true;
     case CONNECT:
       if (get16(payload) == 0) return false;
@@ -124,7 +122,7 @@ static bool serve(uint8_t type, uint32_t id, const uint8_t *payload, size_t leng
 
 static const struct { uint32_t least, most; } rules[] = {
     [EXEC] = {16, MAX_EXEC}, [DATA] = {1, MAX_DATA}, [END_OF_INPUT] = {0, 0}, [SIGNAL] = {1, 1}, [RESIZE] = {4, 4},
-    [PING] = {0, 64}, [SHUTDOWN] = {4, 4}, [PUT] = {3, MAX_CONTROL}, [GET] = {3, MAX_CONTROL}, [CONNECT] = {2, 2},
+    [PING] = {0, 64}, [SHUTDOWN] = {4, 4}, [CALLS] = {1, 1}, [CALLS + 1] = {1, 0}, [CONNECT] = {2, 2},
     [MOUNT] = {77, MAX_CONTROL}, [HELLO] = {HELLO_PAYLOAD, HELLO_PAYLOAD}, [CREDIT] = {5, 5}, [CANCEL] = {0, 0}, [STATS] = {0, 0}};
 
 // Takes one frame off the input; 0 when it is not whole.
@@ -132,8 +130,8 @@ static size_t take_frame(const uint8_t *at, size_t length) {
   if (length < HEADER) return 0;
   uint32_t size = get32(at), id = get32(at + 5);
   uint8_t type = at[4];
-  bool opens = type == EXEC || type == PUT || type == GET || type == CONNECT;
-  if (type < EXEC || type > STATS) fault("there is no such type");
+  bool opens = type == EXEC || type == CALLS || type == CONNECT;
+  if (type < EXEC || type > STATS || rules[type].least > rules[type].most) fault("there is no such type");
   else if (size < rules[type].least || size > rules[type].most) fault("a frame has a wrong length");
   else if ((id == 0) != (type == HELLO)) fault("a frame has a wrong stream");
   else if (length < HEADER + size) return 0;

@@ -1,4 +1,4 @@
-// Opens streams: starts commands and transfers in children, and connects.
+// Opens streams: starts commands, and what carries out calls, in children, and connects.
 #include <netinet/in.h>
 #include <signal.h>
 #include <sys/ioctl.h>
@@ -62,8 +62,8 @@ void open_exec(uint32_t id, const struct request *request) {
   run_exec(request, terminal >= 0);
 }
 
-void open_transfer(uint32_t id, uint8_t type, enum target target, uint8_t flags, const char *path) {
-  struct stream *s = open_stream(id, TREE);
+void open_calls(uint32_t id, enum target target) {
+  struct stream *s = open_stream(id, CALLER);
   int ends[4][2];
   if (s == NULL) return;
   if (!fork_child(s, ends, -1)) return fail_stream(s, F_ERRNO, errno, "cannot start a process");
@@ -73,8 +73,7 @@ void open_transfer(uint32_t id, uint8_t type, enum target target, uint8_t flags,
   // It becomes no other program: what it has of other streams, and of its own other ends, would never be closed.
   report_fd = dup2(report_fd, 3);
   syscall(SYS_close_range, 4, ~0u, 0);
-  if (type == PUT) run_put(path, flags & 1);
-  run_get(path, flags & 1, flags & 2);
+  run_calls(0, 1);
 }
 
 void open_connection(uint32_t id, uint16_t port) {

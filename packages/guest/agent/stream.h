@@ -4,7 +4,7 @@
 
 #include "agent.h"
 
-enum kind { FREE, COMMAND, TREE, CONNECTION };
+enum kind { FREE, COMMAND, CALLER, CONNECTION };
 
 struct channel {
   int fd;           // -1 when it has ended

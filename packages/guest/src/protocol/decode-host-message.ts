@@ -42,15 +42,8 @@ function readMessage(
       return readMount(streamId, reader);
     case "exec":
       return readExec(streamId, reader);
-    case "put": {
-      const [target, flags] = [readTarget(reader), readFlags(reader, 1)];
-      return { type: name, streamId, target, path: readPath(reader), keepsOwners: flags === 1 };
-    }
-    case "get": {
-      const [target, flags] = [readTarget(reader), readFlags(reader, 3)];
-      const [onlyLooks, follows] = [(flags & 1) !== 0, (flags & 2) !== 0];
-      return { type: name, streamId, target, path: readPath(reader), onlyLooks, follows };
-    }
+    case "calls":
+      return { type: name, streamId, target: readTarget(reader) };
     case "connect":
       return { type: name, streamId, port: readAtLeastOne(reader, reader.u16()) };
     case "data":
@@ -132,12 +125,6 @@ function readFlags(reader: PayloadReader, known: number): number {
   const flags = reader.u8();
   if ((flags & ~known) !== 0) reader.fail("it has flags that are not known");
   return flags;
-}
-
-function readPath(reader: PayloadReader): string {
-  const path = reader.text();
-  if (!path.startsWith("/")) reader.fail("its path is not absolute");
-  return path;
 }
 
 function readAtLeastOne(reader: PayloadReader, value: number): number {

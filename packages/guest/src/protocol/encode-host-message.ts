@@ -35,18 +35,8 @@ function payloadOf(message: HostMessage): Uint8Array {
       return mountPayload(message);
     case "exec":
       return execPayload(message);
-    case "put":
-      return writer
-        .u8(agentTargets.indexOf(message.target), "target")
-        .u8(Number(message.keepsOwners), "keepsOwners")
-        .text(absolute(message.path, "path"), "path")
-        .finish();
-    case "get":
-      return writer
-        .u8(agentTargets.indexOf(message.target), "target")
-        .u8(Number(message.onlyLooks) | (Number(message.follows) << 1), "flags")
-        .text(absolute(message.path, "path"), "path")
-        .finish();
+    case "calls":
+      return writer.u8(agentTargets.indexOf(message.target), "target").finish();
     case "connect":
       return writer.u16(atLeastOne(message.port, "port"), "port").finish();
     case "data":

@@ -2,7 +2,7 @@
 export type Sender = "host" | "guest";
 
 /** The version of the agent protocol that this codec speaks. */
-export const protocolVersion = 1;
+export const protocolVersion = 2;
 
 /** Bytes before a frame's payload: `u32le payloadLength, u8 type, u32le streamId`. */
 export const frameHeaderBytes = 9;
@@ -31,8 +31,7 @@ export const hostFrameTypes = {
   resize: 5,
   ping: 6,
   shutdown: 7,
-  put: 8,
-  get: 9,
+  calls: 8,
   connect: 10,
   mount: 11,
   hello: 12,
@@ -83,8 +82,7 @@ export const frameRules: Readonly<Record<Sender, ReadonlyMap<number, FrameRule>>
     [host.resize, exactly(4)],
     [host.ping, within(0, 64)],
     [host.shutdown, exactly(4)],
-    [host.put, within(3, maxControlBytes)],
-    [host.get, within(3, maxControlBytes)],
+    [host.calls, exactly(1)],
     [host.connect, exactly(2)],
     [host.mount, within(77, maxControlBytes)],
     [host.hello, { least: 32, most: 32, stream: "session" }],

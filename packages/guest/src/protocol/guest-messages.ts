@@ -32,7 +32,7 @@ export type GuestMessage =
   | { readonly type: "ready"; readonly report: ReadyReport }
   /** Answers `mount`. */
   | { readonly type: "mounted"; readonly streamId: number; readonly report: MountReport }
-  /** Answers `exec` and `connect`, `put` and `get`: it runs. `pid` is 0 when there is no process. */
+  /** Answers `exec`, `calls` and `connect`: it runs. `pid` is 0 when there is no process. */
   | { readonly type: "started"; readonly streamId: number; readonly pid: number }
   /** Bytes of an output; uses up credit. A view of what the decoder was given. */
   | { readonly type: "out" | "err"; readonly streamId: number; readonly bytes: Uint8Array }

@@ -9,8 +9,7 @@ export type HostMessage =
   | HelloMessage
   | MountMessage
   | ExecMessage
-  | PutMessage
-  | GetMessage
+  | CallsMessage
   /** A connection to a port on the guest's loopback. */
   | { readonly type: "connect"; readonly streamId: number; readonly port: number }
   /** Bytes for a stream. Needs credit. */
@@ -104,32 +103,13 @@ export interface ExecMessage {
   readonly environment: readonly string[];
 }
 
-/** Takes a tree of files as records, see `TreeRecordDecoder`, into an existing folder. */
-export interface PutMessage {
-  readonly type: "put";
+/** Starts a process that carries out the system calls that it is sent, see `CallBatch`; its answers are its output. */
+export interface CallsMessage {
+  readonly type: "calls";
   /** The stream that answers. */
   readonly streamId: number;
   /** Where it happens. */
   readonly target: AgentTarget;
-  /** Absolute path of the folder. */
-  readonly path: string;
-  /** Gives files the owners that records name; otherwise they belong to root. */
-  readonly keepsOwners: boolean;
-}
-
-/** Sends a file, or a folder with what is in it, as records. */
-export interface GetMessage {
-  readonly type: "get";
-  /** The stream that answers. */
-  readonly streamId: number;
-  /** Where it happens. */
-  readonly target: AgentTarget;
-  /** Absolute path of the file or folder. */
-  readonly path: string;
-  /** Sends the first record alone, without content. */
-  readonly onlyLooks: boolean;
-  /** Follows a link that the path itself is. */
-  readonly follows: boolean;
 }
 
 /** What every HELLO begins with: a guest that has lost its place finds the next session by it. */

@@ -23,13 +23,12 @@ export {
 export { type GuestStats, parseGuestStats } from "./guest-stats.ts";
 export {
   type AgentTarget,
+  type CallsMessage,
   type ExecMessage,
-  type GetMessage,
   type HelloMessage,
   type HostMessage,
   helloMagic,
   type MountMessage,
-  type PutMessage,
 } from "./host-messages.ts";
 export type { MountReport, MountWarning, ReadyReport } from "./reports.ts";
 export { linuxSignalName, linuxSignals } from "./signals.ts";

@@ -12,9 +12,11 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
+import { CallFailure, readTree, TreeWriter } from "@box/guest/calls";
 import { encodeTreeRecord, type TreeRecord, TreeRecordDecoder } from "@box/guest/protocol";
 import { describe, expect, test } from "vitest";
-import { AgentProcess, type CommandResult } from "../support/agent-process.ts";
+import { type AgentCalls, openCalls } from "../support/agent-calls.ts";
+import { AgentProcess } from "../support/agent-process.ts";
 
 const none = new Uint8Array(0);
 const base = { mode: 0o644, uid: 0, gid: 0, mtimeNs: 1_500_000_000_123_456_789n, linkTarget: none };
@@ -55,13 +57,38 @@ function linkRecord(
   });
 }
 
-function put(agent: AgentProcess, path: string, ...parts: Uint8Array[]): Promise<CommandResult> {
-  const streamId = agent.newId();
-  agent.send({ type: "put", streamId, target: "box", path, keepsOwners: false });
-  const bytes = Buffer.concat(parts);
-  if (bytes.length > 0) agent.send({ type: "data", streamId, bytes });
-  agent.send({ type: "eof", streamId });
-  return agent.result(streamId);
+interface Outcome {
+  readonly exitCode?: number;
+  readonly failure?: string;
+  readonly errno?: number;
+  readonly message?: string;
+}
+
+/** What carrying files did, as of a command. */
+async function outcomeOf(agent: AgentProcess, calls: AgentCalls, done: Promise<unknown>) {
+  try {
+    await done;
+  } catch (error) {
+    if (!(error instanceof CallFailure)) throw error;
+    const { failure, errno, message } = error;
+    return { failure, errno, message } as Outcome;
+  } finally {
+    calls.end();
+  }
+  const { exitCode } = await agent.result(calls.streamId);
+  return { exitCode } as Outcome;
+}
+
+const owners = process.getuid?.() === 0 ? "root" : "own";
+
+async function put(agent: AgentProcess, path: string, ...parts: Uint8Array[]): Promise<Outcome> {
+  const calls = openCalls(agent);
+  const write = async () => {
+    const writer = await TreeWriter.open(calls.caller, { path, owners });
+    await writer.write(Buffer.concat(parts));
+    await writer.end();
+  };
+  return outcomeOf(agent, calls, write());
 }
 
 async function get(
@@ -69,17 +96,7 @@ async function get(
   path: string,
   flags: { onlyLooks?: boolean; follows?: boolean } = {},
 ) {
-  const streamId = agent.newId();
-  agent.send({
-    type: "get",
-    streamId,
-    target: "box",
-    path,
-    onlyLooks: false,
-    follows: false,
-    ...flags,
-  });
-  const result = await agent.result(streamId);
+  const calls = openCalls(agent);
   const decoder = new TreeRecordDecoder();
   const files: {
     path: string;
@@ -89,14 +106,21 @@ async function get(
     link: string;
     mtimeNs: bigint;
   }[] = [];
-  for (const event of decoder.push(agent.bytesOf(streamId, "out"))) {
-    const last = files.at(-1);
-    if (event.type === "record") {
-      const { kind, mode, mtimeNs, path: bytes, linkTarget } = event.record;
-      const link = Buffer.from(linkTarget).toString();
-      files.push({ path: Buffer.from(bytes).toString(), kind, mode, content: "", link, mtimeNs });
-    } else if (last !== undefined) last.content += Buffer.from(event.bytes).toString();
-  }
+  const read = async () => {
+    const chunks = await readTree(calls.caller, { path, ...flags });
+    for await (const chunk of chunks) {
+      for (const event of decoder.push(chunk)) {
+        const last = files.at(-1);
+        if (event.type === "record") {
+          const { kind, mode, mtimeNs, path: bytes, linkTarget } = event.record;
+          const link = Buffer.from(linkTarget).toString();
+          const name = Buffer.from(bytes).toString();
+          files.push({ path: name, kind, mode, content: "", link, mtimeNs });
+        } else if (last !== undefined) last.content += Buffer.from(event.bytes).toString();
+      }
+    }
+  };
+  const result = await outcomeOf(agent, calls, read());
   return { result, files, isWhole: decoder.isBetweenRecords };
 }
 
@@ -106,16 +130,15 @@ describe("PUT", () => {
     const [victim, folder] = [join(agent.folder, "victim"), join(agent.folder, "open")];
     writeFileSync(victim, "mine", { mode: 0o600 });
     mkdirSync(folder);
-    const streamId = agent.newId();
-    agent.send({ type: "put", streamId, target: "box", path: folder, keepsOwners: false });
+    const calls = openCalls(agent);
+    const writer = await TreeWriter.open(calls.caller, { path: folder, owners });
     const bytes = fileRecord("a", "first and last", 0o777);
-    agent.send({ type: "data", streamId, bytes: bytes.subarray(0, -4) });
+    await writer.write(bytes.subarray(0, -4));
     await expect.poll(() => existsSync(join(folder, "a"))).toBe(true);
     rmSync(join(folder, "a"));
     symlinkSync(victim, join(folder, "a"));
-    agent.send({ type: "data", streamId, bytes: bytes.subarray(-4) });
-    agent.send({ type: "eof", streamId });
-    expect(await agent.result(streamId)).toMatchObject({ exitCode: 0 });
+    await writer.write(bytes.subarray(-4));
+    expect(await outcomeOf(agent, calls, writer.end())).toEqual({ exitCode: 0 });
     expect(lstatSync(victim).mode & 0o777).toBe(0o600);
     expect(readFileSync(victim, "utf8")).toBe("mine");
   });
@@ -319,20 +342,17 @@ describe("GET", () => {
 
   test("cancelling ends a transfer", async () => {
     await using agent = await AgentProcess.ready();
-    agent.grants = false;
-    writeFileSync(join(agent.folder, "large"), Buffer.alloc(1_000_000));
-    const streamId = agent.newId();
-    agent.send({
-      type: "get",
-      streamId,
-      target: "box",
-      path: join(agent.folder, "large"),
-      onlyLooks: false,
-      follows: false,
-    });
-    await agent.until(({ type }) => type === "out");
-    agent.send({ type: "cancel", streamId });
-    agent.send({ type: "credit", streamId, channel: "out", bytes: 2_000_000 });
-    expect(await agent.result(streamId)).toMatchObject({ exitCode: 137, signal: 9 });
+    const path = join(agent.folder, "large");
+    writeFileSync(path, Buffer.alloc(1_000_000));
+    const calls = openCalls(agent);
+    const chunks = await readTree(calls.caller, { path });
+    await chunks.next();
+    agent.send({ type: "cancel", streamId: calls.streamId });
+    const { exitCode, signal } = await agent.result(calls.streamId);
+    expect([exitCode, signal]).toEqual([137, 9]);
+    const rest = async () => {
+      for await (const _ of chunks);
+    };
+    await expect(rest()).rejects.toThrow("it ended early");
   });
 });

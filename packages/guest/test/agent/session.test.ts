@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { badHostVectors, bytesOf } from "../../fixtures/protocol/vectors.ts";
 import { AgentProcess } from "../support/agent-process.ts";
 
-const hello = { type: "hello", minVersion: 1, maxVersion: 1, graceMs: 0 } as const;
+const hello = { type: "hello", minVersion: 2, maxVersion: 2, graceMs: 0 } as const;
 
 test.each(badHostVectors.map((vector) => [vector.title, vector] as const))(
   "%s ends the session with a reason, and the next one begins",
@@ -67,7 +67,7 @@ test("a HELLO that comes in single bytes is one", async () => {
   for (const byte of encodeHostMessage({ ...hello, nonce: 5n }))
     agent.sendBytes(Uint8Array.of(byte));
   expect(await agent.until(({ type }) => type === "ready")).toMatchObject({
-    report: { version: 1, agent: "box-agent 1", nonce: 5n, isMounted: false },
+    report: { version: 2, agent: "box-agent 1", nonce: 5n, isMounted: false },
   });
 });
 
@@ -95,7 +95,7 @@ test.each([2 ** 30 + 1, 2 ** 32 - 1])(
 
 test("without a common version it says so", async () => {
   await using agent = await AgentProcess.start();
-  agent.send({ ...hello, minVersion: 2, maxVersion: 9, nonce: 1n });
+  agent.send({ ...hello, minVersion: 3, maxVersion: 9, nonce: 1n });
   expect(await agent.until(({ type }) => type === "fail")).toMatchObject({ failure: "version" });
   agent.send({ ...hello, minVersion: 0, maxVersion: 9, nonce: 2n });
   expect(await agent.until(({ type }) => type === "ready")).toMatchObject({

@@ -32,7 +32,7 @@ describe("encodeHostMessage", () => {
     ["an environment entry without a value", { ...exec, environment: ["x"] }],
     ["a terminal of 65536 lines", { ...exec, terminal: { rows: 65536, columns: 1 } }],
     ["a third target", { ...exec, target: "host" as "box" }],
-    ["a relative path", { type: "put", streamId: 1, target: "box", path: "a", keepsOwners: false }],
+    ["calls in a third target", { type: "calls", streamId: 1, target: "host" as "box" }],
     ["signal 0", { type: "signal", streamId: 1, signal: 0 }],
     ["signal 65", { type: "signal", streamId: 1, signal: 65 }],
     ["port 0", { type: "connect", streamId: 1, port: 0 }],

@@ -8,6 +8,7 @@ import {
   type GuestMessage,
   type HostMessage,
   type MountMessage,
+  protocolVersion,
 } from "@box/guest/protocol";
 
 /** What a command did. */
@@ -24,6 +25,8 @@ export interface CommandResult {
 /** A host that keeps everything that an agent says. */
 export class AgentHost {
   readonly messages: GuestMessage[] = [];
+  /** Who hears what streams say, as it comes, by their numbers. */
+  readonly listeners: Map<number, (message: GuestMessage) => void> = new Map();
   /** Whether outputs are granted credit as they come. */
   grants = true;
   readonly #socket: Socket;
@@ -78,7 +81,13 @@ export class AgentHost {
 
   async hello({ graceMs = 0 }: { readonly graceMs?: number } = {}): Promise<void> {
     const nonce = randomBytes(8).readBigUInt64LE();
-    this.send({ type: "hello", minVersion: 1, maxVersion: 1, graceMs, nonce });
+    this.send({
+      type: "hello",
+      minVersion: protocolVersion,
+      maxVersion: protocolVersion,
+      graceMs,
+      nonce,
+    });
     await this.until((message) => message.type === "ready" && message.report.nonce === nonce);
   }
 
@@ -169,6 +178,7 @@ export class AgentHost {
     for (const frame of this.#decoder.push(chunk)) {
       const message = decodeGuestMessage(frame);
       this.messages.push(message);
+      if ("streamId" in message) this.listeners.get(message.streamId)?.(message);
       if (this.grants && (message.type === "out" || message.type === "err")) {
         const { streamId, type: channel, bytes } = message;
         this.send({ type: "credit", streamId, channel, bytes: bytes.length });

@@ -6,8 +6,6 @@ import { join } from "node:path";
 import { compileAgent } from "@box/guest/boot";
 import { AgentHost } from "./agent-host.ts";
 
-export type { CommandResult } from "./agent-host.ts";
-
 let compiled: Promise<string> | undefined;
 
 /** The agent, compiled once for all test files of a worker, and kept for the next run. */

@@ -95,8 +95,12 @@ export class QemuMachine implements Machine {
     request: StreamRequest,
     options: { readonly signal?: AbortSignal } = {},
   ): Promise<GuestStream> {
-    const call = (stream: number) => ({ call: "open", request, stream }) as const;
-    return this.#openStream("opening a stream", call, options.signal);
+    const asked = request.type === "connect" ? request : ({ type: "calls" } as const);
+    const call = (stream: number) => ({ call: "open", request: asked, stream }) as const;
+    const process = await this.#openStream("opening a stream", call, options.signal);
+    if (request.type === "connect") return process;
+    const { openFiles } = await import("./guest-files.ts");
+    return openFiles(process, request);
   }
 
   async attach(options: { readonly signal?: AbortSignal } = {}): Promise<ExecProcess> {

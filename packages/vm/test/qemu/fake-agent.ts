@@ -14,6 +14,7 @@ import {
 } from "@box/guest/protocol";
 import type { EnvironmentEntry, ExecProcess, ExecRequest } from "@box/vm";
 import { SimulatedGuest } from "../../src/testing/simulated-guest.ts";
+import { CallingAgent } from "./calling-agent.ts";
 
 type Exec = Extract<HostMessage, { readonly type: "exec" }>;
 
@@ -43,6 +44,9 @@ export class FakeAgent {
   readonly #machine: FakeMachine;
   readonly #guest: SimulatedGuest;
   readonly #streams = new Map<number, FakeStream>();
+  /** Streams of those who carry out calls. */
+  readonly #calls = new Set<number>();
+  readonly #caller = new CallingAgent((message) => this.send(message));
   #isHanging = false;
 
   constructor(port: Socket, machine: FakeMachine) {
@@ -74,7 +78,7 @@ export class FakeAgent {
     switch (message.type) {
       case "hello": {
         const { nonce } = message;
-        const report = { version: 1, agent: "fake 1", isMounted: false, kernel: "0", stagesMs: {} };
+        const report = { version: 2, agent: "fake 1", isMounted: false, kernel: "0", stagesMs: {} };
         this.send({ type: "ready", report: { ...report, nonce } });
         break;
       }
@@ -92,8 +96,10 @@ export class FakeAgent {
       case "exec":
         this.#start(message.streamId, () => this.#guest.exec(execOf(message), undefined));
         break;
-      case "put":
-      case "get":
+      case "calls":
+        this.#calls.add(message.streamId);
+        this.#caller.send(message);
+        break;
       case "connect":
         this.#start(message.streamId, () => this.#guest.open(message, undefined));
         break;
@@ -107,7 +113,8 @@ export class FakeAgent {
         this.#machine.powerOff();
         break;
       default:
-        if ("streamId" in message) void this.#streams.get(message.streamId)?.tell(message);
+        if (this.#calls.has(message.streamId)) this.#caller.send(message);
+        else void this.#streams.get(message.streamId)?.tell(message);
     }
   }
 

@@ -22,6 +22,7 @@ export async function fakeSubject(): Promise<ContractSubject> {
     ...inProcessSubject(),
     engine: hereEngine(folder),
     other: () => hereEngine(folder),
+    folder,
     hang: async ({ process: { pid } }) => {
       process.kill(pid, "SIGSTOP");
     },

@@ -5,7 +5,12 @@ import type { MachineStats } from "../../stats.ts";
 import type { StreamRequest } from "../../streams.ts";
 
 /** Both sides of a link speak the same version, or do not speak. */
-export const linkVersion = 2;
+export const linkVersion = 3;
+
+/** Streams that a supervisor opens for handles: files are carried by calls. */
+export type LinkedRequest =
+  | Extract<StreamRequest, { readonly type: "connect" }>
+  | { readonly type: "calls" };
 
 /** The outputs of a command. */
 export type OutputName = "stdout" | "stderr";
@@ -15,7 +20,7 @@ export type Call =
   | { readonly call: "connect" }
   | { readonly call: "initialize"; readonly init: GuestInit }
   | { readonly call: "exec"; readonly request: ExecRequest; readonly stream: number }
-  | { readonly call: "open"; readonly request: StreamRequest; readonly stream: number }
+  | { readonly call: "open"; readonly request: LinkedRequest; readonly stream: number }
   | { readonly call: "attach"; readonly stream: number }
   | { readonly call: "signal"; readonly signal: number }
   | { readonly call: "forward"; readonly forwards: readonly PortForward[] }

@@ -4,7 +4,10 @@ import { VmError, type VmErrorCode } from "../../errors.ts";
 import { visibleText } from "./rolling-log.ts";
 import type { Opening } from "./stream-messages.ts";
 
-type Failed = Extract<GuestMessage, { readonly type: "fail" }>;
+type Failed = Pick<
+  Extract<GuestMessage, { readonly type: "fail" }>,
+  "failure" | "errno" | "message"
+>;
 
 const codes: Readonly<Record<AgentFailure, VmErrorCode>> = {
   protocol: "VM_GUEST_PROTOCOL",

@@ -14,7 +14,7 @@ import {
 } from "@box/guest/protocol";
 import type { ExecRequest } from "../../exec.ts";
 import { diskSerials, type MachineSpec } from "../../machine-spec.ts";
-import type { StreamRequest } from "../../streams.ts";
+import type { LinkedRequest } from "../link/messages.ts";
 import { filesOfEtc } from "./files-of-etc.ts";
 import { agentFailure, protocolFailure, requestFailure } from "./guest-errors.ts";
 import { StreamFlow } from "./stream-flow.ts";
@@ -131,8 +131,8 @@ export class GuestSession {
     await this.#open((streamId) => execOpening(request, streamId), listener);
   }
 
-  /** Opens a stream to files or to a port. @throws VmError `VM_FILE_*`, `VM_PORT_REFUSED`. */
-  async open(request: StreamRequest, listener: GuestListener): Promise<void> {
+  /** Opens a stream to a process that carries out calls or to a port. @throws VmError `VM_PORT_REFUSED`. */
+  async open(request: LinkedRequest, listener: GuestListener): Promise<void> {
     await this.#open((streamId) => streamOpening(request, streamId), listener);
   }
 

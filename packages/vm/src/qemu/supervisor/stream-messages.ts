@@ -1,6 +1,6 @@
 import type { HostMessage } from "@box/guest/protocol";
 import type { ExecRequest } from "../../exec.ts";
-import type { StreamRequest } from "../../streams.ts";
+import type { LinkedRequest } from "../link/messages.ts";
 
 /** A stream that is to be opened: its first message, and what is tried, for people. */
 export interface Opening {
@@ -38,23 +38,13 @@ export function execOpening(request: ExecRequest, streamId: number): Opening {
   };
 }
 
-/** How files or a port are asked for. */
-export function streamOpening(request: StreamRequest, streamId: number): Opening {
-  switch (request.type) {
-    case "put": {
-      const { type, path, keepsOwners = false } = request;
-      const message = { type, streamId, target: "box", path, keepsOwners } as const;
-      return { what: `cannot write into ${JSON.stringify(path)}`, about: "file", message };
-    }
-    case "get": {
-      const { type, path, onlyLooks = false, follows = false } = request;
-      const message = { type, streamId, target: "box", path, onlyLooks, follows } as const;
-      return { what: `cannot read ${JSON.stringify(path)}`, about: "file", message };
-    }
-    case "connect": {
-      const { type, port } = request;
-      const what = `cannot connect to port ${port} of the box`;
-      return { what, about: "port", message: { type, streamId, port } };
-    }
+/** How a process that carries out calls, or a port, is asked for. */
+export function streamOpening(request: LinkedRequest, streamId: number): Opening {
+  if (request.type === "calls") {
+    const message = { type: "calls", streamId, target: "box" } as const;
+    return { what: "cannot reach the files of the box", about: "file", message };
   }
+  const { type, port } = request;
+  const what = `cannot connect to port ${port} of the box`;
+  return { what, about: "port", message: { type, streamId, port } };
 }

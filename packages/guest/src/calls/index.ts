@@ -1,0 +1,11 @@
+export {
+  CallBatch,
+  type CallName,
+  type CallOptions,
+  type SentCall,
+  type Word,
+} from "./call-batch.ts";
+export { CallFailure } from "./call-failure.ts";
+export { Caller, type CallResult, type CallStream } from "./caller.ts";
+export { type ReadTreeOptions, readTree } from "./tree-reader.ts";
+export { TreeWriter, type WriteTreeOptions } from "./tree-writer.ts";
