@@ -3,8 +3,8 @@
  *
  * The seam between formats and storage: every package of box reads and writes through it. Only
  * {@link RandomAccess.size} and {@link RandomAccess.read} are required; an absent method means that the storage
- * cannot do it. Offsets and lengths are whole bytes below 2^53. Implementations may throw any error; callers treat
- * every one as an I/O failure, never as corrupt content.
+ * cannot do it. Offsets and lengths are whole bytes below 2^53. Calls may overlap in time where they do not in place.
+ * Implementations may throw any error; callers treat every one as an I/O failure, never as corrupt content.
  */
 export interface RandomAccess {
   /** The current size in bytes. */

@@ -12,10 +12,13 @@ const [entry] = await store.list();
 const image = await store.get(entry?.descriptor.digest ?? "");
 const before = process.resourceUsage();
 const start = performance.now();
-const built = await createFileDurably(output, (file) =>
-  buildRootfs({ layers: layersOfImage(store, image) }, file, {
-    scratch: { directory: dirname(output) },
-  }),
+const built = await createFileDurably(
+  output,
+  (file) =>
+    buildRootfs({ layers: layersOfImage(store, image) }, file, {
+      scratch: { directory: dirname(output) },
+    }),
+  { direct: true },
 );
 const wallSeconds = (performance.now() - start) / 1000;
 const after = process.resourceUsage();

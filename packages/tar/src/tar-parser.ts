@@ -147,10 +147,7 @@ export class TarParser {
   }
 
   #takeBlock(chunk: Uint8Array, at: number, available: number): number {
-    if (this.#filled === 0 && available >= blockBytes) {
-      this.#onBlock(chunk.subarray(at, at + blockBytes), this.#position);
-      return blockBytes;
-    }
+    // All headers are looked at in one memory: the engine's code for them then fits, whatever kinds of memory chunks are in.
     const taken = Math.min(available, blockBytes - this.#filled);
     this.#scratch.set(chunk.subarray(at, at + taken), this.#filled);
     this.#filled += taken;

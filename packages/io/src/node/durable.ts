@@ -1,6 +1,7 @@
 import { constants } from "node:fs";
 import { dirname, resolve } from "node:path";
 import type { OpenFile } from "../random-access.ts";
+import { withDirectTransfers } from "./direct-transfers.ts";
 import type { FileSystem, FileSystemHandle } from "./file-system.ts";
 import { errnoOf, toIoError } from "./io-error.ts";
 import { nodeFileSystem } from "./node-file-system.ts";
@@ -21,6 +22,11 @@ export interface CreateFileDurablyOptions extends DurableOptions {
   readonly exclusive?: boolean;
   /** As for `openFile`: whether small writes block the thread. For files of a few small writes. */
   readonly blocking?: boolean;
+  /**
+   * Whether large writes of page-aligned memory go past the page cache where the file system can; false unless said
+   * otherwise. For large files that are not read right afterwards.
+   */
+  readonly direct?: boolean;
   /** Stops before the file gets its name; the temporary file is removed. */
   readonly signal?: AbortSignal;
 }
@@ -42,7 +48,7 @@ export async function createFileDurably<T>(
 ): Promise<T> {
   const { fs = nodeFileSystem, signal } = options;
   const temporary = temporaryPathFor(path);
-  const handle = await openTemporary(fs, temporary, path);
+  const handle = await openTemporary(fs, temporary, path, options.direct === true);
   let named = false;
   try {
     const result = await fillAndSync(handle, temporary, fill, options);
@@ -129,11 +135,13 @@ async function openTemporary(
   fs: FileSystem,
   temporary: string,
   path: string,
+  isDirect: boolean,
 ): Promise<FileSystemHandle> {
   const { O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
-  return attempt("cannot create", path, () =>
+  const handle = await attempt("cannot create", path, () =>
     fs.open(temporary, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600),
   );
+  return isDirect ? withDirectTransfers(fs, handle, temporary, O_RDWR | O_NOFOLLOW, true) : handle;
 }
 
 async function fillAndSync<T>(

@@ -1,4 +1,5 @@
 export { type CopyFileDurablyOptions, copyFileDurably } from "./copy-file.ts";
+export { type DirectChoice, pageAlignedBytes } from "./direct-transfers.ts";
 export {
   type CreateFileDurablyOptions,
   createFileDurably,

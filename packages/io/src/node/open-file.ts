@@ -1,5 +1,6 @@
 import { constants } from "node:fs";
 import type { OpenFile } from "../random-access.ts";
+import { type DirectChoice, withDirectTransfers } from "./direct-transfers.ts";
 import type { FilePath, FileSystem, FileSystemHandle } from "./file-system.ts";
 import { displayPath, errnoOf, toIoError } from "./io-error.ts";
 import { nodeFileSystem } from "./node-file-system.ts";
@@ -16,6 +17,11 @@ export interface OpenFileOptions {
    * not. False unless said otherwise.
    */
   readonly blocking?: boolean;
+  /**
+   * Whether large transfers of {@link pageAlignedBytes} go past the page cache where the file system can; false unless said
+   * otherwise. A function is asked before each.
+   */
+  readonly direct?: DirectChoice;
   /** The file system calls; the host's unless given. */
   readonly fs?: FileSystem;
 }
@@ -37,12 +43,13 @@ const modeFlags = {
  * @throws IoError `IO_NOT_FOUND`, `IO_EXISTS`, `IO_NO_SPACE`, `IO_READ_ONLY` or `IO_FAILED`.
  */
 export async function openFile(path: FilePath, options: OpenFileOptions = {}): Promise<OpenFile> {
-  const { mode = "r", followLink = true, blocking = false, fs = nodeFileSystem } = options;
-  const flags = modeFlags[mode] | constants.O_NONBLOCK | (followLink ? 0 : constants.O_NOFOLLOW);
+  const { mode = "r", followLink = true, blocking = false, direct = false } = options;
+  const { fs = nodeFileSystem } = options;
+  const how = constants.O_NONBLOCK | (followLink ? 0 : constants.O_NOFOLLOW);
   const failed = { action: "cannot open", path };
   let handle: FileSystemHandle;
   try {
-    handle = await fs.open(path, flags);
+    handle = await fs.open(path, modeFlags[mode] | how);
   } catch (error) {
     const isLink = !followLink && errnoOf(error) === "ELOOP" && (await isSymbolicLink(fs, path));
     throw toIoError(isLink ? symbolicLink(path) : error, failed);
@@ -50,6 +57,10 @@ export async function openFile(path: FilePath, options: OpenFileOptions = {}): P
   try {
     const facts = await handle.stat();
     if (!facts.isFile()) throw notRegular(path, facts.isDirectory());
+    if (direct !== false) {
+      const again = how | (mode === "r" ? constants.O_RDONLY : constants.O_RDWR);
+      handle = await withDirectTransfers(fs, handle, path, again, direct);
+    }
     return fileOn(handle, path, `${facts.dev}:${facts.ino}`, mode !== "r", blocking);
   } catch (error) {
     await handle.close().catch(() => {});

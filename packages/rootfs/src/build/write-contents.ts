@@ -28,12 +28,17 @@ export async function writeContents(
   options: WriteContentsOptions = {},
 ): Promise<void> {
   const writer = new ContentWriter(sink);
-  for (const [index, layer] of layers.entries()) {
-    const contents = merged.contentsOf(index);
-    if (contents.nodes.length === 0) continue;
-    await writeLayer(plan, contents, layer, writer, options);
+  try {
+    for (const [index, layer] of layers.entries()) {
+      const contents = merged.contentsOf(index);
+      if (contents.nodes.length === 0) continue;
+      await writeLayer(plan, contents, layer, writer, options);
+    }
+    await writer.finish();
+  } finally {
+    // The sink may be closed as soon as this has failed.
+    await writer.settle();
   }
-  await writer.finish();
   options.onProgress?.(writer.writtenBytes);
 }
 

@@ -117,7 +117,7 @@ async function build(
       if (format === "ext4") return await buildRootfs(recipe, target, options);
       return await buildQcow2(recipe, target, options);
     },
-    { signal, mode },
+    { signal, mode, direct: true },
   );
 }
 
