@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { Runtime } from "@box/runtime";
+import { type BoxState, Runtime } from "@box/runtime";
 import { isMachineAlive } from "@box/vm";
 import { InProcessEngine } from "@box/vm/testing";
 import { expect } from "vitest";
@@ -9,7 +9,7 @@ import type { TemplateHome } from "./template-home.ts";
 import type { VerbCase } from "./verb-case.ts";
 
 /** What runs, whatever the state says, agrees with what it says. */
-async function stateOf(runtime: Runtime): Promise<string> {
+export async function stateOf(runtime: Runtime): Promise<BoxState> {
   const { state, machine, directory } = await runtime.boxes.inspect("web");
   const spawned = await new InProcessEngine().find(join(directory, "run"));
   const isAlive = spawned !== undefined && isMachineAlive(spawned);
@@ -24,7 +24,8 @@ async function startWeb({ home }: TemplateHome): Promise<void> {
   await runtime.boxes.start("web");
 }
 
-async function endWeb(runtime: Runtime): Promise<void> {
+/** Ends the machine of the box. */
+export async function endWeb(runtime: Runtime): Promise<void> {
   const { machine } = await runtime.boxes.inspect("web");
   if (machine !== undefined) await endMachine(machine);
 }

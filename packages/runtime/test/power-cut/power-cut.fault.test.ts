@@ -15,13 +15,19 @@ import type { VerbCase } from "../kill-points/verb-case.ts";
 import { temporaryFolder } from "../test-home.ts";
 import { CrashModel, digestOf, losses, type Tree } from "./crash-model.ts";
 import { type FileChange, readFileLog, tracedCalls } from "./file-log.ts";
+import { endEarlierMachine, inEarlierBoot, machineCuts } from "./machine-cuts.ts";
 
 /** How many states of each verb are tried, spread evenly; `pnpm test:faults` tries every one. */
 const { POWER_CUTS = "12" } = process.env;
 const { script } = await bundleChild(
   fileURLToPath(new URL("../kill-points/verb-child.ts", import.meta.url)),
 );
-const cases: readonly VerbCase[] = [...lifeCases, ...imageCases.map(withoutOldNames), ...diskCases];
+const cases: readonly VerbCase[] = [
+  ...lifeCases,
+  ...imageCases.map(withoutOldNames),
+  ...diskCases,
+  ...machineCuts(script),
+];
 const hasStrace = canTrace();
 let states = 0;
 
@@ -47,6 +53,7 @@ describe.skipIf(!hasStrace)(
         const folder = dirname(place.home);
         const before = await readTree(place);
         const changes = await record(one, place);
+        await endEarlierMachine(place);
         const cuts = chosen(cutsOf(changes, folder, before));
         for (const { isDone, tree } of cuts) {
           await writeTree(place, tree);
@@ -76,9 +83,19 @@ function withoutOldNames(one: VerbCase): VerbCase {
 /** Carries a verb out in a process of its own, and tells what it did to files. */
 async function record(one: VerbCase, place: TemplateHome): Promise<FileChange[]> {
   const log = join(await temporaryFolder(), "log");
-  const traced = ["-f", "-qq", "-xx", "-s", "100000000", "-e", `trace=${tracedCalls.join()}`];
+  const traced = [
+    "-f",
+    "-b",
+    "execve",
+    "-qq",
+    "-xx",
+    "-s",
+    "100000000",
+    "-e",
+    `trace=${tracedCalls.join()}`,
+  ];
   const task = JSON.stringify({ ...callOf(one, place), home: place.home, killAt: 0 });
-  const child = [process.execPath, script, task];
+  const child = [process.execPath, ...inEarlierBoot, script, task];
   const { stdout } = await promisify(execFile)("strace", [...traced, "-o", log, ...child]);
   expect(JSON.parse(stdout)).toMatchObject({ type: "done" });
   return readFileLog(await readFile(log, "latin1"), dirname(place.home));
