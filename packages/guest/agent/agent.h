@@ -13,17 +13,12 @@
 #include <sys/types.h>
 #include <unistd.h>
 
-#ifndef SYS_openat2
-#define SYS_openat2 437
-#endif
-enum { NO_SYMLINKS = 0x04, BENEATH = 0x08 }; // how openat2 resolves
-
-enum { PROTOCOL_VERSION = 2, HEADER = 9, MAX_DATA = 65536, MAX_EXEC = 262144, MAX_CONTROL = 8192 };
+enum { PROTOCOL_VERSION = 3, HEADER = 9, MAX_DATA = 65536, MAX_EXEC = 262144, MAX_CONTROL = 8192 };
 enum { WINDOW = 65536, MAX_CREDIT = 1 << 30, MAX_STREAMS = 128 };
 
 // What the host sends, and what the guest does.
-enum { EXEC = 1, DATA, END_OF_INPUT, SIGNAL, RESIZE, PING, SHUTDOWN, CALLS, CONNECT = 10, MOUNT, HELLO, CREDIT, CANCEL, STATS };
-enum { READY = 101, OUT, ERR, EXIT, FAIL, PONG, CLOSED, GUEST_CREDIT, END, STARTED, MOUNTED, STATS_TOLD };
+enum { EXEC = 1, DATA, END_OF_INPUT, SIGNAL, RESIZE, PING, SHUTDOWN, CALLS, CONNECT = 10, HELLO = 12, CREDIT, CANCEL };
+enum { READY = 101, OUT, ERR, EXIT, FAIL, PONG, CLOSED, GUEST_CREDIT, END, STARTED };
 
 // Failures, as on the wire.
 enum failure {
@@ -31,7 +26,11 @@ enum failure {
   F_NO_CWD, F_NO_USER, F_REFUSED, F_NO_DISK, F_MOUNT, F_ERRNO
 };
 
-enum target { BOX, GUEST };
+// Where something happens: in the box's file system, in that of the system that boots, or where the agent is.
+enum target { BOX, GUEST, AGENT };
+
+// Descriptors that the boot makes, and that processes which carry out calls have too: the mount namespaces of the targets.
+enum { BOX_SPACE = 4, GUEST_SPACE, FIRST_FREE };
 
 // What a child tells the agent in one write: a failure, or 0 that it has begun.
 struct report {
@@ -62,32 +61,13 @@ uint32_t get32(const uint8_t *at);
 uint64_t get64(const uint8_t *at);
 void put32(uint8_t *at, uint32_t value);
 
-// boot.c: from the kernel to the open port.
-void boot(void);
-int open_port(void);
-bool find_device(const char *folder, const char *attribute, const char *wanted, char *path, size_t size);
+// boot.c: from the kernel to the open port, and the end.
+int boot(void); // the port
 const char *stages_json(void);
 void note_stage(const char *name);
 int64_t now_ms(void);
 _Noreturn void die(const char *what);
-
-// system.c: disks, namespaces, the end.
-extern bool is_mounted;
-void prepare_mount(void);
-bool mount_begin(uint32_t id, const uint8_t *payload, size_t length); // false: the payload is none
-int mount_fd(void);       // to be polled while a mount goes on, else -1
-void mount_event(void);
-int enter_target(enum target target); // in a child; 0, or the failure
-bool has_target(enum target target);
-void warn(const char *step, int error); // the guest goes on without it
-int open_folder(int root, const char *name, mode_t mode);
-void tell_stats(uint32_t id);
-void choose_test_root(const char *root);
 _Noreturn void power_off(void);
-
-// network.c
-void start_loopback(void);
-void start_card(void);
 
 // stream.c: what is open.
 struct pollfd;
@@ -95,6 +75,10 @@ bool stream_exists(uint32_t id);
 bool stream_serve(uint8_t type, uint32_t id, const uint8_t *payload, size_t length); // false: out of place
 void open_exec(uint32_t id, const struct request *request);
 void open_calls(uint32_t id, enum target target);
+void prepare_caller(void); // starts what carries out the first calls
+void caller_exited(pid_t pid);
+int enter_target(enum target target); // in a child; 0, or the failure
+extern const char *test_root;
 void open_connection(uint32_t id, uint16_t port);
 void streams_reset(void);
 void streams_kill(int number);
@@ -104,10 +88,11 @@ size_t streams_poll(struct pollfd *fds, bool *wants_turn); // fills at most MAX_
 void streams_event(int fd, short events);
 void streams_turn(void);
 
-// exec.c and calls.c: in children.
+// exec.c and calls.c: in children, but for the calls of the boot.
 extern int report_fd; // where the child tells what became of it
 _Noreturn void run_exec(const struct request *request, bool is_terminal);
 _Noreturn void run_calls(int in, int out);
+bool carry_out_file(int file);
 _Noreturn void give_up(uint16_t failure, int error, const char *format, ...) __attribute__((format(printf, 3, 4)));
 void begin(void);
 

@@ -1,9 +1,8 @@
-// From the kernel to the open port.
+// From the kernel to the open port, and the end.
 #include <dirent.h>
+#include <sched.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
 #include <time.h>
 
 #include "agent.h"
@@ -25,76 +24,40 @@ void note_stage(const char *name) {
 
 const char *stages_json(void) { return stages; }
 
-_Noreturn void die(const char *what) {
-  fprintf(stderr, "box-agent: %s: %s\n", what, strerror(errno));
-  if (testing) exit(1);
+static _Noreturn void end_machine(void) {
+  if (testing) exit(0);
   sync();
   reboot(RB_POWER_OFF);
   for (;;) pause();
 }
 
-// The initramfs has an order: one file name a line.
-static void load_modules(void) {
-  char path[300], line[256];
-  FILE *order = fopen("/modules/order", "re");
-  if (order == NULL) return; // all is built in
-  while (fgets(line, sizeof line, order)) {
-    line[strcspn(line, "\n")] = 0;
-    snprintf(path, sizeof path, "/modules/%s", line);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0 || (syscall(SYS_finit_module, fd, "", 0) != 0 && errno != EEXIST)) {
-      fprintf(stderr, "box-agent: module %s: %s\n", line, strerror(errno));
+_Noreturn void die(const char *what) {
+  fprintf(stderr, "box-agent: %s: %s\n", what, strerror(errno));
+  end_machine();
+}
+
+// A disk that was made read-only is clean: nothing is left to be replayed.
+_Noreturn void power_off(void) {
+  if (testing) end_machine();
+  sync();
+  for (int space = BOX_SPACE; space <= GUEST_SPACE; space++) { // the box first: the guest's system holds it
+    if (setns(space, CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REMOUNT | MS_RDONLY, NULL) != 0) {
+      fprintf(stderr, "box-agent: a disk stays as it is: %s\n", strerror(errno));
     }
-    close(fd);
   }
-  fclose(order);
-}
-
-static void make_devices(void) {
-  static const char *const links[][2] = {{"/proc/self/fd", "/dev/fd"}, {"/proc/self/fd/0", "/dev/stdin"},
-      {"/proc/self/fd/1", "/dev/stdout"}, {"/proc/self/fd/2", "/dev/stderr"}};
-  if (mount("devtmpfs", "/dev", "devtmpfs", MS_NOSUID, "mode=755") != 0 && errno != EBUSY) die("cannot mount /dev");
-  mkdir("/dev/pts", 0755);
-  mkdir("/dev/shm", 01777);
-  for (int i = 0; i < 4; i++) (void)!symlink(links[i][0], links[i][1]);
-  if (mount("devpts", "/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, "mode=620,gid=5,ptmxmode=666") != 0) {
-    fprintf(stderr, "box-agent: no terminals: %s\n", strerror(errno));
-  }
-  unlink("/dev/ptmx");
-  (void)!symlink("pts/ptmx", "/dev/ptmx");
-}
-
-void boot(void) {
-  char path[300];
-  mkdir("/proc", 0555);
-  mkdir("/sys", 0555);
-  mkdir("/run", 0755);
-  mkdir("/by", 0755);
-  mkdir("/box", 0755);
-  mkdir("/guest", 0755);
-  if (mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) != 0) die("cannot mount /proc");
-  if (mount("sysfs", "/sys", "sysfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) != 0) die("cannot mount /sys");
-  make_devices();
-  load_modules();
-  note_stage("modules");
-  start_loopback();
-  find_device("/sys/block", "serial", "", path, sizeof path);
-  prepare_mount();
+  end_machine();
 }
 
 // The node of the device in a folder of /sys whose attribute says so. What is seen on the way has a link by that name afterwards: a
 // device that is found again, as in a saved machine, is not asked again.
-bool find_device(const char *folder, const char *attribute, const char *wanted, char *path, size_t size) {
+static bool find_device(const char *folder, const char *attribute, const char *wanted, char *path, size_t size) {
   char name[600], found[64];
   bool is_found = false;
-  snprintf(name, sizeof name, "/by/%s", wanted);
-  ssize_t length = readlink(name, path, size - 1);
-  if (length > 0) return path[length] = 0, true;
   DIR *devices = opendir(folder);
   for (struct dirent *entry; devices && !is_found && (entry = readdir(devices));) {
     snprintf(name, sizeof name, "%s/%s/%s", folder, entry->d_name, attribute);
     int fd = open(name, O_RDONLY | O_CLOEXEC);
-    length = fd < 0 ? -1 : read(fd, found, sizeof found - 1);
+    ssize_t length = fd < 0 ? -1 : read(fd, found, sizeof found - 1);
     close(fd);
     found[length > 0 ? length : 0] = 0;
     found[strcspn(found, "\n")] = 0;
@@ -108,7 +71,7 @@ bool find_device(const char *folder, const char *attribute, const char *wanted, 
 }
 
 // The driver finds its ports some time after it was loaded.
-int open_port(void) {
+static int open_port(void) {
   char path[300];
   int64_t end = now_ms() + PORT_WAIT_MS;
   int port = -1;
@@ -119,5 +82,17 @@ int open_port(void) {
     usleep(1000);
   }
   note_stage("port");
+  return port;
+}
+
+int boot(void) {
+  char path[300];
+  int steps = open("/boot", O_RDONLY | O_CLOEXEC);
+  if (steps < 0 || !carry_out_file(steps)) die("cannot boot");
+  close(steps);
+  note_stage("modules");
+  int port = open_port();
+  find_device("/sys/block", "serial", "", path, sizeof path);
+  prepare_caller();
   return port;
 }

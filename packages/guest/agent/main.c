@@ -51,7 +51,7 @@ static bool greet(const uint8_t *payload) {
   if (memcmp(payload, magic, MAGIC) != 0 || least > most) return false;
   end_session();
   if (PROTOCOL_VERSION < least || PROTOCOL_VERSION > most) {
-    send_failure(0, F_VERSION, 0, "the agent speaks version 2 of the protocol");
+    send_failure(0, F_VERSION, 0, "the agent speaks version 3 of the protocol");
     return true;
   }
   uname(&name);
@@ -60,9 +60,8 @@ static bool greet(const uint8_t *payload) {
   }
   grace_ms = get32(payload + MAGIC + 4);
   int length = snprintf(report, sizeof report,
-      "{\"version\":%d,\"agent\":\"box-agent 1\",\"nonce\":\"%016llx\",\"isMounted\":%s,\"kernel\":\"%s\",\"stagesMs\":{%s}}",
-      PROTOCOL_VERSION, (unsigned long long)get64(payload + MAGIC + 8), is_mounted ? "true" : "false", name.release,
-      stages_json());
+      "{\"version\":%d,\"agent\":\"box-agent 1\",\"nonce\":\"%016llx\",\"kernel\":\"%s\",\"stagesMs\":{%s}}",
+      PROTOCOL_VERSION, (unsigned long long)get64(payload + MAGIC + 8), name.release, stages_json());
   send_frame(READY, 0, report, (size_t)length);
   in_session = true;
   return true;
@@ -74,12 +73,9 @@ static bool has_texts(const uint8_t *at, size_t length, size_t count) {
   return length > 0 && at[length - 1] == 0 && count == 0;
 }
 
-static bool is_opened(uint32_t id, enum target target) {
-  if (!is_mounted) send_failure(id, F_NOT_READY, 0, "the disks are not mounted");
-  else if (stop_ms >= 0) send_failure(id, F_NOT_READY, 0, "the guest is going down");
-  else if (!has_target(target)) send_failure(id, F_UNSUPPORTED, 0, "the guest has no system of its own");
-  else return true;
-  return false;
+static bool may_open(uint32_t id) {
+  if (stop_ms >= 0) send_failure(id, F_NOT_READY, 0, "the guest is going down");
+  return stop_ms < 0;
 }
 
 // Carries a frame out; false when it is none.
@@ -89,25 +85,21 @@ static bool serve(uint8_t type, uint32_t id, const uint8_t *payload, size_t leng
     case HELLO: return greet(payload);
     case PING: send_frame(PONG, id, payload, length); return true;
     case SHUTDOWN: stop(get32(payload)); return true;
-    case MOUNT: return mount_begin(id, payload, length);
     case EXEC:
       request = (struct request){.target = payload[0], .flags = payload[1], .rows = get16(payload + 2),
           .columns = get16(payload + 4), .groups = get16(payload + 6), .args = get16(payload + 8),
           .envs = get16(payload + 10), .text = (const char *)payload + 12};
       if (payload[0] > 1 || payload[1] > 3 || request.args == 0) return false;
       if (!has_texts(payload + 12, length - 12, 2u + request.groups + request.args + request.envs)) return false;
-      if (is_opened(id, request.target)) open_exec(id, &request);
+      if (may_open(id)) open_exec(id, &request);
       return true;
     case CALLS:
-      if (payload[0] > 1) return false;
-      if (is_opened(id, payload[0])) open_calls(id, payload[0]);
+      if (payload[0] > AGENT) return false;
+      if (may_open(id)) open_calls(id, payload[0]);
       return true;
     case CONNECT:
       if (get16(payload) == 0) return false;
-      if (is_opened(id, BOX)) open_connection(id, get16(payload));
-      return true;
-    case STATS:
-      if (is_opened(id, BOX)) tell_stats(id);
+      if (may_open(id)) open_connection(id, get16(payload));
       return true;
     case CREDIT:
       if (payload[0] > 1 || get32(payload + 1) == 0) return false;
@@ -122,8 +114,8 @@ static bool serve(uint8_t type, uint32_t id, const uint8_t *payload, size_t leng
 
 static const struct { uint32_t least, most; } rules[] = {
     [EXEC] = {16, MAX_EXEC}, [DATA] = {1, MAX_DATA}, [END_OF_INPUT] = {0, 0}, [SIGNAL] = {1, 1}, [RESIZE] = {4, 4},
-    [PING] = {0, 64}, [SHUTDOWN] = {4, 4}, [CALLS] = {1, 1}, [CALLS + 1] = {1, 0}, [CONNECT] = {2, 2},
-    [MOUNT] = {77, MAX_CONTROL}, [HELLO] = {HELLO_PAYLOAD, HELLO_PAYLOAD}, [CREDIT] = {5, 5}, [CANCEL] = {0, 0}, [STATS] = {0, 0}};
+    [PING] = {0, 64}, [SHUTDOWN] = {4, 4}, [CALLS] = {1, 1}, [CALLS + 1] = {1, 0}, [CONNECT + 1] = {1, 0}, [CONNECT] = {2, 2},
+    [HELLO] = {HELLO_PAYLOAD, HELLO_PAYLOAD}, [CREDIT] = {5, 5}, [CANCEL] = {0, 0}};
 
 // Takes one frame off the input; 0 when it is not whole.
 static size_t take_frame(const uint8_t *at, size_t length) {
@@ -131,7 +123,7 @@ static size_t take_frame(const uint8_t *at, size_t length) {
   uint32_t size = get32(at), id = get32(at + 5);
   uint8_t type = at[4];
   bool opens = type == EXEC || type == CALLS || type == CONNECT;
-  if (type < EXEC || type > STATS || rules[type].least > rules[type].most) fault("there is no such type");
+  if (type < EXEC || type > CANCEL || rules[type].least > rules[type].most) fault("there is no such type");
   else if (size < rules[type].least || size > rules[type].most) fault("a frame has a wrong length");
   else if ((id == 0) != (type == HELLO)) fault("a frame has a wrong stream");
   else if (length < HEADER + size) return 0;
@@ -227,7 +219,7 @@ static int next_deadline(void) {
 }
 
 static _Noreturn void loop(void) {
-  static struct pollfd fds[3 + MAX_STREAMS * 4];
+  static struct pollfd fds[2 + MAX_STREAMS * 4];
   for (;;) {
     bool wants_turn = false;
     if (connected && flush_queue(port) < 0) hang_up();
@@ -235,9 +227,8 @@ static _Noreturn void loop(void) {
     bool takes_input = input_length < sizeof input && queued() <= 256 * 1024;
     fds[0] = (struct pollfd){.fd = port, .events = (short)((takes_input ? POLLIN : 0) | (queued() ? POLLOUT : 0))};
     fds[1] = (struct pollfd){.fd = children, .events = POLLIN};
-    fds[2] = (struct pollfd){.fd = mount_fd(), .events = POLLIN};
     if (!connected) fds[0].fd = -1;
-    size_t count = 3 + streams_poll(fds + 3, &wants_turn);
+    size_t count = 2 + streams_poll(fds + 2, &wants_turn);
     if (poll(fds, count, wants_turn ? 0 : timeout) < 0 && errno != EINTR) die("poll");
     if (!connected) {
       struct pollfd again = {.fd = port, .events = POLLIN};
@@ -247,8 +238,7 @@ static _Noreturn void loop(void) {
     } else if (fds[0].revents & (POLLHUP | POLLERR)) {
       hang_up(); // also while no input is taken
     }
-    if (fds[2].revents) mount_event();
-    for (size_t i = 3; i < count; i++) {
+    for (size_t i = 2; i < count; i++) {
       if (fds[i].revents) streams_event(fds[i].fd, fds[i].revents);
     }
     streams_turn();
@@ -266,9 +256,9 @@ int main(int argc, char **argv) {
     return 2;
   }
   note_stage("agent");
-  // Without a console the first files would take the place of the standard streams.
+  // What is opened later must not take the place of descriptors with a meaning.
   int fd = open("/", O_RDONLY | O_CLOEXEC);
-  while (fd >= 0 && fd < 3) fd = open("/", O_RDONLY | O_CLOEXEC);
+  while (fd >= 0 && fd < FIRST_FREE) fd = open("/", O_RDONLY | O_CLOEXEC);
   close(fd);
   sigemptyset(&set);
   sigaddset(&set, SIGCHLD);
@@ -279,12 +269,11 @@ int main(int argc, char **argv) {
     port = atoi(argv[2]);
     fcntl(port, F_SETFD, FD_CLOEXEC);
     fcntl(port, F_SETFL, O_NONBLOCK);
-    choose_test_root(argv[3]);
+    test_root = argv[3];
   } else {
     setrlimit(RLIMIT_NOFILE, &files);
     reboot(RB_DISABLE_CAD);
-    boot();
-    port = open_port();
+    port = boot();
   }
   if (children < 0 || port < 0) die("there is nothing to listen on");
   loop();

@@ -1,5 +1,6 @@
 // Opens streams: starts commands, and what carries out calls, in children, and connects.
 #include <netinet/in.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -10,6 +11,9 @@
 #ifndef SYS_close_range
 #define SYS_close_range 436
 #endif
+
+const char *test_root;
+static struct stream prepared; // a process that carries out calls, before any are asked for
 
 // Pipes, and the child's side of them as its standard streams; false after a failure, which is told.
 static bool fork_child(struct stream *s, int ends[4][2], int terminal) {
@@ -62,18 +66,45 @@ void open_exec(uint32_t id, const struct request *request) {
   run_exec(request, terminal >= 0);
 }
 
-void open_calls(uint32_t id, enum target target) {
-  struct stream *s = open_stream(id, CALLER);
+int enter_target(enum target target) {
+  if (target == AGENT) return 0;
+  if (testing) return chdir(test_root) != 0 || (strcmp(test_root, "/") != 0 && chroot(".") != 0) ? errno : 0;
+  return setns(target == BOX ? BOX_SPACE : GUEST_SPACE, CLONE_NEWNS) != 0 || chdir("/") != 0 ? errno : 0;
+}
+
+static bool start_caller(struct stream *s, enum target target) {
   int ends[4][2];
-  if (s == NULL) return;
-  if (!fork_child(s, ends, -1)) return fail_stream(s, F_ERRNO, errno, "cannot start a process");
-  if (s->pid > 0) return;
+  if (!fork_child(s, ends, -1)) return false;
+  if (s->pid > 0) return true;
   int error = enter_target(target);
   if (error) give_up(F_ERRNO, error, "cannot enter the file system");
   // It becomes no other program: what it has of other streams, and of its own other ends, would never be closed.
   report_fd = dup2(report_fd, 3);
-  syscall(SYS_close_range, 4, ~0u, 0);
+  syscall(SYS_close_range, FIRST_FREE, ~0u, 0);
   run_calls(0, 1);
+}
+
+// A machine that goes on from a saved one has what mounts its disks already.
+void prepare_caller(void) {
+  if (!start_caller(&prepared, AGENT)) die("cannot start a process");
+}
+
+void caller_exited(pid_t pid) {
+  if (prepared.pid == pid) prepared.pid = 0;
+}
+
+void open_calls(uint32_t id, enum target target) {
+  struct stream *s = open_stream(id, CALLER);
+  if (s == NULL) return;
+  if (target == AGENT && prepared.pid > 0) {
+    s->pid = prepared.pid;
+    s->report_fd = prepared.report_fd;
+    s->in_fd = prepared.in_fd;
+    for (int i = 0; i < 2; i++) s->out[i].fd = prepared.out[i].fd;
+    prepared.pid = 0;
+  } else if (!start_caller(s, target)) {
+    fail_stream(s, F_ERRNO, errno, "cannot start a process");
+  }
 }
 
 void open_connection(uint32_t id, uint16_t port) {

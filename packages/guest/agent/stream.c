@@ -248,7 +248,7 @@ static bool read_report(struct stream *s) {
 void stream_exited(pid_t pid, int status) {
   struct stream *s = NULL;
   while ((s = next(s)) && s->pid != pid) continue;
-  if (s == NULL) return;
+  if (s == NULL) return caller_exited(pid);
   while (s->report_fd >= 0 && read_report(s)) continue; // what it had to say comes before how it ended
   if (s->kind == FREE) return;
   if (!s->started) start(s);

@@ -1,13 +1,14 @@
 import { createHash, randomUUID } from "node:crypto";
 import { access, mkdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { bootCalls } from "../calls/boot-calls.ts";
 import { assembleInitramfs } from "../initramfs/assemble-initramfs.ts";
 import { extractVmlinux } from "../kernel/extract-vmlinux.ts";
 import type { KernelFiles } from "../kernel/find-kernel.ts";
 import { guestModules, networkModules, readModules } from "../kernel/resolve-modules.ts";
 
 /** Raised when the same files give other boot files. */
-const formatVersion = 1;
+const formatVersion = 2;
 
 /** What a virtual machine boots. */
 export interface BootFiles {
@@ -79,6 +80,7 @@ async function stampOf({
   agent,
   hasNetwork = false,
 }: EnsureBootFilesOptions): Promise<string> {
+  const steps = digestOf(bootCalls([]));
   const lists = ["modules.dep", "modules.order", "modules.builtin"];
   const paths = [kernel.image, agent, ...lists.map((name) => join(kernel.modulesDirectory, name))];
   const stamps = await Promise.all(
@@ -87,7 +89,7 @@ async function stampOf({
       return facts && [facts.size, facts.mtimeNs, facts.ctimeNs, facts.ino].map(String);
     }),
   );
-  return digestOf(JSON.stringify([formatVersion, kernel, agent, hasNetwork, stamps]));
+  return digestOf(JSON.stringify([formatVersion, steps, kernel, agent, hasNetwork, stamps]));
 }
 
 /** What was made before, when it is all there still. */

@@ -1,8 +1,10 @@
+import type { AgentFailure } from "../protocol/guest-messages.ts";
+
 /**
  * The system calls that the agent carries out. On the wire the place in the list: the numbers of the kernel differ between
  * architectures, and `packages/guest/agent/calls.c` has the same list.
  */
-const names = [
+export const callNames = [
   "close",
   "read",
   "write",
@@ -18,10 +20,25 @@ const names = [
   "fchmod",
   "fchownat",
   "utimensat",
+  "pread64",
+  "statfs",
+  "ioctl",
+  "mount",
+  "open_tree",
+  "move_mount",
+  "setns",
+  "unshare",
+  "chdir",
+  "chroot",
+  "sethostname",
+  "clock_settime",
+  "socket",
+  "dup3",
+  "finit_module",
 ] as const;
 
 /** A system call that the agent carries out. */
-export type CallName = (typeof names)[number];
+export type CallName = (typeof callNames)[number];
 
 /** A place in the agent's memory that holds a number, such as a descriptor. As an argument of a call it is what it holds then. */
 export interface Word {
@@ -33,8 +50,8 @@ export interface Word {
 export interface CallOptions {
   /** Where its result is put; nowhere unless given. */
   readonly into?: Word;
-  /** Leaves it out when its place has a result already. */
-  readonly unlessDone?: boolean;
+  /** Leaves it out when this place has 0 or more, which is its result then. */
+  readonly unless?: Word;
   /** What is told with its result: so many bytes at an address, or as many as its result says. */
   readonly tells?: { readonly address: number; readonly length: number | "result" };
   /** Error numbers that the calls go on after; unless given, none. What follows such a failure is not done. */
@@ -43,6 +60,10 @@ export interface CallOptions {
   readonly exactly?: number;
   /** What is tried, for people, such as `cannot open`. */
   readonly what?: string;
+  /** What its failure means; what its error number says unless given. */
+  readonly failure?: AgentFailure;
+  /** The error number that is told; its own unless given. */
+  readonly errno?: number;
   /** What it is tried on, as bytes. */
   readonly path?: Uint8Array;
 }
@@ -150,13 +171,13 @@ export class CallBatch {
       const bits = typeof value === "object" ? value.at : value;
       view.setBigInt64(24 + place * 8, BigInt(bits), true);
     }
-    view.setUint16(0, names.indexOf(call.name), true);
-    view.setUint8(2, loads);
-    view.setUint8(3, call.unlessDone === true ? 1 : 0);
+    view.setUint16(0, callNames.indexOf(call.name), true);
+    view.setUint16(2, loads, true);
     view.setUint32(4, maskOf(call.goesOn), true);
     view.setUint32(8, call.into?.at ?? 0, true);
     view.setUint32(12, tells === undefined ? 0 : tells.address - memoryAddress, true);
     view.setUint32(16, tells?.length === "result" ? wholeResult : (tells?.length ?? 0), true);
+    view.setUint32(20, call.unless?.at ?? 0, true);
   }
 
   #reserve(length: number): number {

@@ -5,6 +5,7 @@ const texts: Readonly<Record<number, string>> = {
   1: "Operation not permitted",
   2: "No such file or directory",
   5: "Input/output error",
+  6: "No such device or address",
   9: "Bad file descriptor",
   11: "Resource temporarily unavailable",
   12: "Out of memory",
@@ -48,9 +49,14 @@ export class CallFailure extends Error {
   }
 
   /** A system call has failed. */
-  static of(errno: number, what = "cannot go on", path?: Uint8Array): CallFailure {
+  static of(
+    errno: number,
+    what = "cannot go on",
+    path?: Uint8Array,
+    failure: AgentFailure = errno === 2 ? "not-found" : "errno",
+  ): CallFailure {
     const name = path === undefined ? "" : ` ${new TextDecoder().decode(path)}`;
     const text = texts[errno] ?? `error ${errno}`;
-    return new CallFailure(errno === 2 ? "not-found" : "errno", errno, `${what}${name}: ${text}`);
+    return new CallFailure(failure, errno, `${what}${name}: ${text}`);
   }
 }

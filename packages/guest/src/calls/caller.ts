@@ -113,8 +113,8 @@ function failureOf(
   for (const [index, { value }] of results.entries()) {
     const call = calls[index];
     if (call === undefined) continue;
-    const { what, path, exactly = value } = call;
-    if (!goesOnAfter(call, value)) return CallFailure.of(-value, what, path);
+    const { what, path, exactly = value, failure, errno = -value } = call;
+    if (!goesOnAfter(call, value)) return CallFailure.of(errno, what, path, failure);
     if (value >= 0 && value !== exactly) {
       return new CallFailure("errno", inputOutputError, `${what}: only a part was done`);
     }

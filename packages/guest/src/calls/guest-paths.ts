@@ -18,7 +18,7 @@ export const noFollow = 0x100;
 /** `AT_EMPTY_PATH`: the descriptor itself. */
 export const itself = 0x1000;
 /** `RESOLVE_NO_SYMLINKS` and `RESOLVE_BENEATH`: no link leads anywhere, and nothing leads out. */
-const resolveBelow = 0x0c;
+export const resolveBelow = 0x0c;
 
 const howBytes = 24;
 

@@ -1,3 +1,4 @@
+import { bootCalls } from "../calls/boot-calls.ts";
 import { buildCpio, type CpioEntry } from "./cpio.ts";
 
 /** What an initramfs is made from. */
@@ -21,16 +22,16 @@ const program = 0o100755;
 const file = 0o100644;
 const characterDevice = 0o020600;
 
-/** Assembles the initramfs of a guest: the agent, kernel modules and the console. The same input gives the same bytes. */
+/** Assembles the initramfs of a guest: the agent, what it does first, kernel modules and the console. The same input gives the same bytes. */
 export function assembleInitramfs({ agent, modules }: AssembleInitramfsOptions): Uint8Array {
-  const order = new TextEncoder().encode(modules.map(({ fileName }) => `${fileName}\n`).join(""));
+  const boot = bootCalls(modules.map(({ fileName }) => `/modules/${fileName}`));
   const entries: CpioEntry[] = [
     { path: "dev", mode: folder },
     // Without it the kernel gives the agent no standard streams, and nobody hears why it cannot start.
     { path: "dev/console", mode: characterDevice, device: { major: 5, minor: 1 } },
+    { path: "boot", mode: file, content: boot },
     { path: "init", mode: program, content: agent },
     { path: "modules", mode: folder },
-    { path: "modules/order", mode: file, content: order },
     ...modules.map(({ fileName, content }) => ({
       path: `modules/${fileName}`,
       mode: file,

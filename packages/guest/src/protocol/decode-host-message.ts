@@ -6,7 +6,6 @@ import {
   type ExecMessage,
   type HostMessage,
   helloMagic,
-  type MountMessage,
 } from "./host-messages.ts";
 import { PayloadReader } from "./payload-reader.ts";
 
@@ -38,8 +37,6 @@ function readMessage(
       if (minVersion > maxVersion) reader.fail("its versions are in the wrong order");
       return { type: name, minVersion, maxVersion, graceMs: reader.u32(), nonce: reader.u64() };
     }
-    case "mount":
-      return readMount(streamId, reader);
     case "exec":
       return readExec(streamId, reader);
     case "calls":
@@ -66,39 +63,13 @@ function readMessage(
       return { type: name, streamId, graceMs: reader.u32() };
     case "eof":
     case "cancel":
-    case "stats":
       return { type: name, streamId };
   }
 }
 
-function readMount(streamId: number, reader: PayloadReader): MountMessage {
-  const strategy = reader.u8();
-  if (strategy > 1) reader.fail("there is no such strategy");
-  const flags = readFlags(reader, 7);
-  return {
-    type: "mount",
-    streamId,
-    guestRootfs: strategy === 1 ? "disk" : "initramfs",
-    isReadOnly: (flags & 1) !== 0,
-    grows: (flags & 2) !== 0,
-    hasNetwork: (flags & 4) !== 0,
-    timeNs: reader.u64(),
-    seed: reader.bytes(64),
-    hostname: reader.text(),
-    boxSerial: reader.text(),
-    guestSerial: reader.text(),
-    etc: readPairs(reader),
-  };
-}
-
-function readPairs(reader: PayloadReader): readonly (readonly [string, string])[] {
-  const pairs: (readonly [string, string])[] = [];
-  while (!reader.isAtEnd) pairs.push([reader.text(), reader.text()]);
-  return pairs;
-}
-
 function readExec(streamId: number, reader: PayloadReader): ExecMessage {
   const target = readTarget(reader);
+  if (target === "agent") return reader.fail("commands cannot run there");
   const flags = readFlags(reader, 3);
   const [rows, columns] = [reader.u16(), reader.u16()];
   const [groupCount, commandCount, environmentCount] = [reader.u16(), reader.u16(), reader.u16()];

@@ -1,12 +1,6 @@
 import { hostFrameTypes as types } from "./frame-types.ts";
 import { encodeFrame } from "./frames.ts";
-import {
-  agentTargets,
-  type ExecMessage,
-  type HostMessage,
-  helloMagic,
-  type MountMessage,
-} from "./host-messages.ts";
+import { agentTargets, type ExecMessage, type HostMessage, helloMagic } from "./host-messages.ts";
 import { invalid, PayloadWriter } from "./payload-writer.ts";
 
 /**
@@ -31,8 +25,6 @@ function payloadOf(message: HostMessage): Uint8Array {
         .u32(message.graceMs, "graceMs")
         .u64(message.nonce, "nonce")
         .finish();
-    case "mount":
-      return mountPayload(message);
     case "exec":
       return execPayload(message);
     case "calls":
@@ -56,28 +48,13 @@ function payloadOf(message: HostMessage): Uint8Array {
       return writer.u32(message.graceMs, "graceMs").finish();
     case "eof":
     case "cancel":
-    case "stats":
       return writer.finish();
   }
 }
 
-function mountPayload(message: MountMessage): Uint8Array {
-  const { isReadOnly, grows, hasNetwork } = message;
-  const flags = Number(isReadOnly) | (Number(grows) << 1) | (Number(hasNetwork) << 2);
-  return new PayloadWriter()
-    .u8(message.guestRootfs === "disk" ? 1 : 0, "guestRootfs")
-    .u8(flags, "flags")
-    .u64(message.timeNs, "timeNs")
-    .bytes(message.seed, 64, "seed")
-    .text(message.hostname, "hostname")
-    .text(message.boxSerial, "boxSerial")
-    .text(message.guestSerial, "guestSerial")
-    .texts(message.etc.flat(), "etc")
-    .finish();
-}
-
 function execPayload(message: ExecMessage): Uint8Array {
   const { terminal, command, environment, groups, workingDirectory } = message;
+  if (message.target === "agent") throw invalid("target", "box or guest");
   if (command.length === 0) throw invalid("command", "at least the program");
   if (workingDirectory !== "") absolute(workingDirectory, "workingDirectory");
   for (const entry of environment) {

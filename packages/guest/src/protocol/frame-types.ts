@@ -2,7 +2,7 @@
 export type Sender = "host" | "guest";
 
 /** The version of the agent protocol that this codec speaks. */
-export const protocolVersion = 2;
+export const protocolVersion = 3;
 
 /** Bytes before a frame's payload: `u32le payloadLength, u8 type, u32le streamId`. */
 export const frameHeaderBytes = 9;
@@ -33,11 +33,9 @@ export const hostFrameTypes = {
   shutdown: 7,
   calls: 8,
   connect: 10,
-  mount: 11,
   hello: 12,
   credit: 13,
   cancel: 14,
-  stats: 15,
 } as const;
 
 /** The numbers of frames that the guest sends. */
@@ -52,8 +50,6 @@ export const guestFrameTypes = {
   credit: 108,
   end: 109,
   started: 110,
-  mounted: 111,
-  stats: 112,
 } as const;
 
 /** What a frame's payload and stream id may be. */
@@ -84,11 +80,9 @@ export const frameRules: Readonly<Record<Sender, ReadonlyMap<number, FrameRule>>
     [host.shutdown, exactly(4)],
     [host.calls, exactly(1)],
     [host.connect, exactly(2)],
-    [host.mount, within(77, maxControlBytes)],
     [host.hello, { least: 32, most: 32, stream: "session" }],
     [host.credit, exactly(5)],
     [host.cancel, exactly(0)],
-    [host.stats, exactly(0)],
   ]),
   guest: new Map([
     [guest.ready, { least: 2, most: maxControlBytes, stream: "session" }],
@@ -101,7 +95,5 @@ export const frameRules: Readonly<Record<Sender, ReadonlyMap<number, FrameRule>>
     [guest.credit, exactly(4)],
     [guest.end, exactly(1)],
     [guest.started, exactly(4)],
-    [guest.mounted, within(2, maxControlBytes)],
-    [guest.stats, within(1, maxControlBytes)],
   ]),
 };

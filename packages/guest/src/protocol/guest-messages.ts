@@ -2,8 +2,7 @@ import { guestFrameTypes as types } from "./frame-types.ts";
 import { encodeFrame, type Frame } from "./frames.ts";
 import { PayloadReader } from "./payload-reader.ts";
 import { invalid, PayloadWriter } from "./payload-writer.ts";
-import type { MountReport, ReadyReport } from "./reports.ts";
-import { parseMountReport, parseReadyReport } from "./reports.ts";
+import { parseReadyReport, type ReadyReport } from "./reports.ts";
 
 /** Why the agent refused something; the code on the wire is the place in this list plus one. */
 export const agentFailures = [
@@ -30,8 +29,6 @@ export type AgentFailure = (typeof agentFailures)[number];
 export type GuestMessage =
   /** Answers `hello`. */
   | { readonly type: "ready"; readonly report: ReadyReport }
-  /** Answers `mount`. */
-  | { readonly type: "mounted"; readonly streamId: number; readonly report: MountReport }
   /** Answers `exec`, `calls` and `connect`: it runs. `pid` is 0 when there is no process. */
   | { readonly type: "started"; readonly streamId: number; readonly pid: number }
   /** Bytes of an output; uses up credit. A view of what the decoder was given. */
@@ -55,8 +52,6 @@ export type GuestMessage =
       /** For people; hostile like everything that a guest says. */
       readonly message: string;
     }
-  /** Answers `stats`: text for `parseGuestStats`. */
-  | { readonly type: "stats"; readonly streamId: number; readonly text: string }
   | { readonly type: "pong"; readonly streamId: number; readonly bytes: Uint8Array }
   /** Nobody reads the input of a stream any more: data is thrown away. */
   | { readonly type: "closed"; readonly streamId: number }
@@ -95,8 +90,6 @@ function payloadOf(message: GuestMessage): Uint8Array {
       return writer
         .rest(JSON.stringify({ ...message.report, nonce: hexOf(message.report.nonce) }))
         .finish();
-    case "mounted":
-      return writer.rest(JSON.stringify(message.report)).finish();
     case "started":
       return writer.u32(message.pid, "pid").finish();
     case "out":
@@ -113,8 +106,6 @@ function payloadOf(message: GuestMessage): Uint8Array {
         .u32(message.errno, "errno")
         .rest(message.message)
         .finish();
-    case "stats":
-      return writer.rest(message.text).finish();
     case "closed":
       return writer.finish();
     case "credit":
@@ -131,8 +122,6 @@ function readMessage(
   switch (name) {
     case "ready":
       return { type: name, report: parseReadyReport(reader.restAsText()) };
-    case "mounted":
-      return { type: name, streamId, report: parseMountReport(reader.restAsText()) };
     case "started":
       return { type: name, streamId, pid: reader.u32() };
     case "out":
@@ -151,8 +140,6 @@ function readMessage(
       if (failure === undefined) return reader.fail("its failure is not known");
       return { type: name, streamId, failure, errno: reader.u32(), message: reader.restAsText() };
     }
-    case "stats":
-      return { type: name, streamId, text: reader.restAsText() };
     case "closed":
       return { type: name, streamId };
     case "credit": {

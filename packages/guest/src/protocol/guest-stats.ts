@@ -22,8 +22,8 @@ export interface GuestStats {
 const msPerTick = 10;
 
 /**
- * Parses what STATS is answered with: a line with the sizes of the box's file system, and the beginnings of /proc/uptime, /proc/stat
- * and /proc/meminfo of the guest.
+ * Parses what a guest tells: lines with the sizes of the box's file system and the number of processors, and the beginnings of
+ * /proc/uptime, /proc/stat and /proc/meminfo.
  *
  * @throws GuestError `GUEST_PROTOCOL`.
  */

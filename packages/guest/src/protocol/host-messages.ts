@@ -1,13 +1,12 @@
-/** Places where something happens, numbered by their order: the box's own file system, and that of the system that boots. */
-export const agentTargets = ["box", "guest"] as const;
+/** Places where something happens, numbered by their order. */
+export const agentTargets = ["box", "guest", "agent"] as const;
 
-/** The box's own file system, or that of the system that boots. */
+/** The box's own file system, that of the system that boots, or where the agent is: commands cannot run there. */
 export type AgentTarget = (typeof agentTargets)[number];
 
 /** What the host may ask of the agent. `streamId` is chosen by the host: unused in this session, 1 to 2^32 - 1. */
 export type HostMessage =
   | HelloMessage
-  | MountMessage
   | ExecMessage
   | CallsMessage
   /** A connection to a port on the guest's loopback. */
@@ -33,8 +32,6 @@ export type HostMessage =
     }
   /** Ends a stream at once: a command with `SIGKILL`. The guest still says how it ended. */
   | { readonly type: "cancel"; readonly streamId: number }
-  /** Is answered by what the guest uses. */
-  | { readonly type: "stats"; readonly streamId: number }
   /** Is answered by the same bytes, at most 64. */
   | { readonly type: "ping"; readonly streamId: number; readonly bytes: Uint8Array }
   /** Ends everything, writes and unmounts the disks, powers off. `graceMs` lies between `SIGTERM` and `SIGKILL`. */
@@ -51,33 +48,6 @@ export interface HelloMessage {
   readonly graceMs: number;
   /** Comes back in `ready`, so that an answer to an earlier session is not mistaken for this one's. */
   readonly nonce: bigint;
-}
-
-/** Seeds and names the guest and mounts its disks. A second one in the life of a guest changes nothing. */
-export interface MountMessage {
-  readonly type: "mount";
-  /** The stream that answers. */
-  readonly streamId: number;
-  /** Where the system that boots is. */
-  readonly guestRootfs: "initramfs" | "disk";
-  /** Serial of the box's disk. */
-  readonly boxSerial: string;
-  /** Serial of the disk of the system that boots; empty with `initramfs`. */
-  readonly guestSerial: string;
-  /** Whether the box's disk is mounted read-only. */
-  readonly isReadOnly: boolean;
-  /** Whether the box's file system grows to the size of its disk. */
-  readonly grows: boolean;
-  /** Whether the guest has a card of QEMU's user-mode network, which it is to use. */
-  readonly hasNetwork: boolean;
-  /** The host's time in nanoseconds since 1970. */
-  readonly timeNs: bigint;
-  /** 64 random bytes. */
-  readonly seed: Uint8Array;
-  /** The host name that the guest gets. */
-  readonly hostname: string;
-  /** Files of `/etc` that the box and the system that boots see in place of theirs: names without a slash, and what they say. */
-  readonly etc: readonly (readonly [name: string, text: string])[];
 }
 
 /** Runs a command. Answered by `started` or `fail`. */

@@ -28,9 +28,8 @@ export {
   type HelloMessage,
   type HostMessage,
   helloMagic,
-  type MountMessage,
 } from "./host-messages.ts";
-export type { MountReport, MountWarning, ReadyReport } from "./reports.ts";
+export type { ReadyReport } from "./reports.ts";
 export { linuxSignalName, linuxSignals } from "./signals.ts";
 export {
   encodeTreeRecord,

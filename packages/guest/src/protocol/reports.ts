@@ -8,28 +8,10 @@ export interface ReadyReport {
   readonly agent: string;
   /** What `hello` carried. */
   readonly nonce: bigint;
-  /** Whether the disks are mounted already. */
-  readonly isMounted: boolean;
   /** Release of the guest's kernel. */
   readonly kernel: string;
   /** Milliseconds from the kernel's start until stages of the guest's own, such as `modules`, were reached. */
   readonly stagesMs: Readonly<Record<string, number>>;
-}
-
-/** Something that mounting did not do and that the guest goes on without. */
-export interface MountWarning {
-  /** What was tried, such as `grow` or `/dev`. */
-  readonly step: string;
-  /** Linux error number. */
-  readonly errno: number;
-}
-
-/** What mounting the disks did. */
-export interface MountReport {
-  /** Whether they were mounted before; then nothing was done. */
-  readonly wasMounted: boolean;
-  /** What is not as asked. */
-  readonly warnings: readonly MountWarning[];
 }
 
 const longestText = 256;
@@ -50,27 +32,8 @@ export function parseReadyReport(text: string): ReadyReport {
     version: numberOf(fields["version"]),
     agent: textOf(fields["agent"]),
     nonce: BigInt(`0x${nonce}`),
-    isMounted: truthOf(fields["isMounted"]),
     kernel: textOf(fields["kernel"]),
     stagesMs: Object.fromEntries(stages.map(([name, ms]) => [textOf(name), numberOf(ms)])),
-  };
-}
-
-/**
- * Parses what `mounted` carries.
- *
- * @throws GuestError `GUEST_PROTOCOL`.
- */
-export function parseMountReport(text: string): MountReport {
-  const fields = fieldsOf(parse(text));
-  const warnings = fields["warnings"];
-  if (!Array.isArray(warnings) || warnings.length > mostEntries) throw damaged();
-  return {
-    wasMounted: truthOf(fields["wasMounted"]),
-    warnings: warnings.map((warning: unknown) => {
-      const { step, errno } = fieldsOf(warning) as { step?: unknown; errno?: unknown };
-      return { step: textOf(step), errno: numberOf(errno) };
-    }),
   };
 }
 
@@ -94,11 +57,6 @@ function textOf(value: unknown): string {
 
 function numberOf(value: unknown): number {
   if (typeof value !== "number" || !Number.isSafeInteger(value) || value < 0) throw damaged();
-  return value;
-}
-
-function truthOf(value: unknown): boolean {
-  if (typeof value !== "boolean") throw damaged();
   return value;
 }
 

@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { badHostVectors, bytesOf } from "../../fixtures/protocol/vectors.ts";
 import { AgentProcess } from "../support/agent-process.ts";
 
-const hello = { type: "hello", minVersion: 2, maxVersion: 2, graceMs: 0 } as const;
+const hello = { type: "hello", minVersion: 3, maxVersion: 3, graceMs: 0 } as const;
 
 test.each(badHostVectors.map((vector) => [vector.title, vector] as const))(
   "%s ends the session with a reason, and the next one begins",
@@ -38,7 +38,6 @@ test("random bytes never silence it", async () => {
     agent.sendBytes(Buffer.concat([Buffer.alloc(9, 0xee), noise, Buffer.from(helloMagic)]));
     await agent.hello();
   }
-  await agent.mount();
   expect(await agent.run(["echo", "still here"])).toMatchObject({ out: "still here\n" });
 });
 
@@ -48,7 +47,7 @@ test("frames with random fields are answered or ignored, never fatal", async () 
   await using agent = await AgentProcess.ready();
   for (let round = 0; round < 300; round++) {
     // Neither SHUTDOWN nor a signal that would end it for others' sake.
-    const type = [2, 3, 4, 5, 6, 8, 9, 10, 11, 13, 14][below(11)] ?? 2;
+    const type = [2, 3, 4, 5, 6, 8, 10, 13, 14][below(9)] ?? 2;
     const payload = Buffer.from(Uint8Array.from({ length: below(90) }, () => random() * 256));
     const frame = Buffer.alloc(9 + payload.length);
     frame.writeUInt32LE(payload.length);
@@ -67,7 +66,7 @@ test("a HELLO that comes in single bytes is one", async () => {
   for (const byte of encodeHostMessage({ ...hello, nonce: 5n }))
     agent.sendBytes(Uint8Array.of(byte));
   expect(await agent.until(({ type }) => type === "ready")).toMatchObject({
-    report: { version: 2, agent: "box-agent 1", nonce: 5n, isMounted: false },
+    report: { version: 3, agent: "box-agent 1", nonce: 5n },
   });
 });
 
@@ -95,23 +94,12 @@ test.each([2 ** 30 + 1, 2 ** 32 - 1])(
 
 test("without a common version it says so", async () => {
   await using agent = await AgentProcess.start();
-  agent.send({ ...hello, minVersion: 3, maxVersion: 9, nonce: 1n });
+  agent.send({ ...hello, minVersion: 4, maxVersion: 9, nonce: 1n });
   expect(await agent.until(({ type }) => type === "fail")).toMatchObject({ failure: "version" });
   agent.send({ ...hello, minVersion: 0, maxVersion: 9, nonce: 2n });
   expect(await agent.until(({ type }) => type === "ready")).toMatchObject({
     report: { nonce: 2n },
   });
-});
-
-test("before the disks are mounted nothing runs", async () => {
-  await using agent = await AgentProcess.start();
-  await agent.hello();
-  expect(await agent.run(["true"])).toMatchObject({ failure: "not-ready" });
-  agent.send({ type: "connect", streamId: 7, port: 1 });
-  expect(await agent.result(7)).toMatchObject({ failure: "not-ready" });
-  expect(await agent.mount()).toMatchObject({ report: { wasMounted: false } });
-  expect(await agent.mount()).toMatchObject({ report: { wasMounted: true } });
-  expect(await agent.run(["true"])).toMatchObject({ exitCode: 0 });
 });
 
 test("a ping comes back", async () => {

@@ -1,5 +1,5 @@
-import { Caller } from "@box/guest/calls";
-import { initialCreditBytes } from "@box/guest/protocol";
+import { Caller, CallFailure, type MountRequest, mountGuest } from "@box/guest/calls";
+import { type AgentTarget, initialCreditBytes } from "@box/guest/protocol";
 import type { AgentHost } from "./agent-host.ts";
 
 /** A process of an agent that carries out calls, and the stream to it. */
@@ -13,7 +13,7 @@ export interface AgentCalls {
 }
 
 /** Starts one. */
-export function openCalls(agent: AgentHost): AgentCalls {
+export function openCalls(agent: AgentHost, target: AgentTarget = "box"): AgentCalls {
   const streamId = agent.newId();
   const chunks: Uint8Array[] = [];
   let isOver = false;
@@ -48,11 +48,46 @@ export function openCalls(agent: AgentHost): AgentCalls {
     last = last.then(() => send(bytes));
     return last;
   };
-  agent.send({ type: "calls", streamId, target: "box" });
+  agent.send({ type: "calls", streamId, target });
   return {
     streamId,
     write,
     caller: new Caller({ write, output: output() }),
     end: () => agent.send({ type: "eof", streamId }),
   };
+}
+
+/** What mounting its disks did. */
+export type MountOutcome =
+  | { readonly warnings: Awaited<ReturnType<typeof mountGuest>> }
+  | { readonly failure: string; readonly errno: number; readonly message: string };
+
+/** Mounts the disks of a machine. */
+export async function mountDisks(
+  agent: AgentHost,
+  change: Partial<MountRequest> = {},
+): Promise<MountOutcome> {
+  const { caller, end } = openCalls(agent, "agent");
+  const request: MountRequest = {
+    guestRootfs: "initramfs",
+    isReadOnly: false,
+    grows: false,
+    hasNetwork: false,
+    timeNs: BigInt(Date.now()) * 1_000_000n,
+    seed: new Uint8Array(64),
+    hostname: "box",
+    boxSerial: "box-root",
+    guestSerial: "",
+    etc: [],
+    ...change,
+  };
+  try {
+    return { warnings: await mountGuest(caller, request) };
+  } catch (error) {
+    if (!(error instanceof CallFailure)) throw error;
+    const { failure, errno, message } = error;
+    return { failure, errno, message };
+  } finally {
+    end();
+  }
 }

@@ -7,7 +7,6 @@ import {
   FrameDecoder,
   type GuestMessage,
   type HostMessage,
-  type MountMessage,
   protocolVersion,
 } from "@box/guest/protocol";
 
@@ -89,26 +88,6 @@ export class AgentHost {
       nonce,
     });
     await this.until((message) => message.type === "ready" && message.report.nonce === nonce);
-  }
-
-  async mount(change: Partial<MountMessage> = {}): Promise<GuestMessage> {
-    const streamId = this.newId();
-    this.send({
-      type: "mount",
-      streamId,
-      guestRootfs: "initramfs",
-      isReadOnly: false,
-      grows: false,
-      hasNetwork: false,
-      timeNs: BigInt(Date.now()) * 1_000_000n,
-      seed: new Uint8Array(64),
-      hostname: "box",
-      boxSerial: "box-root",
-      guestSerial: "",
-      etc: [],
-      ...change,
-    });
-    return this.until((message) => "streamId" in message && message.streamId === streamId);
   }
 
   /** Asks for a command and returns its stream; the environment has a usual PATH. */

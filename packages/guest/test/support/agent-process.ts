@@ -38,11 +38,10 @@ export class AgentProcess extends AgentHost implements AsyncDisposable {
     return new AgentProcess(child);
   }
 
-  /** Starts one whose session has begun and whose disks are mounted, so to speak. */
+  /** Starts one whose session has begun. */
   static async ready(root = "/"): Promise<AgentProcess> {
     const agent = await AgentProcess.start(root);
     await agent.hello();
-    await agent.mount();
     return agent;
   }
 

@@ -12,7 +12,6 @@ import {
 } from "@box/guest/protocol";
 
 const cacheDirectory = join(import.meta.dirname, "../../../../.cache/agent");
-const ownStreamId = 0xffff_ffff;
 
 /** A real agent as a process of this host, which carries calls out on its files: a played guest has no kernel. */
 export class CallingAgent {
@@ -37,19 +36,11 @@ export class CallingAgent {
     const decoder = new FrameDecoder("guest");
     socket.on("data", (chunk: Uint8Array) => {
       for (const frame of decoder.push(chunk)) {
-        if (frame.streamId !== 0 && frame.streamId !== ownStreamId)
-          this.#told(decodeGuestMessage(frame));
+        if (frame.streamId !== 0) this.#told(decodeGuestMessage(frame));
       }
     });
     const version = { minVersion: protocolVersion, maxVersion: protocolVersion };
     socket.write(encodeHostMessage({ type: "hello", ...version, graceMs: 0, nonce: 1n }));
-    socket.write(
-      encodeHostMessage({
-        ...{ type: "mount", streamId: ownStreamId, guestRootfs: "initramfs", isReadOnly: false },
-        ...{ grows: false, hasNetwork: false, timeNs: 0n, seed: new Uint8Array(64), hostname: "" },
-        ...{ boxSerial: "", guestSerial: "", etc: [] },
-      }),
-    );
     return socket;
   }
 }

@@ -11,10 +11,13 @@ import {
   type HostMessage,
   initialCreditBytes,
   linuxSignalName,
+  protocolVersion,
 } from "@box/guest/protocol";
 import type { EnvironmentEntry, ExecProcess, ExecRequest } from "@box/vm";
 import { SimulatedGuest } from "../../src/testing/simulated-guest.ts";
 import { CallingAgent } from "./calling-agent.ts";
+import { PlayedCalls } from "./played-calls.ts";
+import { type MountEffects, playGuest } from "./played-guest.ts";
 
 type Exec = Extract<HostMessage, { readonly type: "exec" }>;
 
@@ -45,9 +48,11 @@ export class FakeAgent {
   readonly #guest: SimulatedGuest;
   readonly #streams = new Map<number, FakeStream>();
   /** Streams of those who carry out calls. */
-  readonly #calls = new Set<number>();
+  readonly #calls = new Map<number, PlayedCalls | undefined>();
   readonly #caller = new CallingAgent((message) => this.send(message));
   #isHanging = false;
+  #isSilent = false;
+  #told = "";
 
   constructor(port: Socket, machine: FakeMachine) {
     this.#port = port;
@@ -78,33 +83,18 @@ export class FakeAgent {
     switch (message.type) {
       case "hello": {
         const { nonce } = message;
-        const report = { version: 2, agent: "fake 1", isMounted: false, kernel: "0", stagesMs: {} };
+        const report = { version: protocolVersion, agent: "fake 1", kernel: "0", stagesMs: {} };
         this.send({ type: "ready", report: { ...report, nonce } });
         break;
       }
-      case "mount":
-        if (message.hostname === "full") this.#machine.fill();
-        if (message.hostname === "told") {
-          const seed = Buffer.from(message.seed).toString("hex");
-          this.#machine.say(JSON.stringify({ seed, timeMs: Number(message.timeNs / 1_000_000n) }));
-        }
-        if (message.hostname === "panic") this.#machine.panic();
-        else if (message.hostname === "unmountable") this.fail(message.streamId, "mount");
-        else if (message.hostname === "liar") this.#port.write("what is this?");
-        else this.#mount(message);
-        break;
       case "exec":
         this.#start(message.streamId, () => this.#guest.exec(execOf(message), undefined));
         break;
       case "calls":
-        this.#calls.add(message.streamId);
-        this.#caller.send(message);
+        this.#call(message);
         break;
       case "connect":
         this.#start(message.streamId, () => this.#guest.open(message, undefined));
-        break;
-      case "stats":
-        this.send({ type: "stats", streamId: message.streamId, text: statsText });
         break;
       case "ping":
         this.send({ type: "pong", streamId: message.streamId, bytes: message.bytes });
@@ -113,21 +103,53 @@ export class FakeAgent {
         this.#machine.powerOff();
         break;
       default:
-        if (this.#calls.has(message.streamId)) this.#caller.send(message);
+        if (this.#calls.has(message.streamId)) this.#tellCaller(message);
         else void this.#streams.get(message.streamId)?.tell(message);
     }
   }
 
-  #mount({
-    streamId,
-    hostname,
-    hasNetwork,
-  }: Extract<HostMessage, { readonly type: "mount" }>): void {
-    void this.#guest.initialize({ hostname });
-    this.#guest.hasNetwork = hasNetwork;
-    const warnings = hostname === "odd" ? [{ step: "grow", errno: 28 }] : [];
-    this.send({ type: "mounted", streamId, report: { wasMounted: false, warnings } });
+  /** Where the agent is, nothing of this host may be touched: that is played. */
+  #call(message: Extract<HostMessage, { readonly type: "calls" }>): void {
+    const { streamId, target } = message;
+    const played = target === "agent" ? new PlayedCalls(playGuest(this.#effects)) : undefined;
+    this.#calls.set(streamId, played);
+    if (played === undefined) this.#caller.send(message);
+    else this.send({ type: "started", streamId, pid: 2 });
   }
+
+  #tellCaller(message: Extract<HostMessage, { readonly streamId: number }>): void {
+    const { streamId } = message;
+    const played = this.#calls.get(streamId);
+    if (played === undefined) {
+      this.#caller.send(message);
+    } else if (message.type === "data") {
+      const bytes = played.push(message.bytes);
+      this.send({ type: "credit", streamId, bytes: message.bytes.byteLength });
+      if (bytes.byteLength > 0 && !this.#isSilent) this.send({ type: "out", streamId, bytes });
+    } else if (message.type === "eof") {
+      this.#calls.delete(streamId);
+      this.send({ type: "exit", streamId, exitCode: 0, signal: 0 });
+      for (const channel of ["out", "err"] as const) this.send({ type: "end", streamId, channel });
+    }
+  }
+
+  readonly #effects: MountEffects = {
+    told: (facts) => {
+      this.#told = JSON.stringify(facts);
+    },
+    networked: () => {
+      this.#guest.hasNetwork = true;
+    },
+    named: (hostname) => {
+      if (hostname === "full") this.#machine.fill();
+      if (hostname === "told") this.#machine.say(this.#told);
+      if (hostname === "panic") this.#machine.panic();
+      this.#isSilent = hostname === "liar" || hostname === "panic";
+      if (hostname === "liar") this.#port.write("what is this?");
+      void this.#guest.initialize({ hostname });
+      return hostname !== "unmountable";
+    },
+  };
 
   #start(streamId: number, start: () => ExecProcess): void {
     try {
@@ -143,11 +165,6 @@ export class FakeAgent {
     this.send({ type: "fail", streamId, failure, errno: 0, message: `${failure}\u001b[31m` });
   }
 }
-
-const statsText = [
-  ...["disk 1073741824 536870912", "cpus 1", "5.00 1.00"],
-  ...["cpu  25 0 0 75 0 0 0 0 0 0", "MemTotal: 262144 kB", "MemAvailable: 196608 kB", ""],
-].join("\n");
 
 function failureOf(error: unknown): AgentFailure {
   return failures[(error as { readonly code: string }).code] ?? "errno";

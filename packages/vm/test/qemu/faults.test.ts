@@ -117,15 +117,27 @@ describe("a guest", () => {
     expect(await engine.look(machine.record)).toEqual({ state: "gone", exit });
   });
 
-  test("that cannot mount its disks says why, without what a terminal would obey, and may try again", async () => {
+  test("that cannot mount its disks says why, and may try again", async () => {
     const { machine } = await spawnMachine();
     const failed = initialized(machine, "unmountable");
     await expect(failed).rejects.toMatchObject({
       code: "VM_GUEST_FAILED",
-      message: "the guest is not ready: mount?[31m",
+      message: "the guest is not ready: cannot mount the disk box-root: error 123",
     });
     await initialized(machine, "good");
     expect((await machine.connect()).isInitialized).toBe(true);
+  });
+
+  test("that cannot run a command says why, without what a terminal would obey", async () => {
+    const { machine } = await spawnMachine();
+    await initialized(machine, "good");
+    await expect(machine.exec({ command: ["nope"] })).rejects.toMatchObject({
+      message: 'cannot run "nope": not-found?[31m',
+    });
+    await expect(machine.exec({ command: ["cat"], target: "guest" })).rejects.toMatchObject({
+      code: "VM_GUEST_FAILED",
+      message: "cannot run a command: the guest has no system of its own",
+    });
   });
 
   test("that finds no space on the host waits, with a warning, and goes on", async () => {

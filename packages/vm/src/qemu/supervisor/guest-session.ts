@@ -1,5 +1,13 @@
 import { randomBytes } from "node:crypto";
 import type { Duplex } from "node:stream";
+import { isBoxError } from "@box/errors";
+import {
+  type Caller,
+  CallFailure,
+  type MountWarning,
+  mountGuest,
+  readStats,
+} from "@box/guest/calls";
 import {
   decodeGuestMessage,
   encodeHostMessage,
@@ -7,8 +15,6 @@ import {
   type GuestMessage,
   type GuestStats,
   type HostMessage,
-  type MountReport,
-  parseGuestStats,
   protocolVersion,
   type ReadyReport,
 } from "@box/guest/protocol";
@@ -17,6 +23,7 @@ import { diskSerials, type MachineSpec } from "../../machine-spec.ts";
 import type { LinkedRequest } from "../link/messages.ts";
 import { filesOfEtc } from "./files-of-etc.ts";
 import { agentFailure, protocolFailure, requestFailure } from "./guest-errors.ts";
+import { SessionCalls } from "./session-calls.ts";
 import { StreamFlow } from "./stream-flow.ts";
 import { execOpening, type Opening, streamOpening } from "./stream-messages.ts";
 
@@ -58,10 +65,10 @@ export class GuestSession {
   readonly #ready = Promise.withResolvers<ReadyReport>();
   readonly #streams = new Map<number, Stream>();
   readonly #pings = new Map<number, Pick<PromiseWithResolvers<void>, "resolve" | "reject">>();
-  readonly #stats = new Map<number, Pick<PromiseWithResolvers<GuestStats>, "resolve" | "reject">>();
   readonly #decoder = new FrameDecoder("guest");
   readonly #nonce = randomBytes(8).readBigUInt64LE();
-  #mounting: { readonly streamId: number; done: PromiseWithResolvers<MountReport> } | undefined;
+  /** Whether the guest boots a system of its own. */
+  #hasSystem = false;
   #lastStreamId = 0;
   #failure: Error | undefined;
 
@@ -93,25 +100,14 @@ export class GuestSession {
 
   /** What the guest uses. @throws VmError. */
   async stats(): Promise<GuestStats> {
-    if (this.#failure !== undefined) throw this.#failure;
-    const streamId = this.#newStreamId();
-    const { promise, resolve, reject } = Promise.withResolvers<GuestStats>();
-    this.#stats.set(streamId, { resolve, reject });
-    this.#send({ type: "stats", streamId });
-    return promise;
+    return this.#call("the guest tells nothing", readStats);
   }
 
-  /** Seeds and names the guest and mounts its disks. @throws VmError. */
-  async mount(spec: MachineSpec, hostname: string): Promise<MountReport> {
-    if (this.#failure !== undefined) throw this.#failure;
-    const streamId = this.#newStreamId();
-    const done = Promise.withResolvers<MountReport>();
-    this.#mounting = { streamId, done };
+  /** Seeds and names the guest and mounts its disks. @returns What is not as it should be. @throws VmError. */
+  async mount(spec: MachineSpec, hostname: string): Promise<readonly MountWarning[]> {
     const { guestRootfs, disks, network } = spec;
     const user = disks.find(({ role }) => role === "user");
-    this.#request("cannot make the guest ready", {
-      type: "mount",
-      streamId,
+    const request = {
       guestRootfs,
       boxSerial: user?.serial ?? diskSerials.user,
       guestSerial: disks.find(({ role }) => role === "guest")?.serial ?? "",
@@ -122,12 +118,14 @@ export class GuestSession {
       seed: Uint8Array.from(randomBytes(64)),
       hostname,
       etc: filesOfEtc(hostname, network),
-    });
-    return done.promise;
+    } as const;
+    this.#hasSystem = guestRootfs === "disk";
+    return this.#call("the guest is not ready", (caller) => mountGuest(caller, request));
   }
 
   /** Starts a command. @throws VmError `VM_EXEC_*`; nothing was run then. */
   async exec(request: ExecRequest, listener: GuestListener): Promise<void> {
+    if (request.target === "guest" && !this.#hasSystem) throw noSystem();
     await this.#open((streamId) => execOpening(request, streamId), listener);
   }
 
@@ -155,8 +153,7 @@ export class GuestSession {
     if (this.#failure !== undefined) return;
     this.#failure = error;
     this.#ready.reject(error);
-    this.#mounting?.done.reject(error);
-    for (const { reject } of [...this.#pings.values(), ...this.#stats.values()]) reject(error);
+    for (const { reject } of this.#pings.values()) reject(error);
     for (const { started, listener } of this.#streams.values()) {
       started.promise.catch(() => {});
       started.reject(error);
@@ -176,6 +173,27 @@ export class GuestSession {
     const open = new Set(["out", "err", "exit"] as const);
     this.#streams.set(streamId, { listener, started, opening, flow: new StreamFlow(), open });
     await started.promise;
+  }
+
+  /** Has calls carried out where the agent is. They are on their way together with what asks for it. */
+  async #call<T>(what: string, use: (caller: Caller) => Promise<T>): Promise<T> {
+    if (this.#failure !== undefined) throw this.#failure;
+    const calls = new SessionCalls((message) => this.tell(message));
+    const opening = (streamId: number): Opening => {
+      return { what, about: "command", message: { type: "calls", streamId, target: "agent" } };
+    };
+    this.#open(opening, calls).catch(() => {});
+    try {
+      return await use(calls.caller);
+    } catch (error) {
+      if (error instanceof CallFailure) throw agentFailure(what, error);
+      if (isBoxError(error) && error.code === "GUEST_PROTOCOL") {
+        this.fail(protocolFailure(error.message, error));
+      }
+      throw this.#failure ?? error;
+    } finally {
+      calls.finish();
+    }
   }
 
   #newStreamId(): number {
@@ -210,16 +228,8 @@ export class GuestSession {
         // An answer to an earlier session is none to this one.
         if (message.report.nonce === this.#nonce) this.#ready.resolve(message.report);
         break;
-      case "mounted":
-        this.#takeMount(message.streamId)?.resolve(message.report);
-        break;
       case "fail":
         this.#refused(message);
-        break;
-      case "stats":
-        // What is none throws, and ends the session.
-        this.#stats.get(message.streamId)?.resolve(parseGuestStats(message.text));
-        this.#stats.delete(message.streamId);
         break;
       case "pong":
         this.#pings.get(message.streamId)?.resolve();
@@ -234,10 +244,7 @@ export class GuestSession {
 
   #tell(
     stream: Stream,
-    message: Exclude<
-      GuestMessage,
-      { readonly type: "ready" | "mounted" | "fail" | "pong" | "stats" }
-    >,
+    message: Exclude<GuestMessage, { readonly type: "ready" | "fail" | "pong" }>,
   ): void {
     const { listener, open } = stream;
     stream.flow.hear(message);
@@ -272,9 +279,6 @@ export class GuestSession {
       this.fail(agentFailure("the agent in the guest gave up", message));
       return;
     }
-    this.#takeMount(message.streamId)?.reject(agentFailure("the guest is not ready", message));
-    this.#stats.get(message.streamId)?.reject(agentFailure("it tells nothing", message));
-    this.#stats.delete(message.streamId);
     const stream = this.#streams.get(message.streamId);
     if (stream === undefined) return;
     this.#streams.delete(message.streamId);
@@ -284,11 +288,9 @@ export class GuestSession {
     stream.listener.lost(error);
     stream.listener.over();
   }
+}
 
-  #takeMount(streamId: number): PromiseWithResolvers<MountReport> | undefined {
-    if (this.#mounting?.streamId !== streamId) return undefined;
-    const { done } = this.#mounting;
-    this.#mounting = undefined;
-    return done;
-  }
+function noSystem(): Error {
+  const message = "the guest has no system of its own";
+  return agentFailure("cannot run a command", { failure: "unsupported", errno: 0, message });
 }

@@ -185,7 +185,7 @@ export class SupervisedMachine implements LinkedMachine {
     await this.guest.ready;
     await this.#resumed.promise;
     if (!this.#isMounted) {
-      const { warnings } = await this.guest.mount(this.#options.spec, hostname);
+      const warnings = await this.guest.mount(this.#options.spec, hostname);
       this.#isMounted = true;
       for (const { step, errno } of warnings) {
         const message = `the guest went on without ${JSON.stringify(step)}: error ${errno}`;
