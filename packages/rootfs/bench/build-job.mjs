@@ -18,7 +18,7 @@ const built = await createFileDurably(
     buildRootfs({ layers: layersOfImage(store, image) }, file, {
       scratch: { directory: dirname(output) },
     }),
-  { direct: true },
+  { direct: true, blocking: true },
 );
 const wallSeconds = (performance.now() - start) / 1000;
 const after = process.resourceUsage();

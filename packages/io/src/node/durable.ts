@@ -20,7 +20,7 @@ export interface CreateFileDurablyOptions extends DurableOptions {
   readonly mode?: number;
   /** Refuse (as `IO_EXISTS`) when the final name exists, instead of replacing it. */
   readonly exclusive?: boolean;
-  /** As for `openFile`: whether small writes block the thread. For files of a few small writes. */
+  /** As for `openFile`: whether small writes block the thread. For files of a few, and where nothing else goes on. */
   readonly blocking?: boolean;
   /**
    * Whether large writes of page-aligned memory go past the page cache where the file system can; false unless said

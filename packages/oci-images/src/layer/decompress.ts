@@ -1,12 +1,10 @@
-import type { Transform } from "node:stream";
 import { constants, createGunzip, createZstdDecompress } from "node:zlib";
 import { isBoxError } from "@box/errors";
 import type { Compression } from "@box/oras";
 import { ImageError } from "../errors.ts";
+import { gunzipHashed } from "./gunzip-hashed.ts";
+import { type ChunkHandling, chunkSize, through } from "./through-decoder.ts";
 import { ZstdFrames } from "./zstd-frames.ts";
-
-/** The size of output chunks: Node's default of 16 KiB makes decompression more than twice as slow. */
-const chunkSize = 1024 * 1024;
 
 /** How much work and memory a zstd stream may ask for. */
 export interface ZstdLimits {
@@ -25,14 +23,6 @@ export const defaultZstdLimits: ZstdLimits = {
   maxWindowBytes: 32 * 1024 * 1024,
 };
 
-/** Whose the memory of chunks is. */
-export interface ChunkMemory {
-  /** A decompressed chunk is gone when the next one is asked for. */
-  readonly isTransient?: boolean | undefined;
-  /** Compressed chunks belong to the decoder, which gives their memory back. */
-  readonly ownsInput?: boolean | undefined;
-}
-
 /**
  * Decompresses a stream. gzip may have many members, zstd many frames and skippable ones.
  *
@@ -42,14 +32,16 @@ export interface ChunkMemory {
 export function decompress(
   chunks: AsyncIterable<Uint8Array>,
   compression: Compression,
-  memory: ChunkMemory = {},
+  handling: ChunkHandling = {},
   limits: ZstdLimits = defaultZstdLimits,
 ): AsyncIterable<Uint8Array> {
   switch (compression) {
     case "gzip":
-      return through(chunks, createGunzip({ chunkSize }), memory);
+      return handling.isHashed
+        ? gunzipHashed(chunks, handling)
+        : through(chunks, createGunzip({ chunkSize }), handling);
     case "zstd":
-      return decompressZstd(chunks, memory, limits);
+      return decompressZstd(chunks, handling, limits);
     case "none":
       return chunks;
     case "unsupported":
@@ -63,7 +55,7 @@ export function decompress(
 
 async function* decompressZstd(
   chunks: AsyncIterable<Uint8Array>,
-  { isTransient }: ChunkMemory,
+  { isTransient }: ChunkHandling,
   { maxFrames, maxWindowBytes }: ZstdLimits,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const pieces = splitFrames(chunks, maxFrames);
@@ -129,71 +121,5 @@ function tooManyFrames(maxFrames: number): ImageError {
     code: "OCI_LAYER_TOO_LARGE",
     message: `cannot decompress the layer: it has more than ${maxFrames} zstd frames`,
     details: { limit: maxFrames },
-  });
-}
-
-async function* through(
-  chunks: AsyncIterable<Uint8Array>,
-  decoder: Transform,
-  { isTransient, ownsInput }: ChunkMemory,
-): AsyncGenerator<Uint8Array, void, undefined> {
-  const fed = feed(chunks, decoder, ownsInput === true);
-  try {
-    for await (const chunk of decoder as AsyncIterable<Uint8Array>) {
-      yield chunk;
-      if (isTransient) release(chunk, chunkSize);
-    }
-  } catch (error) {
-    throw toLayerError(error);
-  } finally {
-    // What is left of the input belongs to others from here on.
-    await fed;
-  }
-}
-
-/** Gives the decoder one chunk after the other; stops when the decoder does. */
-async function feed(
-  chunks: AsyncIterable<Uint8Array>,
-  decoder: Transform,
-  ownsChunks: boolean,
-): Promise<void> {
-  // A decoder that fails never says that it is done with a chunk.
-  const closed = new Promise<void>((resolve) => decoder.once("close", resolve));
-  try {
-    for await (const chunk of chunks) {
-      const taken = new Promise<void>((resolve) => decoder.write(chunk, () => resolve()));
-      await Promise.race([taken, closed]);
-      if (decoder.destroyed) return;
-      if (ownsChunks) release(chunk, chunk.byteLength);
-    }
-    decoder.end();
-  } catch (error) {
-    decoder.destroy(error as Error);
-  }
-}
-
-/**
- * Gives the memory of a chunk back at once. Left to the garbage collector, megabytes that live for a moment make it run
- * all the time.
- *
- * @param bytes - The size of its buffer. A decoder fills one from its start to its end, and has another one by the time
- * that the end is out.
- */
-function release(chunk: Uint8Array, bytes: number): void {
-  const { buffer, byteOffset, byteLength } = chunk;
-  const isLast = byteOffset + byteLength === bytes && buffer.byteLength === bytes;
-  if (isLast && buffer instanceof ArrayBuffer) buffer.transfer(0);
-}
-
-/** Only what the decoder itself says is about the content. */
-function toLayerError(error: unknown): unknown {
-  if (isBoxError(error) || !(error instanceof Error)) return error;
-  const { code } = error as { code?: unknown };
-  if (typeof code !== "string" || !/^(Z_|ZSTD_)/.test(code)) return error;
-  return new ImageError({
-    code: "OCI_LAYER_CORRUPT",
-    message: `cannot decompress the layer: ${error.message}`,
-    details: { reason: code },
-    cause: error,
   });
 }

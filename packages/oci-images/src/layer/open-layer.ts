@@ -49,9 +49,9 @@ export interface OpenLayerOptions extends OperationOptions {
   /** The storage makes a chunk anew for each reading, as a layout does; its memory need not be kept. */
   readonly ownsStoredChunks?: boolean;
   /**
-   * Only what the layer unpacks to is hashed, of which the image's config gives the digest. The blob is hashed too when
-   * there is a fault, which is then told as ever. What passes unseen is damage that no content comes of, as in the time of
-   * a gzip header.
+   * Only what the layer unpacks to is hashed, of which the image's config gives the digest. The blob is read
+   * again with every check when there is a fault, which is then told as ever. What passes unseen is damage that does no harm
+   * to the content, as in the time or the checksum of gzip.
    */
   readonly hashesContentOnly?: boolean;
 }
@@ -68,6 +68,22 @@ export async function* openLayer(
   layer: ImageLayer,
   options: OpenLayerOptions = {},
 ): AsyncGenerator<Uint8Array, void, undefined> {
+  try {
+    yield* readLayer(storage, layer, options);
+  } catch (error) {
+    if (options.hashesContentOnly === true && isFaultOfContent(error)) {
+      const { hashesContentOnly: _, onMislabelled: _told, ...strictly } = options;
+      for await (const _chunk of readLayer(storage, layer, strictly));
+    }
+    throw error;
+  }
+}
+
+async function* readLayer(
+  storage: ReadonlyStorage,
+  layer: ImageLayer,
+  options: OpenLayerOptions,
+): AsyncGenerator<Uint8Array, void, undefined> {
   const { descriptor, diffId } = layer;
   const input = new LayerInput(storage, layer, options);
   const compressed = input.chunks();
@@ -76,34 +92,44 @@ export async function* openLayer(
   const claimed = claimedCompression(descriptor.mediaType);
   if (found !== claimed) options.onMislabelled?.(claimed, found);
   const digester = new Digester(digestAlgorithm(diffId));
-  const memory = { isTransient: options.hasTransientChunks, ownsInput: options.ownsStoredChunks };
+  const handling = {
+    isTransient: options.hasTransientChunks,
+    ownsInput: options.ownsStoredChunks,
+    isHashed: options.hashesContentOnly,
+  };
   const limits = { ...defaultLayerLimits, ...options.limits };
   const guard = new ExpansionGuard(`cannot unpack layer ${descriptor.digest}`, limits, {
     digest: descriptor.digest,
     compressedBytes: descriptor.size,
   });
   try {
-    for await (const chunk of decompress(chunks, found, memory, limits)) {
+    for await (const chunk of decompress(chunks, found, handling, limits)) {
       digester.update(chunk);
       guard.add(chunk.byteLength, input.size);
       yield chunk;
     }
     await input.drain(compressed);
-    if (input.size !== descriptor.size) await input.verify();
   } catch (error) {
     if (!isBoxError(error) || error.code !== "OCI_LAYER_CORRUPT") throw error;
     // Bit rot shows in the decoder first; the digest tells it from a layer that was always malformed.
     await input.drain(compressed);
-    await input.verify();
     throw error;
   } finally {
     // A reader that stops early, as for a layer that breaks a rule, must not leave the blob open.
     await compressed.return();
   }
+  if (input.size !== descriptor.size)
+    throw wrongSize(descriptor.digest, descriptor.size, input.size);
   const actual = digester.digest();
-  if (actual === diffId) return;
-  await input.verify();
-  throw wrongDiffId(descriptor.digest, diffId, actual);
+  if (actual !== diffId) throw wrongDiffId(descriptor.digest, diffId, actual);
+}
+
+/** Whether reading everything once more, with every check, may tell better what is wrong. */
+function isFaultOfContent(error: unknown): boolean {
+  return (
+    isBoxError(error) &&
+    (error.code === "OCI_LAYER_CORRUPT" || error.code === "OCI_DIFF_ID_MISMATCH")
+  );
 }
 
 /** Counts and hashes the compressed bytes on their way to the decoder. */
@@ -121,8 +147,11 @@ class LayerInput {
   }
 
   async *chunks(): AsyncGenerator<Uint8Array, void, undefined> {
+    const { signal, hashesContentOnly } = this.#options;
+    const fetching = { signal, verify: hashesContentOnly !== true };
     try {
-      for await (const chunk of this.#read(this.#options.hashesContentOnly !== true)) {
+      for await (const chunk of await this.#storage.fetch(this.#layer.descriptor, fetching)) {
+        if (signal?.aborted) throw stopped(signal);
         this.size += chunk.byteLength;
         yield chunk;
       }
@@ -138,23 +167,14 @@ class LayerInput {
     // The decoder may have been told already, and have failed by itself before it could pass it on.
     if (this.#failure !== undefined) throw this.#failure;
   }
+}
 
-  /** Reads the blob once more, unless it was hashed: size and digest tell whether a fault is one of the storage. */
-  async verify(): Promise<void> {
-    if (this.#options.hashesContentOnly !== true) return;
-    for await (const _chunk of this.#read(true));
-  }
-
-  async *#read(verify: boolean): AsyncGenerator<Uint8Array, void, undefined> {
-    const { signal } = this.#options;
-    for await (const chunk of await this.#storage.fetch(this.#layer.descriptor, {
-      signal,
-      verify,
-    })) {
-      if (signal?.aborted) throw stopped(signal);
-      yield chunk;
-    }
-  }
+function wrongSize(digest: Digest, expectedBytes: number, bytes: number): ImageError {
+  return new ImageError({
+    code: "OCI_LAYER_CORRUPT",
+    message: `layer ${digest} has ${bytes} bytes, expected ${expectedBytes}`,
+    details: { digest, expectedBytes, bytes },
+  });
 }
 
 function wrongDiffId(digest: Digest, expected: Digest, found: Digest): ImageError {

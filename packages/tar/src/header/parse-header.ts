@@ -64,12 +64,16 @@ export function parseHeader(block: Uint8Array, offset: number): RawHeader {
 type Dialect = "v7" | "ustar" | "star" | "gnu";
 
 function dialectOf(block: Uint8Array): Dialect {
-  const magic = String.fromCharCode(...block.subarray(fields.magic[0], fields.magic[0] + 8));
-  if (magic.startsWith("ustar\0")) {
-    const trailer = textField(block, fields.starTrailer);
-    return String.fromCharCode(...trailer) === "tar" ? "star" : "ustar";
+  const [magicAt] = fields.magic;
+  if (hasText(block, magicAt, "ustar\0")) {
+    return hasText(block, fields.starTrailer[0], "tar\0") ? "star" : "ustar";
   }
-  return magic === "ustar  \0" ? "gnu" : "v7";
+  return hasText(block, magicAt, "ustar  \0") ? "gnu" : "v7";
+}
+
+function hasText(block: Uint8Array, at: number, text: string): boolean {
+  for (let i = 0; i < text.length; i++) if (block[at + i] !== text.charCodeAt(i)) return false;
+  return true;
 }
 
 function prefixOf(block: Uint8Array, dialect: Dialect): Uint8Array {
@@ -88,7 +92,6 @@ function withPrefix(name: Uint8Array, prefix: Uint8Array): Uint8Array {
 }
 
 function textField(block: Uint8Array, [start, length]: Field): Uint8Array {
-  let end = start;
-  while (end < start + length && block[end] !== 0) end++;
-  return block.slice(start, end);
+  const nul = block.indexOf(0, start);
+  return block.slice(start, nul < 0 ? start + length : Math.min(nul, start + length));
 }

@@ -117,7 +117,8 @@ async function build(
       if (format === "ext4") return await buildRootfs(recipe, target, options);
       return await buildQcow2(recipe, target, options);
     },
-    { signal, mode, direct: true },
+    // Nothing else goes on in this process that thousands of small writes could hold up.
+    { signal, mode, direct: true, blocking: true },
   );
 }
 
