@@ -5,8 +5,13 @@ import type { Options } from "tsup";
 
 type EsbuildPlugin = NonNullable<Options["esbuildPlugins"]>[number];
 
-/** Loaded when one of their functions is called: they bring sockets and pipes, and most runs need none. */
-const lateInPrograms: ReadonlySet<string> = new Set(["node:child_process", "node:net"]);
+/** Loaded when one of their functions is called: they bring much with them, and most runs need none. */
+const lateInPrograms: ReadonlySet<string> = new Set([
+  "node:child_process",
+  "node:fs/promises",
+  "node:net",
+  "node:stream/promises",
+]);
 /** As much again, which scripts need only once they have started something else. */
 export const lateInScripts: ReadonlySet<string> = new Set([...lateInPrograms, "node:crypto"]);
 

@@ -11,13 +11,16 @@ import {
   mkdirSync,
   openSync,
   read,
+  readdir,
   readSync,
   realpathSync,
+  rename,
+  rmdir,
   statSync,
+  unlink,
   write,
   writeSync,
 } from "node:fs";
-import { readdir, rename, rmdir, unlink } from "node:fs/promises";
 import type { FilePath, FileSystem, FileSystemHandle } from "./file-system.ts";
 import { shortCall } from "./short-call.ts";
 
@@ -30,11 +33,11 @@ import { shortCall } from "./short-call.ts";
 export const nodeFileSystem: FileSystem = {
   open: openHandle,
   mkdir: (path, mode) => shortCall(() => void mkdirSync(hostPath(path), { mode: mode ?? 0o700 })),
-  rename: (from, to) => rename(hostPath(from), hostPath(to)),
+  rename: (from, to) => pooled((done) => rename(hostPath(from), hostPath(to), done)),
   link: (from, to) => shortCall(() => linkSync(hostPath(from), hostPath(to))),
-  unlink: (path) => unlink(hostPath(path)),
-  rmdir: (path) => rmdir(hostPath(path)),
-  readdir: (path) => readdir(hostPath(path)),
+  unlink: (path) => pooled((done) => unlink(hostPath(path), done)),
+  rmdir: (path) => pooled((done) => rmdir(hostPath(path), done)),
+  readdir: (path) => pooled((done) => readdir(hostPath(path), done)),
   stat: (path) => shortCall(() => statSync(hostPath(path), { bigint: true })),
   lstat: (path) => shortCall(() => lstatSync(hostPath(path), { bigint: true })),
   realpath: (path) => shortCall(() => realpathSync.native(hostPath(path))),
@@ -75,6 +78,13 @@ async function openHandle(path: FilePath, flags: number, mode?: number): Promise
   };
 }
 
+/** A call that goes through Node's thread pool. `node:fs/promises` has the same, and brings much that is not needed. */
+function pooled<T>(call: (done: Done<T>) => void): Promise<T> {
+  return new Promise((resolve, reject) => {
+    call((error, result) => (error ? reject(error) : resolve(result as T)));
+  });
+}
+
 type Done<T> = (error: NodeJS.ErrnoException | null, result?: T) => void;
 
 /** A file descriptor that is closed when nothing is under way on it: by then its number may be another file's. */
@@ -100,10 +110,9 @@ class Descriptor {
 
   async pooled<T>(work: (done: Done<T>) => void): Promise<T> {
     if (this.#closing !== undefined) throw closed();
-    const { promise, resolve, reject } = Promise.withResolvers<T>();
+    const promise = pooled(work);
     this.#underWay.add(promise);
     try {
-      work((error, result) => (error ? reject(error) : resolve(result as T)));
       return await promise;
     } finally {
       this.#underWay.delete(promise);
@@ -119,9 +128,7 @@ class Descriptor {
     await Promise.allSettled(this.#underWay);
     // The last descriptor of a file that was written to may give much space back, or bring data to a server.
     if (this.#isReadOnly) return shortCall(() => closeSync(this.#fd));
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    close(this.#fd, (error) => (error ? reject(error) : resolve()));
-    return promise;
+    return pooled((done) => close(this.#fd, done));
   }
 }
 

@@ -1,4 +1,3 @@
-import { readdir } from "node:fs/promises";
 import { errnoOf, nodeFileSystem, toIoError } from "@box/io/node";
 import { RuntimeError } from "../errors.ts";
 import type { HomeLayout } from "../home/layout.ts";
@@ -12,7 +11,7 @@ import type { HomeLayout } from "../home/layout.ts";
  */
 export async function refuseLostState(home: HomeLayout): Promise<void> {
   // The boxes come first: another process may be starting the home, and making its first box, right now.
-  const boxes = await readdir(home.boxes).catch((error: unknown) => {
+  const boxes = await nodeFileSystem.readdir(home.boxes).catch((error: unknown) => {
     throw toIoError(error, { action: "cannot look into", path: home.boxes });
   });
   if (boxes.length === 0) return;

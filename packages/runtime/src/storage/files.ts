@@ -1,6 +1,7 @@
+import type { Dirent } from "node:fs";
 import { lstat, readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { errnoOf, toIoError } from "@box/io/node";
+import { errnoOf, nodeFileSystem, toIoError } from "@box/io/node";
 
 /** A file as the file system shows it. */
 export interface FileFacts {
@@ -55,13 +56,20 @@ export async function filesBelow(folder: string): Promise<FileFacts[]> {
 
 /** Names in a folder, sorted; none when there is no such folder. @throws IoError. */
 export async function namesIn(folder: string): Promise<string[]> {
-  return (await entriesOf(folder)).map(({ name }) => name);
+  return (await unlessMissing(folder, () => nodeFileSystem.readdir(folder))).sort();
 }
 
-async function entriesOf(folder: string) {
+async function entriesOf(folder: string): Promise<Dirent[]> {
+  const entries = await unlessMissing(folder, () => readdir(folder, { withFileTypes: true }));
+  return entries.sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+async function unlessMissing<Entry>(
+  folder: string,
+  list: () => Promise<Entry[]>,
+): Promise<Entry[]> {
   try {
-    const entries = await readdir(folder, { withFileTypes: true });
-    return entries.sort((a, b) => (a.name < b.name ? -1 : 1));
+    return await list();
   } catch (error) {
     if (errnoOf(error) === "ENOENT") return [];
     throw toIoError(error, { action: "cannot look into", path: folder });
