@@ -13,7 +13,7 @@
 #include <sys/types.h>
 #include <unistd.h>
 
-enum { PROTOCOL_VERSION = 3, HEADER = 9, MAX_DATA = 65536, MAX_EXEC = 262144, MAX_CONTROL = 8192 };
+enum { PROTOCOL_VERSION = 4, HEADER = 9, MAX_DATA = 65536, MAX_EXEC = 524288, EXEC_HEAD = 20, MAX_CONTROL = 8192 };
 enum { WINDOW = 65536, MAX_CREDIT = 1 << 30, MAX_STREAMS = 128 };
 
 // What the host sends, and what the guest does.
@@ -43,6 +43,8 @@ struct request {
   enum target target;
   uint8_t flags;
   uint16_t rows, columns, groups, args, envs;
+  uint32_t uid, gid;
+  const uint8_t *group_list;
   const char *text; // the NUL-terminated strings, checked to be all there
 };
 

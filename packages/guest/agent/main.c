@@ -51,7 +51,7 @@ static bool greet(const uint8_t *payload) {
   if (memcmp(payload, magic, MAGIC) != 0 || least > most) return false;
   end_session();
   if (PROTOCOL_VERSION < least || PROTOCOL_VERSION > most) {
-    send_failure(0, F_VERSION, 0, "the agent speaks version 3 of the protocol");
+    send_failure(0, F_VERSION, 0, "the agent speaks version 4 of the protocol");
     return true;
   }
   uname(&name);
@@ -87,10 +87,12 @@ static bool serve(uint8_t type, uint32_t id, const uint8_t *payload, size_t leng
     case SHUTDOWN: stop(get32(payload)); return true;
     case EXEC:
       request = (struct request){.target = payload[0], .flags = payload[1], .rows = get16(payload + 2),
-          .columns = get16(payload + 4), .groups = get16(payload + 6), .args = get16(payload + 8),
-          .envs = get16(payload + 10), .text = (const char *)payload + 12};
-      if (payload[0] > 1 || payload[1] > 3 || request.args == 0) return false;
-      if (!has_texts(payload + 12, length - 12, 2u + request.groups + request.args + request.envs)) return false;
+          .columns = get16(payload + 4), .uid = get32(payload + 6), .gid = get32(payload + 10), .groups = get16(payload + 14),
+          .args = get16(payload + 16), .envs = get16(payload + 18), .group_list = payload + EXEC_HEAD};
+      size_t head = EXEC_HEAD + 4u * request.groups;
+      request.text = (const char *)payload + head;
+      if (payload[0] > GUEST || payload[1] > 1 || request.args == 0 || head > length) return false;
+      if (!has_texts(payload + head, length - head, 1u + request.args + request.envs)) return false;
       if (may_open(id)) open_exec(id, &request);
       return true;
     case CALLS:
@@ -113,7 +115,7 @@ static bool serve(uint8_t type, uint32_t id, const uint8_t *payload, size_t leng
 }
 
 static const struct { uint32_t least, most; } rules[] = {
-    [EXEC] = {16, MAX_EXEC}, [DATA] = {1, MAX_DATA}, [END_OF_INPUT] = {0, 0}, [SIGNAL] = {1, 1}, [RESIZE] = {4, 4},
+    [EXEC] = {EXEC_HEAD + 3, MAX_EXEC}, [DATA] = {1, MAX_DATA}, [END_OF_INPUT] = {0, 0}, [SIGNAL] = {1, 1}, [RESIZE] = {4, 4},
     [PING] = {0, 64}, [SHUTDOWN] = {4, 4}, [CALLS] = {1, 1}, [CALLS + 1] = {1, 0}, [CONNECT + 1] = {1, 0}, [CONNECT] = {2, 2},
     [HELLO] = {HELLO_PAYLOAD, HELLO_PAYLOAD}, [CREDIT] = {5, 5}, [CANCEL] = {0, 0}};
 

@@ -3,6 +3,7 @@ import { CallFailure } from "./call-failure.ts";
 import type { Caller, CallResult } from "./caller.ts";
 import { configureCard } from "./guest-network.ts";
 import { fromRoot, noFollow, openFlags, resolveBelow } from "./guest-paths.ts";
+import { askUserFiles, type UserFiles, userFilesOf } from "./guest-users.ts";
 import { numbersAt, Steps } from "./steps.ts";
 
 /** How a guest is made ready for commands. */
@@ -37,6 +38,14 @@ export interface MountWarning {
   readonly errno: number;
 }
 
+/** What came of it. */
+export interface MountedGuest {
+  /** What is not as asked. */
+  readonly warnings: readonly MountWarning[];
+  /** What the box says of its users, read on the way. */
+  readonly users: UserFiles;
+}
+
 /** Descriptors of the namespaces that the boot has made. */
 const spaces = { box: 4, guest: 5 } as const;
 const newMounts = 0x20000;
@@ -62,13 +71,9 @@ const noDevice = 6;
  * its disk. Random numbers, clock and name come first: guests that go on from one saved state are alike until then.
  *
  * @param caller - Carries calls out where the agent is.
- * @returns What is not as asked.
  * @throws CallFailure `no-disk`, `mount`.
  */
-export async function mountGuest(
-  caller: Caller,
-  request: MountRequest,
-): Promise<readonly MountWarning[]> {
+export async function mountGuest(caller: Caller, request: MountRequest): Promise<MountedGuest> {
   const { boxSerial, guestSerial, isReadOnly, hasNetwork, etc } = request;
   const batch = new CallBatch();
   const steps = new Steps(batch);
@@ -81,6 +86,7 @@ export async function mountGuest(
   box.moveSystem(["sys", "dev", ...(isReadOnly ? ["run"] : []), "proc"], true);
   const tree = request.guestRootfs === "disk" ? box.cloneTree() : undefined;
   box.becomeRoot();
+  const asked = askUserFiles(batch);
   if (tree !== undefined) {
     const place = "/guest";
     const guest = new MountedDisk(steps, { space: spaces.guest, place, serial: guestSerial });
@@ -93,7 +99,7 @@ export async function mountGuest(
   const results = await caller.run(batch);
   const warnings = [...steps.warnings(results)];
   if (request.grows && !isReadOnly) warnings.push(...(await grow(caller, box.root, results, size)));
-  return warnings;
+  return { warnings, users: await userFilesOf(caller, results, asked) };
 }
 
 function introduce(steps: Steps, { seed, timeNs, hostname }: MountRequest): void {

@@ -9,7 +9,13 @@ export {
 } from "./call-batch.ts";
 export { CallFailure } from "./call-failure.ts";
 export { Caller, type CallResult, type CallStream } from "./caller.ts";
-export { type MountRequest, type MountWarning, mountGuest } from "./guest-mount.ts";
+export {
+  type MountedGuest,
+  type MountRequest,
+  type MountWarning,
+  mountGuest,
+} from "./guest-mount.ts";
+export { type GuestUser, readUserFiles, resolveUser, type UserFiles } from "./guest-users.ts";
 export { readStats } from "./read-stats.ts";
 export { type ReadTreeOptions, readTree } from "./tree-reader.ts";
 export { TreeWriter, type WriteTreeOptions } from "./tree-writer.ts";

@@ -70,8 +70,9 @@ function readMessage(
 function readExec(streamId: number, reader: PayloadReader): ExecMessage {
   const target = readTarget(reader);
   if (target === "agent") return reader.fail("commands cannot run there");
-  const flags = readFlags(reader, 3);
+  const flags = readFlags(reader, 1);
   const [rows, columns] = [reader.u16(), reader.u16()];
+  const [uid, gid] = [reader.u32(), reader.u32()];
   const [groupCount, commandCount, environmentCount] = [reader.u16(), reader.u16(), reader.u16()];
   if (commandCount === 0) reader.fail("there is no program");
   return {
@@ -79,10 +80,10 @@ function readExec(streamId: number, reader: PayloadReader): ExecMessage {
     streamId,
     target,
     ...((flags & 1) === 0 ? {} : { terminal: { rows, columns } }),
-    setsHome: (flags & 2) !== 0,
-    user: reader.text(),
+    uid,
+    gid,
+    groups: Array.from({ length: groupCount }, () => reader.u32()),
     workingDirectory: reader.text(),
-    groups: reader.texts(groupCount),
     command: reader.texts(commandCount),
     environment: reader.texts(environmentCount),
   };

@@ -60,18 +60,19 @@ function execPayload(message: ExecMessage): Uint8Array {
   for (const entry of environment) {
     if (entry.indexOf("=") < 1) throw invalid("environment", "NAME=VALUE");
   }
-  const flags = Number(terminal !== undefined) | (Number(message.setsHome) << 1);
-  return new PayloadWriter()
+  const writer = new PayloadWriter()
     .u8(agentTargets.indexOf(message.target), "target")
-    .u8(flags, "flags")
+    .u8(Number(terminal !== undefined), "flags")
     .u16(terminal?.rows ?? 0, "terminal.rows")
     .u16(terminal?.columns ?? 0, "terminal.columns")
+    .u32(message.uid, "uid")
+    .u32(message.gid, "gid")
     .u16(groups.length, "groups.length")
     .u16(command.length, "command.length")
-    .u16(environment.length, "environment.length")
-    .text(message.user, "user")
+    .u16(environment.length, "environment.length");
+  for (const group of groups) writer.u32(group, "groups");
+  return writer
     .text(workingDirectory, "workingDirectory")
-    .texts(groups, "groups")
     .texts(command, "command")
     .texts(environment, "environment")
     .finish();

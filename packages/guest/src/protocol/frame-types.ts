@@ -2,7 +2,7 @@
 export type Sender = "host" | "guest";
 
 /** The version of the agent protocol that this codec speaks. */
-export const protocolVersion = 3;
+export const protocolVersion = 4;
 
 /** Bytes before a frame's payload: `u32le payloadLength, u8 type, u32le streamId`. */
 export const frameHeaderBytes = 9;
@@ -11,7 +11,7 @@ export const frameHeaderBytes = 9;
 export const maxDataBytes: number = 64 * 1024;
 
 /** Most payload of an EXEC frame: its arguments and environment together. */
-export const maxExecBytes: number = 256 * 1024;
+export const maxExecBytes: number = 512 * 1024;
 
 /** Most payload of any other frame. */
 export const maxControlBytes = 8192;
@@ -71,7 +71,7 @@ const guest = guestFrameTypes;
 /** The rule of each type, by sender; a type that is not in here does not exist. */
 export const frameRules: Readonly<Record<Sender, ReadonlyMap<number, FrameRule>>> = {
   host: new Map([
-    [host.exec, within(16, maxExecBytes)],
+    [host.exec, within(23, maxExecBytes)],
     [host.data, within(1, maxDataBytes)],
     [host.eof, exactly(0)],
     [host.signal, exactly(1)],

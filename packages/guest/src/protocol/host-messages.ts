@@ -59,12 +59,12 @@ export interface ExecMessage {
   readonly target: AgentTarget;
   /** Gives it a terminal. */
   readonly terminal?: { readonly rows: number; readonly columns: number };
-  /** Adds `HOME` from /etc/passwd when the environment has none. */
-  readonly setsHome: boolean;
-  /** `USER[:GROUP]`, names of the box or numbers; empty for root. */
-  readonly user: string;
-  /** More groups, names or numbers. */
-  readonly groups: readonly string[];
+  /** The user that it runs as. */
+  readonly uid: number;
+  /** Its group. */
+  readonly gid: number;
+  /** Further groups. */
+  readonly groups: readonly number[];
   /** Absolute; empty for the root folder. */
   readonly workingDirectory: string;
   /** The program and its arguments. */

@@ -46,10 +46,6 @@ test.each([
     2,
   ],
   ["a file to work in", ["true"], { workingDirectory: "/etc/passwd" }, "no-such-cwd", 20],
-  ["a user that is not there", ["true"], { user: "nope" }, "no-such-user", 0],
-  ["a group that is not there", ["true"], { user: "root:nope" }, "no-such-user", 0],
-  ["a further group that is not there", ["true"], { groups: ["nope"] }, "no-such-user", 0],
-  ["a number that is too large", ["true"], { user: "4294967295" }, "no-such-user", 0],
 ])("%s is told before anything runs", async (_, command, change, failure, errno) => {
   await using agent = await AgentProcess.ready();
   const result = await agent.run(command, change);
@@ -62,9 +58,9 @@ test.skipIf(process.getuid?.() !== 0)(
   "a command is in all the groups that it is given",
   async () => {
     await using agent = await AgentProcess.ready();
-    const groups = Array.from({ length: 300 }, (_, index) => String(70_000 + index));
+    const groups = Array.from({ length: 300 }, (_, index) => 70_000 + index);
     const { out } = await agent.run(["id", "-G"], { groups });
-    expect(out.trim().split(" ")).toEqual(["0", ...groups]);
+    expect(out.trim().split(" ")).toEqual(["0", ...groups.map(String)]);
   },
 );
 

@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { badHostVectors, bytesOf } from "../../fixtures/protocol/vectors.ts";
 import { AgentProcess } from "../support/agent-process.ts";
 
-const hello = { type: "hello", minVersion: 3, maxVersion: 3, graceMs: 0 } as const;
+const hello = { type: "hello", minVersion: 4, maxVersion: 4, graceMs: 0 } as const;
 
 test.each(badHostVectors.map((vector) => [vector.title, vector] as const))(
   "%s ends the session with a reason, and the next one begins",
@@ -66,7 +66,7 @@ test("a HELLO that comes in single bytes is one", async () => {
   for (const byte of encodeHostMessage({ ...hello, nonce: 5n }))
     agent.sendBytes(Uint8Array.of(byte));
   expect(await agent.until(({ type }) => type === "ready")).toMatchObject({
-    report: { version: 3, agent: "box-agent 1", nonce: 5n },
+    report: { version: 4, agent: "box-agent 1", nonce: 5n },
   });
 });
 
@@ -94,7 +94,7 @@ test.each([2 ** 30 + 1, 2 ** 32 - 1])(
 
 test("without a common version it says so", async () => {
   await using agent = await AgentProcess.start();
-  agent.send({ ...hello, minVersion: 4, maxVersion: 9, nonce: 1n });
+  agent.send({ ...hello, minVersion: 5, maxVersion: 9, nonce: 1n });
   expect(await agent.until(({ type }) => type === "fail")).toMatchObject({ failure: "version" });
   agent.send({ ...hello, minVersion: 0, maxVersion: 9, nonce: 2n });
   expect(await agent.until(({ type }) => type === "ready")).toMatchObject({

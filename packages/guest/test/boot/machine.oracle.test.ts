@@ -6,7 +6,7 @@ import { type BootFiles, ensureBootFiles, findKernel, type KernelFiles } from "@
 import { encodeHostMessage } from "@box/guest/protocol";
 import { hasTool } from "@box/test-support";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { mountDisks } from "../support/agent-calls.ts";
+import { mountDisks, userOf } from "../support/agent-calls.ts";
 import { agentPath } from "../support/agent-process.ts";
 import { copyPrograms, makeDisk, TestMachine } from "../support/machine.ts";
 
@@ -96,21 +96,25 @@ describe.skipIf(!isReady)("in a virtual machine", () => {
     const [, sizeKiB] =
       (await run("df -k / | { read x; read a b c; echo $b; }")).match(/^(\d+)/) ?? [];
     expect(Number(sizeKiB)).toBeGreaterThan(50 * 1024);
-    expect(await machine.run(["id"], { environment, user: "me" })).toMatchObject({
+    const runAs = async (
+      command: readonly string[],
+      user: string,
+      groups: readonly string[] = [],
+    ) => {
+      const { home, ...ids } = await userOf(machine, user, groups);
+      const change = { environment: [...environment, `HOME=${home}`], ...ids };
+      return machine.run(command, change);
+    };
+    expect(await runAs(["id"], "me")).toMatchObject({
       out: "uid=1000(me) gid=1001(me) groups=1001(me),44(video)\n",
     });
-    expect((await machine.run(["id"], { environment, user: "1000:video" })).out).toBe(
+    expect((await runAs(["id"], "1000:video")).out).toBe(
       "uid=1000(me) gid=44(video) groups=44(video)\n",
     );
-    const numbers = { environment, user: "7:8", groups: ["me", "9"] };
-    expect((await machine.run(["id"], numbers)).out).toBe("uid=7 gid=8 groups=8,9,1001(me)\n");
-    const home = async (user: string, more: readonly string[] = []) => {
-      const change = { environment: [...environment, ...more], user, setsHome: true };
-      return (await machine.run(["sh", "-c", "echo $HOME"], change)).out;
-    };
-    expect(await home("me")).toBe("/home/me\n");
-    expect(await home("7")).toBe("/\n");
-    expect(await home("me", ["HOME=/else"])).toBe("/else\n");
+    expect((await runAs(["id"], "7:8", ["me", "9"])).out).toBe("uid=7 gid=8 groups=8,9,1001(me)\n");
+    for (const [user, home] of Object.entries({ me: "/home/me", 7: "/" })) {
+      expect((await runAs(["sh", "-c", "echo $HOME"], user)).out).toBe(`${home}\n`);
+    }
     const terminal = { rows: 33, columns: 99 };
     expect((await machine.run(["stty", "size"], { environment, terminal })).out).toBe("33 99\r\n");
     const inGuest = await machine.run(["nope"], { environment, target: "guest" });
@@ -142,11 +146,11 @@ describe.skipIf(!isReady)("in a virtual machine", () => {
       exitCode: 2,
       err: "usage: agent --test FD ROOT; without it, it is the first process of a virtual machine\n",
     });
-    expect(await machine.run(["/program"], { user: "1234:5" })).toMatchObject({ exitCode: 2 });
+    const ids = await userOf(machine, "1234:5");
+    expect(ids).toEqual({ uid: 1234, gid: 5, groups: [], home: "/" });
+    expect(await machine.run(["/program"], ids)).toMatchObject({ exitCode: 2 });
     expect(await machine.run(["program"])).toMatchObject({ failure: "not-found" });
-    expect(await machine.run(["/program"], { user: "me" })).toMatchObject({
-      failure: "no-such-user",
-    });
+    await expect(userOf(machine, "me")).rejects.toMatchObject({ failure: "no-such-user" });
     const terminal = { rows: 1, columns: 1 };
     expect(await machine.run(["/program"], { terminal })).toMatchObject({ exitCode: 2, err: "" });
   });

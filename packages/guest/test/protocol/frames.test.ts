@@ -75,13 +75,13 @@ test("the largest payloads pass and one byte more is a limit", () => {
     type: "exec",
     streamId: 1,
     target: "box",
-    setsHome: false,
-    user: "",
+    uid: 0,
+    gid: 0,
     groups: [],
     workingDirectory: "/",
     environment: [],
   } as const;
-  const fits = "x".repeat(maxExecBytes - 16);
+  const fits = "x".repeat(maxExecBytes - 23);
   expect(encodeHostMessage({ ...exec, command: [fits] })).toHaveLength(9 + maxExecBytes);
   expect(() => encodeHostMessage({ ...exec, command: [`${fits}x`] })).toThrow(
     expect.objectContaining({ code: "GUEST_REQUEST_TOO_LARGE" }),

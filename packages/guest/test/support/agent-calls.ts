@@ -1,4 +1,13 @@
-import { Caller, CallFailure, type MountRequest, mountGuest } from "@box/guest/calls";
+import {
+  Caller,
+  CallFailure,
+  type GuestUser,
+  type MountRequest,
+  type MountWarning,
+  mountGuest,
+  readUserFiles,
+  resolveUser,
+} from "@box/guest/calls";
 import { type AgentTarget, initialCreditBytes } from "@box/guest/protocol";
 import type { AgentHost } from "./agent-host.ts";
 
@@ -59,7 +68,7 @@ export function openCalls(agent: AgentHost, target: AgentTarget = "box"): AgentC
 
 /** What mounting its disks did. */
 export type MountOutcome =
-  | { readonly warnings: Awaited<ReturnType<typeof mountGuest>> }
+  | { readonly warnings: readonly MountWarning[] }
   | { readonly failure: string; readonly errno: number; readonly message: string };
 
 /** Mounts the disks of a machine. */
@@ -82,11 +91,25 @@ export async function mountDisks(
     ...change,
   };
   try {
-    return { warnings: await mountGuest(caller, request) };
+    return { warnings: (await mountGuest(caller, request)).warnings };
   } catch (error) {
     if (!(error instanceof CallFailure)) throw error;
     const { failure, errno, message } = error;
     return { failure, errno, message };
+  } finally {
+    end();
+  }
+}
+
+/** Who a user of a box is. */
+export async function userOf(
+  agent: AgentHost,
+  user: string,
+  groups: readonly string[] = [],
+): Promise<GuestUser> {
+  const { caller, end } = openCalls(agent);
+  try {
+    return resolveUser(await readUserFiles(caller), user, groups);
   } finally {
     end();
   }

@@ -178,7 +178,7 @@ function execOf(request: Exec): ExecRequest {
       return [name, rest.join("=")];
     }),
     ...(request.workingDirectory === "" ? {} : { workingDirectory: request.workingDirectory }),
-    ...(request.user === "" ? {} : { user: request.user }),
+    user: request.uid === 0 ? "root" : "nobody",
     ...(request.terminal === undefined ? {} : { terminal: request.terminal }),
   };
 }

@@ -136,7 +136,7 @@ describe("a guest", () => {
     });
     await expect(machine.exec({ command: ["cat"], target: "guest" })).rejects.toMatchObject({
       code: "VM_GUEST_FAILED",
-      message: "cannot run a command: the guest has no system of its own",
+      message: 'cannot run "cat": the guest has no system of its own',
     });
   });
 
@@ -158,7 +158,7 @@ describe("a guest", () => {
     const { machine } = await spawnMachine();
     await initialized(machine, "a");
     const command = ["exit"];
-    const large = [["A", "x".repeat(300 * 1024)]] as const;
+    const large = [["A", "x".repeat(600 * 1024)]] as const;
     for (const wrong of [
       { command: [] },
       { command, workingDirectory: "tmp" },

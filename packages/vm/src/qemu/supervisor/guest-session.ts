@@ -7,8 +7,11 @@ import {
   type MountWarning,
   mountGuest,
   readStats,
+  readUserFiles,
+  type UserFiles,
 } from "@box/guest/calls";
 import {
+  type AgentTarget,
   decodeGuestMessage,
   encodeHostMessage,
   FrameDecoder,
@@ -25,7 +28,7 @@ import { filesOfEtc } from "./files-of-etc.ts";
 import { agentFailure, protocolFailure, requestFailure } from "./guest-errors.ts";
 import { SessionCalls } from "./session-calls.ts";
 import { StreamFlow } from "./stream-flow.ts";
-import { execOpening, type Opening, streamOpening } from "./stream-messages.ts";
+import { execOpening, execWhat, type Opening, streamOpening } from "./stream-messages.ts";
 
 type Message<T extends GuestMessage["type"]> = Extract<GuestMessage, { readonly type: T }>;
 
@@ -54,6 +57,8 @@ interface Stream {
 /** How long a guest lives that no supervisor talks to. */
 const graceWithoutHostMs = 10_000;
 const longestStreamId = 0xffff_ffff;
+/** How long a process of the guest that is there already may take to answer. */
+const residentMs = 1000;
 
 /**
  * The conversation with the agent of a guest. Everything that the guest sends is hostile: what is no message ends it.
@@ -69,6 +74,10 @@ export class GuestSession {
   readonly #nonce = randomBytes(8).readBigUInt64LE();
   /** Whether the guest boots a system of its own. */
   #hasSystem = false;
+  /** What the box said of its users when it was mounted, until anything may have changed it. */
+  #users: UserFiles | undefined;
+  /** What mounted its disks: it can look into the box without being started first. */
+  #resident: SessionCalls | undefined;
   #lastStreamId = 0;
   #failure: Error | undefined;
 
@@ -100,7 +109,7 @@ export class GuestSession {
 
   /** What the guest uses. @throws VmError. */
   async stats(): Promise<GuestStats> {
-    return this.#call("the guest tells nothing", readStats);
+    return this.#call("the guest tells nothing", "agent", readStats);
   }
 
   /** Seeds and names the guest and mounts its disks. @returns What is not as it should be. @throws VmError. */
@@ -120,17 +129,40 @@ export class GuestSession {
       etc: filesOfEtc(hostname, network),
     } as const;
     this.#hasSystem = guestRootfs === "disk";
-    return this.#call("the guest is not ready", (caller) => mountGuest(caller, request));
+    const mounting = (caller: Caller) => mountGuest(caller, request);
+    const calls = this.#openCalls("the guest is not ready", "agent");
+    try {
+      const { warnings, users } = await this.#use(calls, "the guest is not ready", mounting);
+      this.#users = users;
+      this.#resident = calls;
+      return warnings;
+    } catch (error) {
+      calls.cancel();
+      throw error;
+    }
   }
 
   /** Starts a command. @throws VmError `VM_EXEC_*`; nothing was run then. */
   async exec(request: ExecRequest, listener: GuestListener): Promise<void> {
-    if (request.target === "guest" && !this.#hasSystem) throw noSystem();
-    await this.#open((streamId) => execOpening(request, streamId), listener);
+    const { target = "box" } = request;
+    const what = execWhat(request);
+    if (target === "guest" && !this.#hasSystem) throw noSystem(what);
+    const known = target === "box" ? this.#users : undefined;
+    this.#users = undefined;
+    const users = known ?? (await this.#readUsers(what, target));
+    const opening = (streamId: number) => {
+      try {
+        return execOpening(request, users, streamId);
+      } catch (error) {
+        throw error instanceof CallFailure ? agentFailure(what, error) : error;
+      }
+    };
+    await this.#open(opening, listener);
   }
 
   /** Opens a stream to a process that carries out calls or to a port. @throws VmError `VM_PORT_REFUSED`. */
   async open(request: LinkedRequest, listener: GuestListener): Promise<void> {
+    this.#users = undefined;
     await this.#open((streamId) => streamOpening(request, streamId), listener);
   }
 
@@ -175,14 +207,52 @@ export class GuestSession {
     await started.promise;
   }
 
-  /** Has calls carried out where the agent is. They are on their way together with what asks for it. */
-  async #call<T>(what: string, use: (caller: Caller) => Promise<T>): Promise<T> {
+  /** A guest can stop or end every process that it sees, but it cannot keep another from being started. */
+  async #readUsers(what: string, target: "box" | "guest"): Promise<UserFiles> {
+    const resident = target === "box" ? this.#resident : undefined;
+    if (resident !== undefined) {
+      const late = Promise.withResolvers<undefined>();
+      const timer = setTimeout(late.resolve, residentMs, undefined);
+      const asked = readUserFiles(resident.caller, { entersBox: true }).catch(() => undefined);
+      const users = await Promise.race([asked, late.promise]);
+      clearTimeout(timer);
+      if (users !== undefined) return users;
+      resident.cancel();
+      this.#resident = undefined;
+    }
+    return this.#call(what, target, readUserFiles);
+  }
+
+  /** Has calls carried out by a process of their own. */
+  async #call<T>(
+    what: string,
+    target: AgentTarget,
+    use: (caller: Caller) => Promise<T>,
+  ): Promise<T> {
+    const calls = this.#openCalls(what, target);
+    try {
+      return await this.#use(calls, what, use);
+    } finally {
+      calls.finish();
+    }
+  }
+
+  /** What it is asked for is on its way together with what starts it. */
+  #openCalls(what: string, target: AgentTarget): SessionCalls {
     if (this.#failure !== undefined) throw this.#failure;
     const calls = new SessionCalls((message) => this.tell(message));
     const opening = (streamId: number): Opening => {
-      return { what, about: "command", message: { type: "calls", streamId, target: "agent" } };
+      return { what, about: "command", message: { type: "calls", streamId, target } };
     };
     this.#open(opening, calls).catch(() => {});
+    return calls;
+  }
+
+  async #use<T>(
+    calls: SessionCalls,
+    what: string,
+    use: (caller: Caller) => Promise<T>,
+  ): Promise<T> {
     try {
       return await use(calls.caller);
     } catch (error) {
@@ -191,8 +261,6 @@ export class GuestSession {
         this.fail(protocolFailure(error.message, error));
       }
       throw this.#failure ?? error;
-    } finally {
-      calls.finish();
     }
   }
 
@@ -290,7 +358,7 @@ export class GuestSession {
   }
 }
 
-function noSystem(): Error {
+function noSystem(what: string): Error {
   const message = "the guest has no system of its own";
-  return agentFailure("cannot run a command", { failure: "unsupported", errno: 0, message });
+  return agentFailure(what, { failure: "unsupported", errno: 0, message });
 }

@@ -32,6 +32,11 @@ export class SessionCalls {
     this.#tell({ type: "eof", streamId: this.#streamId });
   }
 
+  /** Nothing is wanted of it any more. */
+  cancel(): void {
+    this.#tell({ type: "cancel", streamId: this.#streamId });
+  }
+
   begin(streamId: number): void {
     this.#streamId = streamId;
   }

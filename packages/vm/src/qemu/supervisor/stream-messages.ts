@@ -1,3 +1,4 @@
+import { resolveUser, type UserFiles } from "@box/guest/calls";
 import type { HostMessage } from "@box/guest/protocol";
 import type { ExecRequest } from "../../exec.ts";
 import type { LinkedRequest } from "../link/messages.ts";
@@ -10,8 +11,8 @@ export interface Opening {
   readonly message: HostMessage;
 }
 
-/** How a command is asked for. */
-export function execOpening(request: ExecRequest, streamId: number): Opening {
+/** How a command is asked for. @throws CallFailure when there is no such user. */
+export function execOpening(request: ExecRequest, users: UserFiles, streamId: number): Opening {
   const {
     command,
     environment = [],
@@ -20,22 +21,28 @@ export function execOpening(request: ExecRequest, streamId: number): Opening {
     groups = [],
     terminal,
   } = request;
+  const { home, ...identity } = resolveUser(users, user, groups);
+  const hasHome = request.setsHome !== true || environment.some(([name]) => name === "HOME");
+  const entries = hasHome ? environment : [...environment, ["HOME", home] as const];
   return {
-    what: `cannot run ${JSON.stringify(command[0] ?? "")}`,
+    what: execWhat(request),
     about: "command",
     message: {
       type: "exec",
       streamId,
       target: request.target ?? "box",
       ...(terminal === undefined ? {} : { terminal }),
-      setsHome: request.setsHome ?? false,
-      user,
-      groups,
+      ...identity,
       workingDirectory,
       command,
-      environment: environment.map(([name, value]) => `${name}=${value}`),
+      environment: entries.map(([name, value]) => `${name}=${value}`),
     },
   };
+}
+
+/** What is tried, for people. */
+export function execWhat({ command }: ExecRequest): string {
+  return `cannot run ${JSON.stringify(command[0] ?? "")}`;
 }
 
 /** How a process that carries out calls, or a port, is asked for. */

@@ -12,8 +12,8 @@ import {
 import { describe, expect, test } from "vitest";
 import { type GuestListener, GuestSession } from "../../../src/qemu/supervisor/guest-session.ts";
 
-/** A command on a guest that says whatever the test wants. */
-async function startCommand() {
+/** A stream of a guest that says whatever the test wants. */
+async function startStream() {
   const [host, guest] = duplexPair();
   const session = new GuestSession(host);
   const heard: string[] = [];
@@ -38,7 +38,7 @@ async function startCommand() {
     await turn();
     await turn();
   };
-  const started = session.exec({ command: ["cat"], environment: [] }, listener);
+  const started = session.open({ type: "connect", port: 7 }, listener);
   const [streamId = 0] = streamIds;
   await say({ type: "started", streamId, pid: 7 });
   await started;
@@ -49,7 +49,7 @@ async function startCommand() {
 
 describe("a guest", () => {
   test("sends as much output as it has credit for, on each of both", async () => {
-    const { session, heard, out, streamId } = await startCommand();
+    const { session, heard, out, streamId } = await startStream();
     await out(initialCreditBytes);
     await out(initialCreditBytes, "err");
     session.tell({ type: "credit", streamId, channel: "out", bytes: 10 });
@@ -60,7 +60,7 @@ describe("a guest", () => {
   test.each(["out", "err"] as const)(
     "that sends a byte more of %s is not heard any more",
     async (channel) => {
-      const { session, heard, out, streamId } = await startCommand();
+      const { session, heard, out, streamId } = await startStream();
       await out(initialCreditBytes, channel);
       session.tell({ type: "credit", streamId, channel, bytes: 9 });
       await out(10, channel);
@@ -74,7 +74,7 @@ describe("a guest", () => {
   );
 
   test("gives credit for what it was sent", async () => {
-    const { session, heard, say, streamId } = await startCommand();
+    const { session, heard, say, streamId } = await startStream();
     session.tell({ type: "data", streamId, bytes: new Uint8Array(maxDataBytes) });
     await say({ type: "credit", streamId, bytes: maxDataBytes - 1 });
     await say({ type: "credit", streamId, bytes: 1 });
@@ -87,7 +87,7 @@ describe("a guest", () => {
   });
 
   test("ends its input once", async () => {
-    const { heard, say, streamId } = await startCommand();
+    const { heard, say, streamId } = await startStream();
     await say({ type: "closed", streamId });
     await say({ type: "closed", streamId });
     expect(heard).toEqual(["closed", expect.stringContaining("an input that has ended"), "over"]);
