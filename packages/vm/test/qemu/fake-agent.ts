@@ -52,6 +52,7 @@ export class FakeAgent {
   readonly #caller = new CallingAgent((message) => this.send(message));
   #isHanging = false;
   #isSilent = false;
+  #hostname = "";
   #told = "";
 
   constructor(port: Socket, machine: FakeMachine) {
@@ -126,8 +127,16 @@ export class FakeAgent {
       const bytes = played.push(message.bytes);
       this.send({ type: "credit", streamId, bytes: message.bytes.byteLength });
       if (bytes.byteLength > 0 && !this.#isSilent) this.send({ type: "out", streamId, bytes });
+      // What has mounted its disks is stopped, or ended, by somebody in the guest.
+      this.#isSilent ||= this.#hostname === "stopped" || this.#hostname === "ended";
+      if (this.#hostname === "ended") this.#endCaller(streamId);
     } else if (message.type === "eof") {
-      this.#calls.delete(streamId);
+      this.#endCaller(streamId);
+    }
+  }
+
+  #endCaller(streamId: number): void {
+    if (this.#calls.delete(streamId)) {
       this.send({ type: "exit", streamId, exitCode: 0, signal: 0 });
       for (const channel of ["out", "err"] as const) this.send({ type: "end", streamId, channel });
     }
@@ -144,6 +153,7 @@ export class FakeAgent {
       if (hostname === "full") this.#machine.fill();
       if (hostname === "told") this.#machine.say(this.#told);
       if (hostname === "panic") this.#machine.panic();
+      this.#hostname = hostname;
       this.#isSilent = hostname === "liar" || hostname === "panic";
       if (hostname === "liar") this.#port.write("what is this?");
       void this.#guest.initialize({ hostname });

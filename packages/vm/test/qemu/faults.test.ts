@@ -128,6 +128,18 @@ describe("a guest", () => {
     expect((await machine.connect()).isInitialized).toBe(true);
   });
 
+  test.each(["stopped", "ended"])(
+    "in which what has mounted its disks was %s runs commands all the same",
+    async (hostname) => {
+      const { machine } = await spawnMachine();
+      await initialized(machine, hostname);
+      for (let round = 0; round < 2; round++) {
+        await using running = await machine.exec({ command: ["exit", "3"] });
+        expect(await running.wait()).toEqual({ exitCode: 3 });
+      }
+    },
+  );
+
   test("that cannot run a command says why, without what a terminal would obey", async () => {
     const { machine } = await spawnMachine();
     await initialized(machine, "good");
