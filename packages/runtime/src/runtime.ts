@@ -30,6 +30,8 @@ export interface OpenRuntimeOptions extends OpenHomeOptions, ImageOptions {
   readonly engine?: Engine;
   /** Makes ids of 32 hex digits; random unless given. */
   readonly newId?: () => string;
+  /** Stops waiting for another process that is making the home. */
+  readonly signal?: AbortSignal;
 }
 
 /**
@@ -88,7 +90,7 @@ export class Runtime implements AsyncDisposable {
   static async open(options: OpenRuntimeOptions): Promise<Runtime> {
     const home = await openHome(options);
     const { clock = hostClock } = options;
-    const state = await StateStore.open(home, clock);
+    const state = await StateStore.open(home, clock, options.signal);
     try {
       if (!state.database.isReadOnly) await recoverHome(home, state, clock);
       const runtime = new Runtime(home, state, options);

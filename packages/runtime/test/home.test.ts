@@ -14,6 +14,7 @@ import {
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { setImmediate } from "node:timers/promises";
+import { acquireLock } from "@box/io/node";
 import { Runtime } from "@box/runtime";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { homeLayout } from "../src/home/layout.ts";
@@ -227,6 +228,14 @@ describe("a state", () => {
     await runtime.close();
     return home;
   }
+
+  test("that another process is making is not waited for longer than the caller wants", async () => {
+    const home = join(await temporaryFolder(), "home");
+    await mkdir(join(home, "locks"), { recursive: true, mode: 0o700 });
+    await using _lock = await acquireLock(join(home, "locks", "state.lock"));
+    const signal = AbortSignal.timeout(300);
+    await expect(open(home, { signal })).rejects.toThrow(/abort/i);
+  });
 
   test("that is newer is refused and not changed", async () => {
     const home = await madeHome();

@@ -174,6 +174,25 @@ describe("a process that died", () => {
     }
   });
 
+  test("while it worked on a box leaves nothing among its disks after the next open", async () => {
+    const { runtime, home } = await openTestRuntime();
+    const { box } = await runtime.boxes.create({ image: "app", name: "web" });
+    await runtime.boxes.prepare("web");
+    await runtime.close();
+    const owner = { ...processIdentity(), startTime: "1" };
+    const left = join(box.directory, "disks", `.tmp-${owner.pid}-1-0123456789abcdef`);
+    await writeFile(left, "");
+    const database = new DatabaseSync(join(home, "state.db"));
+    database
+      .prepare("UPDATE operations SET state = 'running', owner = ? WHERE kind = 'prepare'")
+      .run(JSON.stringify(owner));
+    database.close();
+    const again = await open(home);
+    await expect(stat(left)).rejects.toMatchObject({ code: "ENOENT" });
+    const [last] = await again.operations.list();
+    expect(last).toMatchObject({ kind: "prepare", state: "interrupted" });
+  });
+
   test("leaves no lease that is kept", async () => {
     const { runtime, home } = await openTestRuntime();
     await runtime.close();

@@ -29,7 +29,7 @@ export function showPullEvent(event: PullEvent, reference: string, task = "pull"
       return {
         type: "info",
         task,
-        message: `waiting for another process that works on ${event.what}`,
+        message: `waiting for ${event.holderPid === undefined ? "another process" : `process ${event.holderPid}`} that works on ${event.what}`,
       };
     case "retry":
       return {

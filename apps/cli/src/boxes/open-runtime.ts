@@ -9,12 +9,13 @@ import { interpretSchemas } from "./interpret-schemas.ts";
 /** Opens the home of a command. The caller gives it back with `await using`. */
 export async function openRuntime(context: CommandContext): Promise<Runtime> {
   interpretSchemas();
-  const { home, globals, limits, env } = context;
+  const { home, globals, limits, env, signal } = context;
   const credentials = userCredentials(env);
   const { insecureHosts } = globals;
   const warnings = showWarnings(context);
   return Runtime.open({
     home,
+    signal,
     engine: openEngine(context),
     insecureHosts,
     credentials,

@@ -4,7 +4,7 @@ import { DatabaseSync } from "node:sqlite";
 import { setTimeout as sleep } from "node:timers/promises";
 import { IoError, type IoErrorCode } from "../errors.ts";
 import { errnoOf, toIoError } from "./io-error.ts";
-import { type ProcessIdentity, processIdentity } from "./process-identity.ts";
+import { isProcessStopped, type ProcessIdentity, processIdentity } from "./process-identity.ts";
 
 /** Who holds a lock, as far as its side file tells. */
 export interface LockHolder extends ProcessIdentity {
@@ -22,8 +22,10 @@ export interface Lock extends AsyncDisposable {
 export interface AcquireLockOptions {
   /** What this process does, told to those who wait. */
   readonly command?: string;
-  /** How long to wait in milliseconds; for ever unless given, 0 tries once. */
+  /** How long to wait in milliseconds; for as long as its holder works unless given, 0 tries once. */
   readonly timeoutMs?: number;
+  /** How long to wait, in milliseconds, for a holder that was stopped by a signal and can be seen to be; a minute unless given. */
+  readonly stoppedTimeoutMs?: number;
   /** Stops waiting. */
   readonly signal?: AbortSignal;
   /** Told once when waiting begins and again when the holder changes. */
@@ -31,6 +33,7 @@ export interface AcquireLockOptions {
 }
 
 const pollMs = 40;
+const defaultStoppedTimeoutMs = 60_000;
 const sqliteBusy = 5;
 const sqliteCannotOpen = 14;
 
@@ -51,7 +54,9 @@ const sqliteCodes: Readonly<Record<number, IoErrorCode>> = {
  */
 export async function acquireLock(path: string, options: AcquireLockOptions = {}): Promise<Lock> {
   const { signal, timeoutMs = Number.POSITIVE_INFINITY, onWait } = options;
+  const { stoppedTimeoutMs = defaultStoppedTimeoutMs } = options;
   let waitedMs = 0;
+  let stoppedMs = 0;
   let told: string | undefined;
   for (;;) {
     signal?.throwIfAborted();
@@ -61,7 +66,10 @@ export async function acquireLock(path: string, options: AcquireLockOptions = {}
     const name = JSON.stringify(holder ?? null);
     if (name !== told) onWait?.(holder);
     told = name;
-    if (waitedMs >= timeoutMs) throw lockHeld(path, holder, timeoutMs);
+    stoppedMs = holder !== undefined && isProcessStopped(holder) ? stoppedMs + pollMs : 0;
+    if (waitedMs >= timeoutMs || stoppedMs > stoppedTimeoutMs) {
+      throw lockHeld(path, holder, { waitedMs, isStopped: stoppedMs > 0 });
+    }
     await sleep(pollMs, undefined, signal === undefined ? {} : { signal });
     waitedMs += pollMs;
   }
@@ -132,16 +140,22 @@ function readHolder(path: string): LockHolder | undefined {
   }
 }
 
-function lockHeld(path: string, holder: LockHolder | undefined, timeoutMs: number): IoError {
+function lockHeld(
+  path: string,
+  holder: LockHolder | undefined,
+  { waitedMs, isStopped }: { readonly waitedMs: number; readonly isStopped: boolean },
+): IoError {
   const who =
     holder === undefined
       ? "another process"
       : `process ${holder.pid}${holder.command === "" ? "" : ` (${holder.command})`}`;
   return new IoError({
     code: "IO_LOCK_HELD",
-    message: `cannot lock ${path}: held by ${who}, waited ${timeoutMs} ms`,
+    message: `cannot lock ${path}: held by ${who}${isStopped ? ", which is stopped" : ""}, waited ${waitedMs} ms`,
     details: { path, ...(holder === undefined ? {} : { holder }) },
-    hint: "wait for that process to end, or stop it, and try again",
+    hint: isStopped
+      ? `let that process go on with "kill -CONT ${holder?.pid}", or end it, and try again`
+      : "wait for that process to end, or stop it, and try again",
   });
 }
 

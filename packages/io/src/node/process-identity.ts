@@ -53,15 +53,32 @@ export function isProcessAlive(identity: ProcessIdentity): boolean {
   return identity.startTime === "" || status.startTime === identity.startTime;
 }
 
+/** Tells whether a process stands still, as after SIGSTOP; false where it cannot be told. */
+export function isProcessStopped(identity: ProcessIdentity): boolean {
+  const here = processIdentity();
+  if (identity.bootId !== here.bootId || identity.pidNamespace !== here.pidNamespace) return false;
+  const status = statusOf(identity.pid);
+  return status?.isStopped === true && status.startTime === identity.startTime;
+}
+
+interface ProcessStatus {
+  readonly startTime: string;
+  readonly hasEnded: boolean;
+  readonly isStopped: boolean;
+}
+
 /** What the system tells about a process; undefined when it is gone or the system does not tell. */
-function statusOf(
-  pid: number,
-): { readonly startTime: string; readonly hasEnded: boolean } | undefined {
+function statusOf(pid: number): ProcessStatus | undefined {
   const stat = read(`/proc/${pid}/stat`);
   if (stat === undefined) return undefined;
   // The second field is the command in parentheses and may hold anything; the state is field 3, the start time field 22.
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  return { startTime: fields[19] ?? "", hasEnded: /^[ZX]$/.test(fields[0] ?? "") };
+  const [state = ""] = fields;
+  return {
+    startTime: fields[19] ?? "",
+    hasEnded: /^[ZX]$/.test(state),
+    isStopped: /^[Tt]$/.test(state),
+  };
 }
 
 function ownPidNamespace(): string {

@@ -1,5 +1,5 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import {
   copyFileDurably,
   createFileDurably,
@@ -160,6 +160,28 @@ describe("folders and names", () => {
     expect(readdirSync(folder)).toHaveLength(2);
     expect(await removeDeadTemporaries(join(folder, "none"))).toEqual([]);
     await expect(removeDeadTemporaries(join(folder, "keep"))).rejects.toMatchObject({ kind: "io" });
+  });
+
+  test("leaves the temporaries of processes that it cannot see, and takes those of earlier boots", async () => {
+    const folder = temporaryFolder();
+    const own = basename(temporaryPathFor(join(folder, "a")));
+    const [, pid, start, namespace, boot] = own.split("-");
+    const name = (parts: readonly (string | undefined)[]): string =>
+      `.tmp-${parts.join("-")}-0123456789abcdef`;
+    const kept = [
+      name([pid, start, namespace, boot]),
+      name(["999999999", "1", "1", boot]),
+      name([pid, "1", "1", boot]),
+    ];
+    const dead = [
+      name(["999999999", "1", namespace, boot]),
+      name([pid, "1", namespace, boot]),
+      name([pid, start, namespace, "00000000"]),
+      name([pid, start, "1", "00000000"]),
+    ];
+    for (const one of [...kept, ...dead]) writeFileSync(join(folder, one), "");
+    expect((await removeDeadTemporaries(folder)).sort()).toEqual(dead.sort());
+    expect(readdirSync(folder).sort()).toEqual(kept.sort());
   });
 
   test("copies a file whole, with holes for blocks of zeros, or leaves nothing", async () => {

@@ -50,6 +50,24 @@ describe("acquireLock", () => {
     expect(holders).toMatchObject([{ pid: child.pid, command: "other" }]);
   });
 
+  test("is waited for while its holder works, and not for long while that is stopped", async () => {
+    const path = join(temporaryFolder(), "a.lock");
+    const child = spawn(process.execPath, ["-e", holdLock, path]);
+    onTestFinished(() => void child.kill("SIGKILL"));
+    await once(child.stdout, "data");
+    const holder = { ...identityOfProcess(child.pid ?? 0), command: "other" };
+    writeFileSync(`${path}.holder`, JSON.stringify(holder));
+    const over = AbortSignal.timeout(700);
+    const working = acquireLock(path, { stoppedTimeoutMs: 200, signal: over });
+    await expect(working).rejects.toThrow(/abort/i);
+    child.kill("SIGSTOP");
+    await expect(acquireLock(path, { stoppedTimeoutMs: 200 })).rejects.toMatchObject({
+      code: "IO_LOCK_HELD",
+      message: expect.stringContaining("(other), which is stopped"),
+      hint: expect.stringContaining(`kill -CONT ${child.pid}`),
+    });
+  });
+
   test("is taken at once or not at all where it need not be had", async () => {
     const path = join(temporaryFolder(), "a.lock");
     const lock = await acquireLockIfFree(path, { command: "look" });

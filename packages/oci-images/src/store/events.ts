@@ -18,6 +18,6 @@ export type PullEvent =
   /** Something is not as one might expect, and goes on. */
   | { readonly type: "warning"; readonly code: ImageErrorCode; readonly message: string }
   /** Another process works on the same blob or on the index. */
-  | { readonly type: "waiting"; readonly what: string }
+  | { readonly type: "waiting"; readonly what: string; readonly holderPid?: number }
   /** A request failed and is tried again. */
   | { readonly type: "retry"; readonly code: string; readonly message: string };

@@ -353,7 +353,14 @@ export class ImageStore {
   }
 
   #layoutFor(options: Pick<PullOptions, "onEvent">): OciLayout {
-    return this.#layout.with({ onWait: (what) => options.onEvent?.({ type: "waiting", what }) });
+    return this.#layout.with({
+      onWait: (what, holderPid) =>
+        options.onEvent?.({
+          type: "waiting",
+          what,
+          ...(holderPid === undefined ? {} : { holderPid }),
+        }),
+    });
   }
 }
 

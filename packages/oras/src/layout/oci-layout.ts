@@ -52,8 +52,8 @@ export interface OciLayoutOptions {
   readonly fs?: FileSystem;
   /** How large its documents may be. */
   readonly limits?: Partial<LayoutLimits>;
-  /** Told when another process works on the same blob or on the index. */
-  readonly onWait?: (what: string) => void;
+  /** Told when another process works on the same blob or on the index, and which, as far as that is known. */
+  readonly onWait?: (what: string, holderPid: number | undefined) => void;
 }
 
 /** Manifests and configs are: they are read in one go. */
@@ -348,7 +348,7 @@ export class OciLayout implements Target, GraphTarget {
     await ensureDirectory(this.#ingestFolder, this.#io);
     return acquireLock(join(this.#ingestFolder, `${name}.lock`), {
       command: `write ${what}`,
-      onWait: () => this.#options.onWait?.(what),
+      onWait: (holder) => this.#options.onWait?.(what, holder?.pid),
       ...(signal === undefined ? {} : { signal }),
     });
   }

@@ -20,7 +20,7 @@ export async function recoverHome(
   state: StateStore,
   clock: Clock,
 ): Promise<void> {
-  interruptDeadOperations(state, clock.now());
+  await interruptDeadOperations(home, state, clock.now());
   deleteDeadLeases(state);
   await clearAbandonedBoxes(home, state);
   await removeDeadLocks(home, state);

@@ -1,12 +1,20 @@
 import type { ErrorReport } from "@box/errors";
-import { isProcessAlive } from "@box/io/node";
+import { isProcessAlive, removeDeadTemporaries } from "@box/io/node";
+import { boxLayout, type HomeLayout } from "../home/layout.ts";
 import { endOperation, listRunningOperations } from "../state/operations-table.ts";
 import type { StateStore } from "../state/state-store.ts";
 
-/** Marks the operations of processes that are provably dead. */
-export function interruptDeadOperations(state: StateStore, nowMs: number): void {
+/** Marks the operations of processes that are provably dead, once what they left with their boxes is gone. */
+export async function interruptDeadOperations(
+  home: HomeLayout,
+  state: StateStore,
+  nowMs: number,
+): Promise<void> {
   const dead = listRunningOperations(state.database).filter(({ owner }) => !isProcessAlive(owner));
   if (dead.length === 0) return;
+  for (const box of new Set(dead.map(({ boxId }) => boxId))) {
+    await removeDeadTemporaries(boxLayout(home, box).disks);
+  }
   state.transaction((database) => {
     for (const { id } of dead) {
       endOperation(database, id, { state: "interrupted", nowMs, error: interrupted(id) });

@@ -150,7 +150,7 @@ function tell(reporter: Reporter, event: PullEvent): void {
       reporter.cached(`${event.digest} is in the store`, { digest: event.digest });
       break;
     case "waiting":
-      reporter.info(`waiting for another process: ${event.what}`);
+      reporter.info(`waiting for ${nameOf(event.holderPid)}: ${event.what}`);
       break;
     case "retry":
       reporter.warn({ code: event.code, message: `trying again: ${event.message}` });
@@ -174,4 +174,8 @@ function imageChanged(reference: string, expected: string, found: string): Runti
     details: { reference, expected, found },
     hint: "bring the old image back under that reference, or create a new box",
   });
+}
+
+function nameOf(holderPid: number | undefined): string {
+  return holderPid === undefined ? "another process" : `process ${holderPid}`;
 }

@@ -18,6 +18,9 @@ export type Row = Readonly<Record<string, SQLOutputValue>>;
 /** Values by the names of a statement's parameters. */
 export type Parameters = Readonly<Record<string, SQLInputValue>>;
 
+/** How long another process may take to make the state or to bring it up to date, in milliseconds. */
+const startTimeoutMs = 30_000;
+
 /** Options of {@link StateDatabase.transaction}. */
 export interface TransactionOptions {
   /**
@@ -54,11 +57,15 @@ export class StateDatabase implements Disposable {
    *
    * @throws RuntimeError `STATE_*`; IoError when the lock cannot be taken.
    */
-  static async open(path: string, lockPath: string): Promise<StateDatabase> {
+  static async open(path: string, lockPath: string, signal?: AbortSignal): Promise<StateDatabase> {
     const state = StateDatabase.#connectAnyhow(path);
     if (state.isReadOnly || state.#isCurrent()) return state;
     state[Symbol.dispose]();
-    await using _lock = await acquireLock(lockPath, { command: "starting the state" });
+    await using _lock = await acquireLock(lockPath, {
+      command: "starting the state",
+      timeoutMs: startTimeoutMs,
+      ...(signal === undefined ? {} : { signal }),
+    });
     const alone = StateDatabase.#connect(path);
     alone.#bringUp();
     return alone;

@@ -114,10 +114,11 @@ export function listOperations(
 /** Operations that have not ended, with the process that carries each out. */
 export function listRunningOperations(
   database: StateDatabase,
-): readonly { readonly id: string; readonly owner: ProcessIdentity }[] {
+): readonly { readonly id: string; readonly boxId: string; readonly owner: ProcessIdentity }[] {
   return database.all("SELECT * FROM operations WHERE state = 'running'").map((row) => {
     const columns = new Columns("operations", row);
-    return { id: columns.text("id"), owner: columns.json<ProcessIdentity>("owner") };
+    const owner = columns.json<ProcessIdentity>("owner");
+    return { id: columns.text("id"), boxId: columns.text("box_id"), owner };
   });
 }
 

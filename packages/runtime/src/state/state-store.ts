@@ -26,10 +26,10 @@ export class StateStore implements Disposable {
   }
 
   /** Opens the state of a home. @throws RuntimeError `STATE_*`. */
-  static async open(home: HomeLayout, clock: Clock): Promise<StateStore> {
+  static async open(home: HomeLayout, clock: Clock, signal?: AbortSignal): Promise<StateStore> {
     await refuseLostState(home);
     const lock = stateLockPath(home);
-    return new StateStore(await StateDatabase.open(home.state, lock), clock);
+    return new StateStore(await StateDatabase.open(home.state, lock, signal), clock);
   }
 
   /** Runs `work` as one transaction, with the events that wait. */
