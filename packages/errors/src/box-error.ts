@@ -51,13 +51,25 @@ export class BoxError<Code extends string = string> extends Error {
   }
 }
 
-/** Tells whether a value is a {@link BoxError}, made by whichever copy of this package. */
+/** Tells whether a value is a {@link BoxError}, made by whichever copy of this package. Never throws. */
 export function isBoxError(value: unknown): value is BoxError {
-  return value instanceof Error && (value as { [brand]?: unknown })[brand] === true;
+  return readSafely(
+    () => value instanceof Error && (value as { [brand]?: unknown })[brand] === true,
+  );
 }
 
-/** The kind of an error; anything that is not a {@link BoxError} is `internal`, an abort is `aborted`. */
+/** The kind of an error; anything that is not a {@link BoxError} is `internal`, an abort is `aborted`. Never throws. */
 export function kindOf(error: unknown): ErrorKind {
   if (isBoxError(error)) return error.kind;
-  return error instanceof Error && error.name === "AbortError" ? "aborted" : "internal";
+  const isAbort = readSafely(() => error instanceof Error && error.name === "AbortError");
+  return isAbort ? "aborted" : "internal";
+}
+
+/** Anything can be thrown, and some values throw when they are looked at, such as a proxy that was revoked. */
+function readSafely(look: () => boolean): boolean {
+  try {
+    return look();
+  } catch {
+    return false;
+  }
 }

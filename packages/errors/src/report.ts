@@ -20,15 +20,26 @@ export interface ErrorReport {
 }
 
 const maxCauses = 8;
+const unreadable = "a value was thrown that cannot be read";
 
 /** Turns any thrown value into plain data. Never throws, keeps no stack trace. */
 export function toErrorReport(error: unknown): ErrorReport {
+  try {
+    return reportOf(error);
+  } catch {
+    // A value that throws when it is looked at.
+    const nothing = { details: {}, retryable: false, cause: [] };
+    return { code: "INTERNAL", kind: "internal", message: unreadable, ...nothing };
+  }
+}
+
+function reportOf(error: unknown): ErrorReport {
   const known = isBoxError(error) ? error : undefined;
   return {
     code: known?.code ?? (kindOf(error) === "aborted" ? "ABORTED" : "INTERNAL"),
     kind: kindOf(error),
     message: messageOf(error),
-    details: known?.details ?? {},
+    details: plainOf(known?.details ?? {}),
     ...(known?.hint === undefined ? {} : { hint: known.hint }),
     retryable: known?.retryable ?? false,
     cause: causesOf(error),
@@ -47,14 +58,41 @@ export function httpStatusOf(error: unknown): number {
 
 function causesOf(error: unknown): string[] {
   const seen = new Set<unknown>();
-  let current = error instanceof Error ? error.cause : undefined;
+  let current = causeOf(error);
   while (current !== undefined && seen.size < maxCauses && !seen.has(current)) {
     seen.add(current);
-    current = current instanceof Error ? current.cause : undefined;
+    current = causeOf(current);
   }
   return [...new Set([...seen].map(messageOf))];
 }
 
+function causeOf(error: unknown): unknown {
+  try {
+    return error instanceof Error ? error.cause : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  try {
+    return String(error instanceof Error ? error.message : error);
+  } catch {
+    return unreadable;
+  }
+}
+
+/** What is no JSON in spite of its type would stop the report where it is written. */
+function plainOf(details: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  if (isJson(details)) return details;
+  return Object.fromEntries(Object.entries(details).filter(([, value]) => isJson(value)));
+}
+
+function isJson(value: unknown): boolean {
+  try {
+    JSON.stringify(value);
+    return true;
+  } catch {
+    return false;
+  }
 }

@@ -1,4 +1,11 @@
-import { BoxError, exitCodeOf, httpStatusOf, kindOutcomes, toErrorReport } from "@box/errors";
+import {
+  BoxError,
+  exitCodeOf,
+  httpStatusOf,
+  isBoxError,
+  kindOutcomes,
+  toErrorReport,
+} from "@box/errors";
 import { expect, test } from "vitest";
 
 const missing = new BoxError({
@@ -30,6 +37,32 @@ test("ends on a cause that points back to itself", () => {
   const loop = new Error("loop");
   loop.cause = loop;
   expect(toErrorReport(loop).cause).toEqual(["loop"]);
+});
+
+test("reports values that cannot be looked at", () => {
+  const { proxy, revoke } = Proxy.revocable({}, {});
+  revoke();
+  const message = "a value was thrown that cannot be read";
+  for (const value of [Object.create(null), proxy]) {
+    expect(toErrorReport(value)).toMatchObject({ code: "INTERNAL", kind: "internal", message });
+    expect([isBoxError(value), exitCodeOf(value)]).toEqual([false, 1]);
+  }
+  expect(toErrorReport(new Error("outer", { cause: proxy })).cause).toEqual([message]);
+  const broken = { ...missing, code: "X", kind: "io", message: "m" } as const;
+  const error = Object.defineProperty(new BoxError(broken), "hint", {
+    get: () => {
+      throw new Error("no hint");
+    },
+  });
+  expect(toErrorReport(error)).toMatchObject({ code: "INTERNAL", message });
+});
+
+test("leaves out details that are no JSON", () => {
+  const loop: Record<string, unknown> = {};
+  loop.self = loop;
+  const details = { size: 10n, loop, path: "/x" };
+  const error = new BoxError({ code: "X", kind: "io", message: "m", details });
+  expect(toErrorReport(error).details).toEqual({ path: "/x" });
 });
 
 test("maps kinds to exit codes and HTTP statuses by the table", () => {

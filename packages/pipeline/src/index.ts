@@ -1,4 +1,4 @@
-export { type Clock, systemClock } from "./clock.ts";
+export { type Clock, pause, systemClock } from "./clock.ts";
 export { describe, type PlanDescription, type TaskDescription, toMermaid } from "./describe.ts";
 export {
   PipelineError,

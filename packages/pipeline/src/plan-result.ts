@@ -20,7 +20,10 @@ export interface PlanFailure {
    * stopped; else the first clean-up that failed.
    */
   readonly error: unknown;
-  /** All errors of tasks, in declaration order; errors thrown by tasks that were being stopped are marked. */
+  /**
+   * All errors of tasks, in declaration order; errors thrown by tasks that were being stopped are marked. What a retry policy
+   * threw stands behind the error that it was asked about.
+   */
   readonly failures: readonly TaskFailure[];
   /** What clean-ups threw, in the order they ran. */
   readonly cleanUpErrors: readonly unknown[];

@@ -1,3 +1,4 @@
+import { getEventListeners } from "node:events";
 import { BoxError } from "@box/errors";
 import {
   definePlan,
@@ -7,7 +8,7 @@ import {
   runPlan,
   settlePlan,
 } from "@box/pipeline";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { ManualClock, settleMicrotasks } from "./manual-clock.ts";
 
 const shaky = new BoxError({ code: "NET", kind: "network", message: "reset", retryable: true });
@@ -52,6 +53,44 @@ describe("retries", () => {
     expect(first.metrics.tasks[0]?.attempts).toBe(1);
     const second = await settlePlan(flaky(1, { attempts: 3, when: (e) => e === error }, error));
     expect(second.ok).toBe(true);
+  });
+
+  test("end with the task's error and its clean-ups when the policy throws; its error is kept beside", async () => {
+    const log: string[] = [];
+    const when = () => {
+      throw new Error("when broke");
+    };
+    const result = await settlePlan(flaky(9, { attempts: 3, when }, shaky, log));
+    expect(log).toEqual(["attempt 1", "clean 1"]);
+    expect(result).toMatchObject({
+      ok: false,
+      error: shaky,
+      failures: [
+        { task: "flaky", error: shaky },
+        { task: "flaky", error: { message: "when broke" } },
+      ],
+    });
+  });
+
+  test("leave nothing on the signal of the run", async () => {
+    const signals: AbortSignal[] = [];
+    const task = defineTask({
+      name: "shaky",
+      retry: { attempts: 4, delayMs: 1, factor: 1, when: () => true },
+      run: () => {
+        throw shaky;
+      },
+    });
+    const original = AbortSignal.prototype.addEventListener;
+    const spy = vi.spyOn(AbortSignal.prototype, "addEventListener");
+    spy.mockImplementation(function (this: AbortSignal, ...given) {
+      signals.push(this);
+      return original.apply(this, given as Parameters<typeof original>);
+    });
+    await settlePlan(definePlan({ name: "p" }).stage([task]));
+    spy.mockRestore();
+    expect(signals.length).toBeGreaterThan(0);
+    expect(signals.flatMap((signal) => getEventListeners(signal, "abort"))).toEqual([]);
   });
 
   test("wait longer each time, up to the limit, by the given clock", async () => {

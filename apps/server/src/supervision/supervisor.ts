@@ -161,9 +161,12 @@ export class Supervisor {
     const { signal } = this.#stop;
     if (signal.aborted) return;
     const { promise, resolve } = Promise.withResolvers<void>();
-    const cancel = this.#clock.after(delayMs, resolve);
-    signal.addEventListener("abort", () => resolve(), { once: true });
+    const wake = () => resolve();
+    const cancel = this.#clock.after(delayMs, wake);
+    signal.addEventListener("abort", wake);
     await promise;
+    // The signal lives as long as the server.
+    signal.removeEventListener("abort", wake);
     cancel();
   }
 

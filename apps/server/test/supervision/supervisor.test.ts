@@ -1,3 +1,4 @@
+import { getEventListeners } from "node:events";
 import { BoxError } from "@box/errors";
 import type { BoxDetails, BoxSummary, RestartPolicy } from "@box/runtime";
 import { describe, expect, onTestFinished, test } from "vitest";
@@ -15,6 +16,8 @@ class FakeMachines implements SupervisedBoxes {
   readonly starts: { readonly id: string; readonly restarts: number; readonly atMs: number }[] = [];
   readonly #ends = new Map<string, () => void>();
   readonly #clock: ManualClock;
+  /** What the last wait was told to stop by. */
+  signal = new AbortController().signal;
   /** What the next starts fail with. */
   failure: unknown;
 
@@ -45,6 +48,7 @@ class FakeMachines implements SupervisedBoxes {
   }
 
   async wait(id: string, { signal }: { readonly signal: AbortSignal }): Promise<void> {
+    this.signal = signal;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     this.#ends.set(id, resolve);
     signal.addEventListener("abort", () => reject(signal.reason), { once: true });
@@ -83,6 +87,16 @@ function supervise() {
 
 /** When it was started again, in milliseconds. */
 const times = (boxes: FakeMachines) => boxes.starts.map(({ atMs }) => atMs);
+
+test("looking at boxes again and again leaves nothing on what stops it", async () => {
+  const { clock, boxes } = supervise();
+  boxes.add({ type: "always" });
+  await clock.advance(2000);
+  const before = getEventListeners(boxes.signal, "abort").length;
+  for (let count = 0; count < 10; count += 1) await clock.advance(2000);
+  expect(before).toBeGreaterThan(0);
+  expect(getEventListeners(boxes.signal, "abort")).toHaveLength(before);
+});
 
 describe("a box whose machine ends", () => {
   test("is started again after a pause", async () => {

@@ -87,7 +87,7 @@ export class PlanRun {
   }
 
   async #result(): Promise<PlanResult<AnyKey>> {
-    const failures = this.#tasks.flatMap(({ failure }) => failure ?? []);
+    const failures = this.#tasks.flatMap(({ failures }) => failures);
     const leading = this.#leadingError(failures);
     const { clock, emitter, cleanUps, values } = this.#shared;
     const cleanUpStartMs = clock.monotonicMs();

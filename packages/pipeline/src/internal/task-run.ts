@@ -1,5 +1,5 @@
 import { isBoxError, toErrorReport } from "@box/errors";
-import type { Clock } from "../clock.ts";
+import { type Clock, pause } from "../clock.ts";
 import { PipelineError } from "../errors.ts";
 import type { OwnEvent, StandardEvent } from "../event.ts";
 import type { TaskMetrics, TaskOutcome } from "../metrics.ts";
@@ -29,8 +29,8 @@ const defaultMaxDelayMs = 30_000;
 /** One task in one run. */
 export class TaskRun {
   readonly node: PlanNode;
-  /** Its error, once it has failed. */
-  failure: TaskFailure | undefined;
+  /** Its errors, once it has failed: first its own, then those of what was asked or told about it. */
+  readonly failures: TaskFailure[] = [];
   readonly #task: Task;
   readonly #spanId: string;
   readonly #shared: RunShared;
@@ -47,8 +47,20 @@ export class TaskRun {
     this.#shared = shared;
   }
 
-  /** Runs it through all its attempts; the result says whether its values are there. */
+  /** Runs it through all its attempts; the result says whether its values are there. Never rejects. */
   async run(): Promise<boolean> {
+    try {
+      return await this.#run();
+    } catch (error) {
+      // Nothing that it is told by, such as the clock, may keep the run from its end.
+      this.#outcome = "failed";
+      const whileStopping = this.#shared.signal.aborted;
+      this.failures.push({ task: this.#task.name, error, whileStopping });
+      return false;
+    }
+  }
+
+  async #run(): Promise<boolean> {
     const { clock, startMs, signal } = this.#shared;
     const begun = clock.monotonicMs();
     this.#startMs = begun - startMs;
@@ -61,12 +73,17 @@ export class TaskRun {
       if (isAbort(error, signal)) {
         this.#end("cancelled", begun);
       } else {
-        const whileStopping = signal.aborted;
-        this.failure = { task: this.#task.name, error, whileStopping };
+        this.#keepFailure(error);
         this.#end("failed", begun, error);
       }
       return false;
     }
+  }
+
+  #keepFailure(error: unknown): void {
+    const whileStopping = this.#shared.signal.aborted;
+    // The task's own error comes first, although that of its retry policy is known before.
+    this.failures.unshift({ task: this.#task.name, error, whileStopping });
   }
 
   /** Tells that it never began. */
@@ -183,9 +200,13 @@ export class TaskRun {
   #retryDelayMs(error: unknown): number | undefined {
     const policy = this.#task.retry;
     if (policy === undefined || this.#attempts >= policy.attempts) return undefined;
-    return (policy.when ?? isWorthRetrying)(error)
-      ? delayBefore(policy, this.#attempts)
-      : undefined;
+    try {
+      if (!(policy.when ?? isWorthRetrying)(error)) return undefined;
+    } catch (whenError) {
+      this.#keepFailure(whenError);
+      return undefined;
+    }
+    return delayBefore(policy, this.#attempts);
   }
 
   #end(outcome: TaskOutcome, begun: number, error?: unknown): void {
@@ -214,10 +235,6 @@ function delayBefore(policy: RetryPolicy, failedAttempts: number): number {
 
 async function sleep(delayMs: number, { clock, signal }: RunShared): Promise<void> {
   if (delayMs <= 0) return;
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const cancel = clock.after(delayMs, resolve);
-  signal.addEventListener("abort", () => resolve(), { once: true });
-  await promise;
-  cancel();
+  await pause(clock, delayMs, signal);
   if (signal.aborted) throw signal.reason;
 }

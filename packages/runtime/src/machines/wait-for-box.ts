@@ -1,5 +1,5 @@
 import { isBoxError } from "@box/errors";
-import type { Clock } from "@box/pipeline";
+import { pause } from "@box/pipeline";
 import type { MachineExit } from "@box/vm";
 import type { BoxRecord } from "../boxes/box.ts";
 import { lockFor } from "../boxes/box-work.ts";
@@ -36,7 +36,7 @@ export async function waitForBox(
     if (box === undefined || !isInUse(box.state))
       return { id, name, exit: exitOf(box, seen, name) };
     if (box.state === "running") seen = await waitForMachine(services, box, signal);
-    else await sleep(services.clock, signal);
+    else await pause(services.clock, pollMs, signal);
   }
 }
 
@@ -80,12 +80,4 @@ async function lastWordOf(
   if (record === undefined) return undefined;
   const status = await engine?.look(record);
   return (status?.state === "gone" ? status.exit : undefined) ?? { reason: "lost" };
-}
-
-async function sleep(clock: Clock, signal: AbortSignal | undefined): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const cancel = clock.after(pollMs, resolve);
-  signal?.addEventListener("abort", () => resolve(), { once: true });
-  await promise;
-  cancel();
 }

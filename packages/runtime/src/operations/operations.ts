@@ -1,3 +1,4 @@
+import { pause, systemClock } from "@box/pipeline";
 import { RuntimeError } from "../errors.ts";
 import type { BoxEvent } from "../events.ts";
 import { findOperation, listEvents, listOperations } from "../state/operations-table.ts";
@@ -82,12 +83,14 @@ export class Operations {
   }
 
   async #wait(pollMs: number, signal: AbortSignal | undefined): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const timer = setTimeout(resolve, pollMs);
-    this.#waiting.add(resolve);
-    signal?.addEventListener("abort", () => resolve(), { once: true });
-    await promise;
-    this.#waiting.delete(resolve);
-    clearTimeout(timer);
+    const after = (delayMs: number, wake: () => void) => {
+      const cancel = systemClock.after(delayMs, wake);
+      this.#waiting.add(wake);
+      return () => {
+        this.#waiting.delete(wake);
+        cancel();
+      };
+    };
+    await pause({ after }, pollMs, signal);
   }
 }
