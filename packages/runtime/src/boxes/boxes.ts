@@ -293,9 +293,9 @@ export class Boxes extends BoxMachines {
   }
 
   /**
-   * Removes a box: its record and its own folder. Bases and images stay.
+   * Removes a box: its record and its own folder. Bases and images stay. Once it has begun it cannot be stopped.
    *
-   * @throws RuntimeError `BOX_NOT_FOUND`, `BOX_IN_USE`.
+   * @throws RuntimeError `BOX_NOT_FOUND`, `BOX_IN_USE`; the signal's reason before it has begun.
    */
   async remove(nameOrId: string, options: RemoveBoxOptions = {}): Promise<RemovedBox> {
     const found = requireBox(this.#services.state.database, nameOrId);

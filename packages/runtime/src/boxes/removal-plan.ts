@@ -10,8 +10,6 @@ export function removalPlan(home: HomeLayout, box: BoxRecord): StagedPlan<never,
   const remove = defineTask({
     name: "box_remove",
     label: "removal",
-    // Removing half a box helps nobody: it goes on when it is told to stop.
-    graceMs: Number.MAX_SAFE_INTEGER,
     run: () => removeBoxFiles(home, box.id),
   });
   return definePlan({ name: "remove" }).stage([remove]);

@@ -2,14 +2,14 @@ import { RuntimeError } from "../errors.ts";
 
 /** Where a box is in its life. */
 export type BoxState =
-  | "creating" // its first operation runs; gone again when that fails
+  | "creating" // its first operation runs; gone when that has failed
   | "created" // both disks are ready, it was never started
   | "starting"
   | "running"
   | "stopping"
   | "stopped" // it has run before
   | "failed" // its last operation failed; nothing was deleted
-  | "removing"; // its files go away; finished at the next open when interrupted
+  | "removing"; // its files go away; finished by who looks next when interrupted
 
 /** Every state, in the order of a life. */
 export const boxStates: readonly BoxState[] = [
@@ -41,6 +41,11 @@ const inUse: readonly BoxState[] = ["starting", "running", "stopping"];
 /** Whether a VM may be using the disks of a box in this state. */
 export function isInUse(state: BoxState): boolean {
   return inUse.includes(state);
+}
+
+/** Whether a box in this state goes away when nobody is at it. */
+export function isUnfinished(state: BoxState): boolean {
+  return state === "creating" || state === "removing";
 }
 
 /** @throws RuntimeError `BOX_STATE_ILLEGAL`. */

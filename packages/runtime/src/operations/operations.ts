@@ -29,11 +29,13 @@ export class Operations {
 
   /** The newest operations, newest first. */
   async list(options: { readonly limit?: number } = {}): Promise<readonly OperationSummary[]> {
+    this.#state.settle();
     return listOperations(this.#state.database, { limit: options.limit ?? defaultLimit });
   }
 
   /** @throws RuntimeError `OPERATION_NOT_FOUND`. */
   async get(id: string): Promise<OperationSummary> {
+    this.#state.settle();
     const operation = findOperation(this.#state.database, id);
     if (operation !== undefined) return operation;
     throw new RuntimeError({

@@ -4,13 +4,19 @@ import type {
   AnyKey,
   Clock,
   PipelineEvent,
+  PlanMetrics,
   PlanResult,
   PlanSuccess,
   TraceContext,
 } from "@box/pipeline";
 import type { BoxEvent, BoxOwnEvent } from "../events.ts";
 import type { StateDatabase } from "../state/database.ts";
-import { endOperation, insertOperation, trimOperations } from "../state/operations-table.ts";
+import {
+  endOperation,
+  insertOperation,
+  type OperationEnd,
+  trimOperations,
+} from "../state/operations-table.ts";
 import type { StateStore } from "../state/state-store.ts";
 import type { OperationKind } from "./operation.ts";
 
@@ -77,39 +83,59 @@ export async function runOperation<Values extends AnyKey>(
       notify(id);
       work.onEvent?.(stamped);
     });
-    if (!result.ok) return await fail(services, work, result);
-    state.transaction((database) => {
-      work.succeed(database);
-      const { metrics } = result;
-      endOperation(database, id, { state: "succeeded", nowMs: clock.now(), metrics });
-      trimOperations(database, box.id);
-    });
+    if (!result.ok) throw await fail(services, work, result);
+    succeed(services, work, result);
     return result;
   } finally {
     notify(id);
   }
 }
 
+function succeed<Values extends AnyKey>(
+  { state, clock }: OperationServices,
+  work: OperationWork<Values>,
+  { metrics }: PlanSuccess<Values>,
+): void {
+  try {
+    state.transaction((database) => {
+      work.succeed(database);
+      endOperation(database, work.id, { state: "succeeded", nowMs: clock.now(), metrics });
+      trimOperations(database, work.box.id);
+    });
+  } catch (error) {
+    // What it did stays: whether the success was stored after all is not known. Whoever looks at the box next puts it right.
+    state.owe(work.id, endOf(error, metrics, clock));
+    throw error;
+  }
+}
+
+/** @returns The error to throw. */
 async function fail<Values extends AnyKey>(
   { state, clock }: OperationServices,
   work: OperationWork<Values>,
   { error, metrics }: Extract<PlanResult<Values>, { readonly ok: false }>,
-): Promise<never> {
+): Promise<unknown> {
+  let isPutRight = true;
   try {
     await work.recover?.(error);
+  } catch {
+    // The first error is the one to tell. The box stays on record, so that its rest is found and taken away later.
+    isPutRight = false;
+  }
+  const end = endOf(error, metrics, clock);
+  try {
     state.transaction((database) => {
-      work.fail(database, error);
-      endOperation(database, work.id, {
-        state: kindOf(error) === "aborted" ? "cancelled" : "failed",
-        nowMs: clock.now(),
-        error: toErrorReport(error),
-        metrics,
-      });
+      if (isPutRight) work.fail(database, error);
+      endOperation(database, work.id, end);
       trimOperations(database, work.box.id);
     });
   } catch {
-    // The first error is the one to tell; what could not be put right now, the next open puts right.
-    state.drop(work.id);
+    state.owe(work.id, end);
   }
-  throw error;
+  return error;
+}
+
+function endOf(error: unknown, metrics: PlanMetrics, clock: Clock): OperationEnd {
+  const state = kindOf(error) === "aborted" ? "cancelled" : "failed";
+  return { state, nowMs: clock.now(), error: toErrorReport(error), metrics };
 }

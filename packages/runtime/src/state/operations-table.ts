@@ -68,11 +68,11 @@ export function insertOperation(database: StateDatabase, operation: NewOperation
   );
 }
 
-/** Stores how an operation ended. */
+/** Stores how an operation ended; one that has ended stays as it is. */
 export function endOperation(database: StateDatabase, id: string, end: OperationEnd): void {
   database.run(
     `UPDATE operations SET state = :state, finished_ms = :now, error = :error, metrics = :metrics
-     WHERE id = :id`,
+     WHERE id = :id AND state = 'running'`,
     {
       id,
       state: end.state,
@@ -120,6 +120,12 @@ export function listRunningOperations(
     const owner = columns.json<ProcessIdentity>("owner");
     return { id: columns.text("id"), boxId: columns.text("box_id"), owner };
   });
+}
+
+/** Whether somebody is at a box, as far as the state knows. */
+export function hasRunningOperation(database: StateDatabase, boxId: string): boolean {
+  const sql = "SELECT 1 FROM operations WHERE box_id = :boxId AND state = 'running' LIMIT 1";
+  return database.get(sql, { boxId }) !== undefined;
 }
 
 /** Removes old operations, their events too: all but the newest of each box, and of the boxes that are gone. */

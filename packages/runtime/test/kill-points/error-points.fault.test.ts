@@ -1,10 +1,12 @@
+import { readdir, rename } from "node:fs/promises";
+import { join } from "node:path";
 import { isBoxError } from "@box/errors";
 import { type FileSystemOperation, nodeFileSystem, observeFileSystem } from "@box/io/node";
 import { Runtime } from "@box/runtime";
 import { InProcessEngine } from "@box/vm/testing";
 import { expect, onTestFinished, test } from "vitest";
 import { FakeImages } from "../fake-images.ts";
-import { callOf } from "./after-fault.ts";
+import { callOf, requireHealed } from "./after-fault.ts";
 import { callVerb } from "./call-verb.ts";
 import { diskCases } from "./disk-cases.ts";
 import { imageCases } from "./image-cases.ts";
@@ -26,6 +28,8 @@ const kinds: Readonly<Record<string, readonly string[]>> = {
   EMFILE: ["io"],
 };
 const cases: readonly VerbCase[] = [...lifeCases, ...imageCases, ...machineCases, ...diskCases];
+/** What no box is while nothing is done to it. */
+const halfWay: readonly string[] = ["creating", "removing", "starting", "stopping"];
 let injected = 0;
 
 test.for(cases.map((one) => [`${one.verb} ${one.when ?? ""}`.trim(), one] as const))(
@@ -39,6 +43,19 @@ test.for(cases.map((one) => [`${one.verb} ${one.when ?? ""}`.trim(), one] as con
       if (failed === undefined) continue;
       injected += 1;
       if (end !== "done") expect([failed, ...(kinds[errno] ?? [])]).toContain(end);
+    }
+  },
+);
+
+test.for(cases.map((one) => [`${one.verb} ${one.when ?? ""}`.trim(), one] as const))(
+  "%s, with every call of the file system failing from one on, has ended and leaves nothing half-made",
+  { timeout: 3_600_000 },
+  async ([, one]) => {
+    const home = await makeTemplateHome();
+    const { calls } = await runWith(one, home, 0, "EIO");
+    const tried = ERROR_POINTS === "all" ? calls : 4;
+    for (const [point, errno] of spreadPoints(calls, tried)) {
+      await runWithout(one, home, point, errno);
     }
   },
 );
@@ -78,16 +95,53 @@ async function runWith(one: VerbCase, place: TemplateHome, point: number, errno:
   return { calls, failed, end };
 }
 
-/** Lets one call of the host's file system fail, and counts them. */
-function failAt(point: number, errno: string) {
+/**
+ * Carries a verb out while every call fails from one on, its clean-ups too, and asserts what must be true as soon as the host is
+ * well again, and of the home that the next process opens.
+ */
+async function runWithout(one: VerbCase, place: TemplateHome, point: number, errno: string) {
+  await place.restore();
+  await one.before?.(place);
+  const engine = new InProcessEngine();
+  const runtime = await Runtime.open({ home: place.home, images: new FakeImages(), engine });
+  let isDone: boolean;
+  try {
+    const host = failAt(point, errno, Number.POSITIVE_INFINITY);
+    isDone = await callVerb(runtime, callOf(one, place)).then(
+      () => true,
+      () => false,
+    );
+    host.restore();
+    const boxes = (await runtime.boxes.list()).filter(({ state }) => halfWay.includes(state));
+    const operations = await runtime.operations.list();
+    const running = operations.filter(({ state }) => state === "running");
+    expect([host.failed, boxes, running]).toEqual([host.failed, [], []]);
+  } finally {
+    await runtime.close();
+  }
+  await orphanTemporaries(place.home);
+  await requireHealed(one, place, isDone);
+}
+
+/** As if the process that made them had died. */
+async function orphanTemporaries(home: string): Promise<void> {
+  for (const name of await readdir(home, { recursive: true })) {
+    if (!name.includes(".tmp-")) continue;
+    const orphaned = name.replace(/(\.tmp-\d+-)/, "$11");
+    await rename(join(home, name), join(home, orphaned));
+  }
+}
+
+/** Lets one call of the host's file system fail, or several in a row, and counts them. */
+function failAt(point: number, errno: string, times = 1) {
   const whole = { ...nodeFileSystem };
   const restore = () => void Object.assign(nodeFileSystem, whole);
   onTestFinished(restore);
   const state = { calls: 0, failed: undefined as FileSystemOperation | undefined, restore };
   const before = (operation: FileSystemOperation) => {
     state.calls += 1;
-    if (state.calls !== point) return;
-    state.failed = operation;
+    if (point === 0 || state.calls < point || state.calls >= point + times) return;
+    state.failed ??= operation;
     throw Object.assign(new Error(`${errno}: injected`), { code: errno, syscall: operation.kind });
   };
   Object.assign(nodeFileSystem, observeFileSystem(whole, before));
@@ -95,12 +149,16 @@ function failAt(point: number, errno: string) {
 }
 
 function pointsOf(calls: number): readonly (readonly [number, string])[] {
+  if (ERROR_POINTS !== "all") return spreadPoints(calls, Number(ERROR_POINTS));
+  const every = Array.from({ length: calls }, (_, index) => index + 1);
+  return every.flatMap((point) => Object.keys(kinds).map((name) => [point, name] as const));
+}
+
+/** So many points, with one error after the other. */
+function spreadPoints(calls: number, tried: number): readonly (readonly [number, string])[] {
   const every = Array.from({ length: calls }, (_, index) => index + 1);
   const names = Object.keys(kinds);
-  if (ERROR_POINTS === "all") {
-    return every.flatMap((point) => names.map((name) => [point, name] as const));
-  }
-  const step = Math.max(1, calls / Number(ERROR_POINTS));
+  const step = Math.max(1, calls / tried);
   return every
     .filter((point) => Math.floor(point / step) > Math.floor((point - 1) / step))
     .map((point, index) => [point, names[index % names.length] as string] as const);
