@@ -67,38 +67,45 @@ const howBytes = 24;
 const noDevice = 6;
 
 /**
- * Seeds and names a guest and mounts its disks, by one batch of calls; a second one grows the box's file system, when it is smaller than
- * its disk. Random numbers, clock and name come first: guests that go on from one saved state are alike until then.
+ * Seeds and names a guest and mounts its disks. Random numbers, clock and name come first: guests that go on from one saved state are
+ * alike until then. A box's file system grows before anything is made in it: one as small as its image may have no space for that.
  *
  * @param caller - Carries calls out where the agent is.
  * @throws CallFailure `no-disk`, `mount`.
  */
 export async function mountGuest(caller: Caller, request: MountRequest): Promise<MountedGuest> {
   const { boxSerial, guestSerial, isReadOnly, hasNetwork, etc } = request;
-  const batch = new CallBatch();
-  const steps = new Steps(batch);
+  const warnings: MountWarning[] = [];
+  let steps = new Steps(new CallBatch());
   introduce(steps, request);
   if (hasNetwork) configureCard(steps);
   const box = new MountedDisk(steps, { space: spaces.box, place: "/box", serial: boxSerial });
   box.mount(isReadOnly ? readOnly : 0);
-  const size = box.askSize();
+  if (request.grows && !isReadOnly) {
+    const size = box.askSize();
+    const results = await caller.run(steps.batch);
+    warnings.push(...steps.warnings(results), ...(await grow(caller, box.root, results, size)));
+    steps = new Steps(new CallBatch());
+    box.goOn(steps);
+  }
+  box.openEtc();
   for (const [name, text] of etc) box.layOver(name, text, true);
   box.moveSystem(["sys", "dev", ...(isReadOnly ? ["run"] : []), "proc"], true);
   const tree = request.guestRootfs === "disk" ? box.cloneTree() : undefined;
   box.becomeRoot();
-  const asked = askUserFiles(batch);
+  const asked = askUserFiles(steps.batch);
   if (tree !== undefined) {
     const place = "/guest";
     const guest = new MountedDisk(steps, { space: spaces.guest, place, serial: guestSerial });
     guest.mount(0);
+    guest.openEtc();
     for (const [name, text] of etc) guest.layOver(name, text, false);
     guest.moveSystem(["sys", "dev", "run", "proc"], false);
     guest.takeTree(tree);
     guest.becomeRoot();
   }
-  const results = await caller.run(batch);
-  const warnings = [...steps.warnings(results)];
-  if (request.grows && !isReadOnly) warnings.push(...(await grow(caller, box.root, results, size)));
+  const results = await caller.run(steps.batch);
+  warnings.push(...steps.warnings(results));
   return { warnings, users: await userFilesOf(caller, results, asked) };
 }
 
@@ -135,10 +142,10 @@ interface DiskOptions {
 /** A disk on its way to be the root of a namespace. Nothing has it open before, so that nothing of it is remembered, in a saved machine too. */
 class MountedDisk {
   readonly root: Word;
-  readonly #steps: Steps;
+  #steps: Steps;
+  #etc: Word;
   readonly #options: DiskOptions;
   readonly #device: number;
-  readonly #etc: Word;
 
   constructor(steps: Steps, options: DiskOptions) {
     this.#steps = steps;
@@ -146,6 +153,17 @@ class MountedDisk {
     this.root = lastingWord(options.space);
     this.#device = steps.batch.data(new Uint8Array(deviceNameBytes));
     this.#etc = steps.batch.word();
+  }
+
+  /** What comes next is of another batch. */
+  goOn(steps: Steps): void {
+    this.#steps = steps;
+    this.#etc = steps.batch.word();
+  }
+
+  /** Opens its /etc, which is made if need be. */
+  openEtc(): void {
+    this.#steps.openFolder(this.root, "etc", this.#etc);
   }
 
   /** Enters its namespace, finds it and mounts it. */
@@ -164,7 +182,6 @@ class MountedDisk {
     const opening = `cannot open the file system of ${serial}`;
     const root = [fromRoot, batch.text(`${place}/`), how, howBytes];
     batch.call("openat2", root, { into: this.root, what: opening, failure: "mount" });
-    this.#steps.openFolder(this.root, "etc", this.#etc);
   }
 
   /** Asks how large it is, and how large its file system is. @returns Places of the results. */
