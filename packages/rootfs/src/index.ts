@@ -5,9 +5,11 @@ export {
   type BaseCacheOptions,
   type BaseDisk,
   type EnsureBaseOptions,
+  type FindSoundOptions,
 } from "./base/base-cache.ts";
 export type { BaseEvent } from "./base/base-events.ts";
 export type { BaseRecord } from "./base/base-record.ts";
+export type { BaseStamp } from "./base/base-stamp.ts";
 export { digestOf } from "./base/content-digest.ts";
 export {
   type BuildProgress,
@@ -62,7 +64,12 @@ export {
   type RecordState,
   recordStates,
 } from "./overlay/facts.ts";
-export { type BaseFinding, judgeBase, type WantedBase } from "./overlay/judge-base.ts";
+export {
+  type BaseFinding,
+  type IsBaseSound,
+  judgeBase,
+  type WantedBase,
+} from "./overlay/judge-base.ts";
 export {
   type MadeOverlay,
   type RemoveMadeOverlayOptions,

@@ -1,26 +1,23 @@
-import { randomBytes } from "node:crypto";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import type { RandomAccess } from "@box/io";
 import {
   acquireLockIfFree,
   createFileDurably,
   ensureDirectory,
-  errnoOf,
   type FileSystem,
   type Lock,
   nodeFileSystem,
   openFile,
   removeDeadTemporaries,
   syncDirectory,
-  toIoError,
-  writeFileDurably,
 } from "@box/io/node";
 import { type ResolvedRecipe, type RootfsRecipe, resolveRecipe } from "../build/recipe.ts";
 import { RootfsError } from "../errors.ts";
 import type { MergeLimits } from "../merge/limits.ts";
 import { adoptedBaseKey } from "./adopted-base-key.ts";
 import type { BaseEvent } from "./base-events.ts";
-import { type BaseRecord, readBaseRecord, recordVersion } from "./base-record.ts";
+import { BaseFiles } from "./base-files.ts";
+import { type BaseRecord, recordVersion } from "./base-record.ts";
 import { digestOf } from "./content-digest.ts";
 import { lockBase } from "./lock-base.ts";
 import { removeDisk } from "./remove-disk.ts";
@@ -51,72 +48,104 @@ export interface BaseDisk {
   readonly digest: string;
 }
 
+/** Options of {@link BaseCache.findSound}. */
+export interface FindSoundOptions {
+  /**
+   * Longest wait in milliseconds for another process that builds or verifies the base and gives no sign of life, as one that
+   * was stopped; 60 seconds unless given. One that lives is waited for, however long it takes.
+   */
+  readonly lockTimeoutMs?: number;
+  /** Stops waiting, verifying or building; nothing half-made stays. */
+  readonly signal?: AbortSignal;
+  /** Told what happens, as it happens. */
+  readonly onEvent?: (event: BaseEvent) => void;
+}
+
 /** Options of {@link BaseCache.ensure}. */
-export interface EnsureBaseOptions {
+export interface EnsureBaseOptions extends FindSoundOptions {
   /** Where the image came from, for people; recorded. */
   readonly source?: string;
   /** Accept only this content, as when a base is restored for overlays that were made on it. */
   readonly expectedDigest?: string;
   /** Other limits than the usual ones. */
   readonly limits?: Partial<MergeLimits>;
-  /**
-   * Longest wait in milliseconds for another process that builds the base and gives no sign of life, as one that was stopped; 60
-   * seconds unless given. One that lives is waited for, however long it takes.
-   */
-  readonly lockTimeoutMs?: number;
-  /** Stops waiting or building; nothing half-made stays. */
-  readonly signal?: AbortSignal;
-  /** Told what happens, as it happens. */
-  readonly onEvent?: (event: BaseEvent) => void;
 }
 
 /**
  * Base disks by key: each is built once, however many processes ask for it, and never changed afterwards.
  *
  * `KEY.ext4` (0444) holds the disk and `KEY.json` its record. The record is written last, so that a disk without one, or of
- * another size than recorded, is none: it is built again.
+ * another size than recorded, is none: it is built again. The record tells the file that was verified by a stamp: another one,
+ * or one that was written to, is read before it is believed.
  */
 export class BaseCache {
   readonly #directory: string;
   readonly #locksDirectory: string;
-  readonly #quarantineDirectory: string;
+  readonly #files: BaseFiles;
   readonly #fs: FileSystem;
 
   constructor(options: BaseCacheOptions) {
     this.#directory = options.directory;
     this.#locksDirectory = options.locksDirectory;
-    this.#quarantineDirectory =
-      options.quarantineDirectory ?? join(options.directory, "quarantine");
     this.#fs = options.fs ?? nodeFileSystem;
+    const { directory, quarantineDirectory = join(directory, "quarantine") } = options;
+    this.#files = new BaseFiles(directory, quarantineDirectory, this.#fs);
   }
 
-  /** Finds a base by its key; nothing when there is none that is whole. @throws IoError. */
+  /** Finds a base by its key, whatever its content is; nothing when there is none of its recorded size. @throws IoError. */
   async find(key: string): Promise<BaseDisk | undefined> {
-    const record = await readBaseRecord(this.#fs, this.#recordPath(key), key);
-    if (record === undefined || !(await this.#isThere(record))) return undefined;
-    return this.#diskOf(record);
+    const found = await this.#files.look(key);
+    return found && this.#diskOf(found.record);
   }
 
-  /** Every base that is whole, by key. @throws IoError. */
+  /** Every base that is there, by key. @throws IoError. */
   async list(): Promise<BaseDisk[]> {
     const bases: BaseDisk[] = [];
-    for (const name of await this.#namesOfRecords()) {
-      const found = await this.find(name.slice(0, -recordSuffix.length));
+    for (const key of await this.#files.keys()) {
+      const found = await this.find(key);
       if (found !== undefined) bases.push(found);
     }
     return bases;
   }
 
   /**
+   * {@link BaseCache.find} for a base that is as recorded. Its record has a stamp of the file that was verified: while that is
+   * the same nothing is read. Otherwise, as when it was written to or comes from a backup, it is read from end to end
+   * under its lock, and stamped anew when it is as recorded.
+   *
+   * @throws IoError, `IO_LOCK_HELD` among them.
+   */
+  async findSound(key: string, options: FindSoundOptions = {}): Promise<BaseDisk | undefined> {
+    const found = await this.#files.look(key);
+    if (found === undefined) return undefined;
+    return found.isStamped ? this.#diskOf(found.record) : this.#readUnderLock(key, options);
+  }
+
+  /**
+   * {@link BaseCache.findSound} by the path of a disk.
+   *
+   * @returns Whether it is as recorded; nothing for a file that is none of this cache's, or has no record of its size.
+   */
+  async isSound(path: string, options: FindSoundOptions = {}): Promise<boolean | undefined> {
+    const key = await this.#files.keyOf(path);
+    if (key === undefined) return undefined;
+    if (await this.#files.isKnown(key)) return true;
+    const found = await this.#files.look(key);
+    if (found === undefined) return undefined;
+    return found.isStamped || (await this.#readUnderLock(key, options)) !== undefined;
+  }
+
+  /**
    * Gives the base of a recipe, and builds it when it is not there.
    *
    * A second caller, of this process or another, waits for the first and takes over when that one dies. A base that
-   * was recorded before and is lost is built only to the content that was recorded.
+   * was recorded before and is lost is built only to the content that was recorded; so is one whose file is not the one that
+   * was verified and turns out to be damaged. That one is kept in quarantine.
    *
    * @throws RootfsError `ROOTFS_BASE_DIGEST_MISMATCH`, and what building throws; IoError, `IO_LOCK_HELD` among them.
    */
   async ensure(recipe: RootfsRecipe, options: EnsureBaseOptions = {}): Promise<BaseDisk> {
-    return this.#findOrBuild(recipe, options, (key) => this.find(key));
+    return this.#findOrBuild(recipe, options, false);
   }
 
   /**
@@ -124,32 +153,55 @@ export class BaseCache {
    * again, to the recorded content, unless it is as recorded. The damaged disk is kept in quarantine.
    */
   async restore(recipe: RootfsRecipe, options: EnsureBaseOptions = {}): Promise<BaseDisk> {
-    return this.#findOrBuild(recipe, options, async (key) =>
-      (await this.verify(key, options)) ? this.find(key) : undefined,
-    );
+    return this.#findOrBuild(recipe, options, true);
   }
 
   async #findOrBuild(
     recipe: RootfsRecipe,
     options: EnsureBaseOptions,
-    find: (key: string) => Promise<BaseDisk | undefined>,
+    readsAnyway: boolean,
   ): Promise<BaseDisk> {
     const resolved = resolveRecipe(recipe);
-    const tell = teller(resolved.key, options);
-    const take = async (): Promise<BaseDisk | undefined> => {
-      const found = await find(resolved.key);
-      if (found === undefined) return undefined;
-      requireDigest(found, options.expectedDigest, found.digest);
-      tell({ name: "base.cached", message: `base ${found.key} is in the cache` });
-      return found;
+    const { key } = resolved;
+    const tell = teller(key, options);
+    const taken = (disk: BaseDisk): BaseDisk => {
+      requireDigest(disk, options.expectedDigest, disk.digest);
+      tell({ name: "base.cached", message: `base ${key} is in the cache` });
+      return disk;
     };
-    const found = await take();
-    if (found !== undefined) return found;
+    const found = readsAnyway ? undefined : await this.#files.look(key);
+    if (found?.isStamped === true) return taken(this.#diskOf(found.record));
     await ensureDirectory(this.#directory, { fs: this.#fs });
     await ensureDirectory(this.#locksDirectory, { fs: this.#fs });
-    await using _lock = await this.#lock(resolved.key, options, tell);
+    await using _lock = await this.#lock(key, options, tell);
+    const verified = await this.#verified(key, options, tell, readsAnyway);
+    if (verified !== undefined) return taken(verified);
     // Without await the lock would be given back while the build still runs.
-    return (await take()) ?? (await this.#build(resolved, options, tell));
+    return await this.#build(resolved, options, tell);
+  }
+
+  async #readUnderLock(key: string, options: FindSoundOptions): Promise<BaseDisk | undefined> {
+    const tell = teller(key, options);
+    await ensureDirectory(this.#locksDirectory, { fs: this.#fs });
+    await using _lock = await this.#lock(key, options, tell);
+    // Without await the lock would be given back while the disk is still read.
+    return await this.#verified(key, options, tell);
+  }
+
+  /** A base that is as recorded; read from end to end unless its stamp says so. Under its lock. */
+  async #verified(
+    key: string,
+    options: FindSoundOptions,
+    tell: (event: Told) => void,
+    readsAnyway = false,
+  ): Promise<BaseDisk | undefined> {
+    const found = await this.#files.look(key);
+    if (found === undefined) return undefined;
+    const { record, isStamped } = found;
+    if (isStamped && !readsAnyway) return this.#diskOf(record);
+    tell({ name: "base.verifying", message: `verifying base ${key}: ${record.sizeBytes} bytes` });
+    using _shared = shareProgress(this.#progressPath(key));
+    return (await this.#files.verify(record, options.signal)) ? this.#diskOf(record) : undefined;
   }
 
   /**
@@ -162,7 +214,7 @@ export class BaseCache {
   async adopt(
     base: { readonly digest: string; readonly sizeBytes: number; readonly source: string },
     fill: (file: RandomAccess) => Promise<void>,
-    options: Pick<EnsureBaseOptions, "lockTimeoutMs" | "signal" | "onEvent"> = {},
+    options: FindSoundOptions = {},
   ): Promise<BaseDisk> {
     const key = adoptedBaseKey(base.digest);
     const tell = teller(key, options);
@@ -170,15 +222,17 @@ export class BaseCache {
     await ensureDirectory(this.#directory, { fs });
     await ensureDirectory(this.#locksDirectory, { fs });
     await using _lock = await this.#lock(key, options, tell);
-    const found = await this.find(key);
+    const found = await this.#verified(key, options, tell);
     if (found !== undefined) return found;
+    const before = await this.#files.readRecord(key);
     using _shared = shareProgress(this.#progressPath(key));
     const { digest, sizeBytes, source } = base;
-    const path = this.#diskPath(key);
+    const path = this.#files.diskPath(key);
     const checkedFill = async (file: RandomAccess): Promise<void> => {
       await fill(file);
       const written = await digestOf(file, await file.size(), options.signal);
       requireDigest({ key, path }, digest, written);
+      if (before !== undefined) await this.#keepDamaged(key, tell);
     };
     const { signal } = options;
     const mode = { fs, mode: 0o444, ...(signal === undefined ? {} : { signal }) };
@@ -192,9 +246,7 @@ export class BaseCache {
       source,
       recipe,
     };
-    await writeFileDurably(this.#recordPath(key), `${JSON.stringify(record, undefined, 2)}\n`, {
-      fs,
-    });
+    await this.#files.writeRecord(record);
     tell({ name: "base.built", message: `took base ${key}: ${sizeBytes} bytes` });
     return this.#diskOf(record);
   }
@@ -234,7 +286,11 @@ export class BaseCache {
     const lock = await acquireLockIfFree(this.#lockPath(key), { command: `removing base ${key}` });
     if (lock === undefined) return false;
     await using _lock = lock;
-    const isRemoved = removeDisk(this.#diskPath(key), this.#recordPath(key), removeUnlessNeeded);
+    const isRemoved = removeDisk(
+      this.#files.diskPath(key),
+      this.#files.recordPath(key),
+      removeUnlessNeeded,
+    );
     if (isRemoved) await syncDirectory(this.#directory, { fs: this.#fs });
     return isRemoved;
   }
@@ -249,7 +305,7 @@ export class BaseCache {
     // Loaded when it is needed: most boxes are made on a base that is there.
     const { buildResolved } = await import("../build/build-rootfs.ts");
     await removeDeadTemporaries(this.#directory, { fs });
-    const before = await readBaseRecord(fs, this.#recordPath(key), key);
+    const before = await this.#files.readRecord(key);
     const expected = options.expectedDigest ?? before?.digest;
     tell({ name: "base.building", message: `building base ${key}` });
     using shared = shareProgress(this.#progressPath(key));
@@ -266,7 +322,7 @@ export class BaseCache {
         },
       });
       const digest = await digestOf(file, sizeBytes, options.signal);
-      requireDigest({ key, path: this.#diskPath(key) }, expected, digest);
+      requireDigest({ key, path: this.#files.diskPath(key) }, expected, digest);
       if (before !== undefined) await this.#keepDamaged(key, tell);
       const { source = "" } = options;
       return {
@@ -278,67 +334,25 @@ export class BaseCache {
         recipe: resolved.recorded,
       };
     };
-    const record = await createFileDurably(this.#diskPath(key), fill, {
+    const record = await createFileDurably(this.#files.diskPath(key), fill, {
       fs,
       mode: 0o444,
       ...(options.signal === undefined ? {} : { signal: options.signal }),
     });
-    await writeFileDurably(this.#recordPath(key), `${JSON.stringify(record, undefined, 2)}\n`, {
-      fs,
-    });
+    await this.#files.writeRecord(record);
     tell({ name: "base.built", message: `built base ${key}: ${record.sizeBytes} bytes` });
     return this.#diskOf(record);
   }
 
-  /** Gives what lies in the place of a recorded base a second name, under which it stays when it is replaced. */
   async #keepDamaged(key: string, tell: (event: Told) => void): Promise<void> {
-    const fs = this.#fs;
-    const path = this.#diskPath(key);
-    const kept = join(this.#quarantineDirectory, `${key}-${randomBytes(8).toString("hex")}.ext4`);
-    try {
-      if (!(await fs.lstat(path)).isFile()) return;
-      await ensureDirectory(this.#quarantineDirectory, { fs });
-      await fs.link(path, kept);
-      await fs.syncDirectory(dirname(kept));
-    } catch (error) {
-      if (errnoOf(error) === "ENOENT") return;
-      throw toIoError(error, { action: "cannot keep the damaged base disk", path });
-    }
+    const kept = await this.#files.keepDamaged(key);
+    if (kept === undefined) return;
     const message = `the damaged base ${key} is kept as ${kept}`;
     tell({ name: "base.quarantined", level: "warning", message, path: kept });
   }
 
-  async #namesOfRecords(): Promise<string[]> {
-    try {
-      const names = await this.#fs.readdir(this.#directory);
-      return names.filter((name) => recordName.test(name)).sort();
-    } catch (error) {
-      if (errnoOf(error) === "ENOENT") return [];
-      throw toIoError(error, { action: "cannot list the base disks", path: this.#directory });
-    }
-  }
-
-  async #isThere(record: BaseRecord): Promise<boolean> {
-    const path = this.#diskPath(record.key);
-    try {
-      const facts = await this.#fs.lstat(path);
-      return facts.isFile() && Number(facts.size) === record.sizeBytes;
-    } catch (error) {
-      if (errnoOf(error) === "ENOENT") return false;
-      throw toIoError(error, { action: "cannot look at the base disk", path });
-    }
-  }
-
   #diskOf({ key, sizeBytes, digest }: BaseRecord): BaseDisk {
-    return { key, path: this.#diskPath(key), sizeBytes, digest };
-  }
-
-  #diskPath(key: string): string {
-    return join(this.#directory, `${key}.ext4`);
-  }
-
-  #recordPath(key: string): string {
-    return join(this.#directory, `${key}${recordSuffix}`);
+    return { key, path: this.#files.diskPath(key), sizeBytes, digest };
   }
 
   #lockPath(key: string): string {
@@ -349,9 +363,6 @@ export class BaseCache {
     return join(this.#locksDirectory, `base-${key}.progress`);
   }
 }
-
-const recordSuffix = ".json";
-const recordName = /^[0-9a-f]{64}\.json$/;
 
 function requireDigest(
   disk: { readonly key: string; readonly path: string },

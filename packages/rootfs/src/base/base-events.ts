@@ -6,6 +6,7 @@ export interface BaseEvent {
   readonly name:
     | "base.cached"
     | "base.waiting"
+    | "base.verifying"
     | "base.building"
     | "base.progress"
     | "base.warning"

@@ -1,6 +1,7 @@
 import { isBoxError } from "@box/errors";
 import { type FileSystem, openFile } from "@box/io/node";
 import type { RecordedRecipe } from "../build/recipe.ts";
+import type { BaseStamp } from "./base-stamp.ts";
 
 /** Version of the record's form. */
 export const recordVersion = 1;
@@ -19,6 +20,8 @@ export interface BaseRecord {
   readonly source: string;
   /** What it was built from; `adopted` for one that came from elsewhere as it is. */
   readonly recipe: RecordedRecipe | { readonly adopted: true };
+  /** The file that was verified; a record without one, as older versions wrote them, gets it when its disk has been read. */
+  readonly stamp?: BaseStamp;
 }
 
 const maxRecordBytes = 4 * 1024 * 1024;

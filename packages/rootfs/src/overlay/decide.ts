@@ -50,6 +50,7 @@ function judgeBase({ base }: OverlayFacts): OverlayAction | undefined {
     case "missing":
     case "not-regular":
     case "other-size":
+    case "other-content":
       return refuse(4, "OVERLAY_BACKING_MISSING");
     case "present":
     case "not-recorded":

@@ -41,6 +41,7 @@ export type BaseState =
   | "missing"
   | "not-regular"
   | "other-size"
+  | "other-content"
   | "not-recorded";
 
 /** Every {@link BaseState}, in the order of the printed table. */
@@ -50,6 +51,7 @@ export const baseStates: readonly BaseState[] = [
   "missing",
   "not-regular",
   "other-size",
+  "other-content",
   "not-recorded",
 ];
 

@@ -30,10 +30,19 @@ export interface WantedBase {
   readonly sizeBytes?: number;
 }
 
+/**
+ * Says whether the content of a base is as recorded, in no time where its file is the one that was verified before; nothing
+ * where no content is recorded.
+ *
+ * @throws IoError when it cannot be read.
+ */
+export type IsBaseSound = (path: string) => Promise<boolean | undefined>;
+
 const probeBytes = 4096;
 
 /**
- * Looks for a base disk: its type and size, and whether it can be read at all (its first block is read).
+ * Looks for a base disk: its type and size, whether it can be read at all (its first block is read), and what `isSound` says
+ * about its content.
  *
  * Missing is "no such file" and nothing else. Unlike for an overlay a lost folder counts as missing too: both refuse,
  * and the path to restore is the same. Changes nothing and never throws.
@@ -41,6 +50,7 @@ const probeBytes = 4096;
 export async function judgeBase(
   fs: FileSystem,
   wanted: WantedBase | undefined,
+  isSound?: IsBaseSound,
 ): Promise<BaseFinding> {
   if (wanted === undefined) return { state: "not-recorded" };
   const path = displayPath(wanted.path);
@@ -51,14 +61,21 @@ export async function judgeBase(
       const reason = `it has ${facts.size} bytes, ${wanted.sizeBytes} are recorded`;
       return { state: "other-size", path, reason };
     }
-    await using file = await openFile(wanted.path, { fs });
-    await file.read(0, probeBytes);
+    await readFirst(fs, wanted.path);
+    if (typeof wanted.path === "string" && (await isSound?.(wanted.path)) === false) {
+      return { state: "other-content", path, reason: "its content is not what is recorded" };
+    }
     return { state: "present", path, sizeBytes: Number(facts.size) };
   } catch (error) {
     if (isNoSuchFile(error)) return { state: "missing", path };
     const cause = toIoError(error, { action: "cannot read", path });
     return { state: "io-error", path, reason: cause.message, cause };
   }
+}
+
+async function readFirst(fs: FileSystem, path: FilePath): Promise<void> {
+  await using file = await openFile(path, { fs });
+  await file.read(0, probeBytes);
 }
 
 /** `ENOENT` of a system call, or of `@box/io/node`. */

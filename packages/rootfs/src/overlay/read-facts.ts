@@ -1,7 +1,7 @@
 import { type FileSystem, nodeFileSystem, type ReadFileLocks, readFileLocks } from "@box/io/node";
 import { backingPath } from "./backing-path.ts";
 import type { DiskRole, OverlayFacts, OverlayPolicy } from "./facts.ts";
-import { type BaseFinding, judgeBase, type WantedBase } from "./judge-base.ts";
+import { type BaseFinding, type IsBaseSound, judgeBase, type WantedBase } from "./judge-base.ts";
 import { judgeOverlay } from "./judge-overlay.ts";
 import type { OverlayFinding, OverlayLimits } from "./overlay-finding.ts";
 import type { OverlayRecord } from "./record.ts";
@@ -18,6 +18,8 @@ export interface ReadOverlayFactsOptions {
   readonly policy?: OverlayPolicy;
   /** How much work judging it may be. */
   readonly limits?: OverlayLimits;
+  /** Says whether a base that is there is as recorded; its content is not looked at unless given. */
+  readonly isBaseSound?: IsBaseSound;
   /** The file system calls; the host's unless given. */
   readonly fs?: FileSystem;
   /** The kernel's list of file locks; /proc/locks unless given. */
@@ -52,7 +54,10 @@ export async function readOverlayFacts(options: ReadOverlayFactsOptions): Promis
     limits: options.limits ?? {},
     ...(signal === undefined ? {} : { signal }),
   });
-  const base = await judgeBase(fs, wantedBase(path, record, overlay));
+  // Looking at a content may take seconds: not where there is no disk that it would be for.
+  const isSound = overlay.state === "absent" ? undefined : options.isBaseSound;
+  const base = await judgeBase(fs, wantedBase(path, record, overlay), isSound);
+  signal?.throwIfAborted();
   const facts: OverlayFacts = {
     overlay: overlay.state,
     base: base.state,

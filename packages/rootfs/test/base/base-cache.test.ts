@@ -94,6 +94,10 @@ describe("ensure", () => {
       digest: disk.digest,
       source: "oci:somewhere",
       recipe: recorded,
+      stamp: {
+        mtimeNs: String((await stat(disk.path, { bigint: true })).mtimeNs),
+        inode: String((await stat(disk.path, { bigint: true })).ino),
+      },
     });
   });
 
@@ -277,6 +281,7 @@ describe("restore", () => {
     const disk = await folder.cache.ensure(recipe);
     const { mtimeMs } = await stat(disk.path);
     expect(await eventsOf((onEvent) => folder.cache.restore(recipe, { onEvent }))).toEqual([
+      "base.verifying",
       "base.cached",
     ]);
     expect((await stat(disk.path)).mtimeMs).toBe(mtimeMs);

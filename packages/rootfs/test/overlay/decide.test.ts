@@ -19,66 +19,77 @@ io-error            io-error     : IIII IIII IIII
 io-error            missing      : IIII IIII IIII
 io-error            not-regular  : IIII IIII IIII
 io-error            other-size   : IIII IIII IIII
+io-error            other-content: IIII IIII IIII
 io-error            not-recorded : IIII IIII IIII
 absent              present      : AAMA AAMA CCCC
 absent              io-error     : AAMA AAMA CCCC
 absent              missing      : AAMA AAMA CCCC
 absent              not-regular  : AAMA AAMA CCCC
 absent              other-size   : AAMA AAMA CCCC
+absent              other-content: AAMA AAMA CCCC
 absent              not-recorded : AAMA AAMA CCCC
 corrupt             present      : QQXQ QQXQ QQXQ
 corrupt             io-error     : bbbb bbbb bbbb
 corrupt             missing      : BBBB BBBB BBBB
 corrupt             not-regular  : BBBB BBBB BBBB
 corrupt             other-size   : BBBB BBBB BBBB
+corrupt             other-content: BBBB BBBB BBBB
 corrupt             not-recorded : QQXQ QQXQ QQXQ
 unsupported         present      : UUUU UUUU UUUU
 unsupported         io-error     : bbbb bbbb bbbb
 unsupported         missing      : BBBB BBBB BBBB
 unsupported         not-regular  : BBBB BBBB BBBB
 unsupported         other-size   : BBBB BBBB BBBB
+unsupported         other-content: BBBB BBBB BBBB
 unsupported         not-recorded : UUUU UUUU UUUU
 limit               present      : LLLL LLLL LLLL
 limit               io-error     : bbbb bbbb bbbb
 limit               missing      : BBBB BBBB BBBB
 limit               not-regular  : BBBB BBBB BBBB
 limit               other-size   : BBBB BBBB BBBB
+limit               other-content: BBBB BBBB BBBB
 limit               not-recorded : LLLL LLLL LLLL
 in-use              present      : NNNN NNNN NNNN
 in-use              io-error     : bbbb bbbb bbbb
 in-use              missing      : BBBB BBBB BBBB
 in-use              not-regular  : BBBB BBBB BBBB
 in-use              other-size   : BBBB BBBB BBBB
+in-use              other-content: BBBB BBBB BBBB
 in-use              not-recorded : NNNN NNNN NNNN
 unknown             present      : ???? ???? ????
 unknown             io-error     : bbbb bbbb bbbb
 unknown             missing      : BBBB BBBB BBBB
 unknown             not-regular  : BBBB BBBB BBBB
 unknown             other-size   : BBBB BBBB BBBB
+unknown             other-content: BBBB BBBB BBBB
 unknown             not-recorded : ???? ???? ????
 sound               present      : KKKK KKKK KKKK
 sound               io-error     : bbbb bbbb bbbb
 sound               missing      : BBBB BBBB BBBB
 sound               not-regular  : BBBB BBBB BBBB
 sound               other-size   : BBBB BBBB BBBB
+sound               other-content: BBBB BBBB BBBB
 sound               not-recorded : KKKK DDDD DDDD
 sound-other-backing present      : DDDD KKKK KKKK
 sound-other-backing io-error     : bbbb bbbb bbbb
 sound-other-backing missing      : BBBB BBBB BBBB
 sound-other-backing not-regular  : BBBB BBBB BBBB
 sound-other-backing other-size   : BBBB BBBB BBBB
+sound-other-backing other-content: BBBB BBBB BBBB
 sound-other-backing not-recorded : DDDD DDDD DDDD
 sound-no-backing    present      : DDDD KKKK KKKK
 sound-no-backing    io-error     : bbbb bbbb bbbb
 sound-no-backing    missing      : BBBB BBBB BBBB
 sound-no-backing    not-regular  : BBBB BBBB BBBB
 sound-no-backing    other-size   : BBBB BBBB BBBB
+sound-no-backing    other-content: BBBB BBBB BBBB
 sound-no-backing    not-recorded : KKKK KKKK KKKK
 sound-other-format  present      : DDDD DDDD DDDD
 sound-other-format  io-error     : bbbb bbbb bbbb
 sound-other-format  missing      : BBBB BBBB BBBB
 sound-other-format  not-regular  : BBBB BBBB BBBB
 sound-other-format  other-size   : BBBB BBBB BBBB
+sound-other-format  other-content: BBBB BBBB BBBB
 sound-other-format  not-recorded : DDDD DDDD DDDD
 `;
 
@@ -128,8 +139,8 @@ describe("decide", () => {
       combinations += 1;
       expect(decide(facts), name(facts)).toEqual(expectedAction(facts));
     }
-    expect(combinations).toBe(11 * 6 * 3 * 2 * 2 * 2);
-    expect(lettersByStates.size).toBe(11 * 6);
+    expect(combinations).toBe(11 * 7 * 3 * 2 * 2 * 2);
+    expect(lettersByStates.size).toBe(11 * 7);
   });
 
   test("never replaces an overlay that is not known to be corrupt", () => {
@@ -142,7 +153,7 @@ describe("decide", () => {
 
   test("never lets an I/O error, a lost base or an unknown state reach a discard", () => {
     const suspicious = ["io-error", "unknown", "in-use", "unsupported", "limit"];
-    const lost = ["io-error", "missing", "not-regular", "other-size"];
+    const lost = ["io-error", "missing", "not-regular", "other-size", "other-content"];
     for (const facts of everyOverlayFacts()) {
       const isSafeToReplace =
         !suspicious.includes(facts.overlay) &&

@@ -50,9 +50,10 @@ async function keyHere(
 ): Promise<string> {
   const { bases } = services;
   const { key, digest, sizeBytes } = base;
+  const listening = { signal: context.signal, onEvent: reportBase(context) };
   if (key !== undefined) {
     lease(services, key, context);
-    if (!base.isIncluded || (await bases.find(key))?.digest === digest) return key;
+    if (!base.isIncluded || (await bases.findSound(key, listening))?.digest === digest) return key;
   }
   const piece = plan.pieces.find(
     ({ content }) => content.type === "base" && content.digest === digest,
@@ -63,7 +64,7 @@ async function keyHere(
   await bases.adopt(
     { digest, sizeBytes, source: `archive ${path}` },
     (target) => copyPiece(file, piece, digest, target, path, context),
-    { signal: context.signal, onEvent: reportBase(context) },
+    listening,
   );
   return own;
 }

@@ -2,7 +2,7 @@ import { processIdentity } from "@box/io/node";
 import type { TaskContext } from "@box/pipeline";
 import type { BaseDisk, DiskRole, OverlayEvent } from "@box/rootfs";
 import type { BoxRecord, DiskBase } from "../boxes/box.ts";
-import { isBaseThere } from "../source/bootstraps.ts";
+import { isBaseThere, soundness } from "../source/bootstraps.ts";
 import type { LearnedImages } from "../state/boxes-table.ts";
 import { deleteLease, putLease } from "../state/leases-table.ts";
 import type { InitServices } from "./services.ts";
@@ -51,7 +51,8 @@ export class BaseChoice {
   /** The recorded base while it is there: no image and no network are needed then. */
   async choose(): Promise<{ readonly path: string; readonly sizeBytes: number }> {
     const recorded = this.#recorded;
-    if (recorded?.format === "raw" && (await isBaseThere(recorded))) return recorded;
+    const isSound = soundness(this.#services.bases, this.#context);
+    if (recorded?.format === "raw" && (await isBaseThere(recorded, isSound))) return recorded;
     const first = await this.#leased();
     // What was there before the lease may have been collected just then; from the lease on nobody does.
     this.fresh = (await isBaseThere(first.base)) ? first : await this.#leased();

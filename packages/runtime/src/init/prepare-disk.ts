@@ -9,6 +9,7 @@ import {
 } from "@box/rootfs";
 import type { BoxRecord, DiskRecord } from "../boxes/box.ts";
 import type { BoxLayout } from "../home/layout.ts";
+import { soundness } from "../source/bootstraps.ts";
 import { putBase } from "../state/bases-table.ts";
 import { learnImages } from "../state/boxes-table.ts";
 import type { StateDatabase } from "../state/database.ts";
@@ -60,6 +61,7 @@ export async function prepareDisk(
     policy: { recreateDisk: request.recreateDisk },
     quarantineDirectory: layout.quarantine,
     base: () => choice.choose(),
+    isBaseSound: soundness(services.bases, context),
     ...(virtualSizeBytes === undefined ? {} : { virtualSizeBytes }),
     ...(role === "user" ? { minimumSizeBytes: userDiskBytes } : {}),
     signal: context.signal,

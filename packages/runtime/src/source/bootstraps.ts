@@ -1,6 +1,11 @@
 import { errnoOf, nodeFileSystem } from "@box/io/node";
 import type { Once } from "@box/pipeline";
-import { type BaseCache, type GuestRootfs, initialiseGuestRootfs } from "@box/rootfs";
+import {
+  type BaseCache,
+  type GuestRootfs,
+  type IsBaseSound,
+  initialiseGuestRootfs,
+} from "@box/rootfs";
 import type { ImageSource, Reporter } from "./image-source.ts";
 import { reportBase } from "./report-base.ts";
 
@@ -32,7 +37,7 @@ interface Shared {
  * Initialises each bootstrap guest root file system once per runtime.
  *
  * Concurrent callers share one attempt and all hear its progress; a failed attempt is not remembered. A base that
- * has vanished since is made again.
+ * has vanished or was damaged since is made again.
  */
 export class Bootstraps {
   readonly #options: BootstrapsOptions;
@@ -46,7 +51,8 @@ export class Bootstraps {
   async get(request: BootstrapRequest, reporter: Reporter): Promise<DiskBootstrap> {
     const shared = this.#sharedOf(request);
     const bootstrap = await join(shared, reporter);
-    if (await isBaseThere(bootstrap.base)) return bootstrap;
+    if (await isBaseThere(bootstrap.base, soundness(this.#options.bases, reporter)))
+      return bootstrap;
     // Only the first who notices forgets it; the others share the new attempt.
     if (this.#shared.get(keyOf(request)) === shared) this.#shared.delete(keyOf(request));
     return join(this.#sharedOf(request), reporter);
@@ -86,16 +92,23 @@ export class Bootstraps {
 }
 
 /** Whether a base is there as it was. One that cannot be looked at counts: its use tells why. */
-export async function isBaseThere(base: {
-  readonly path: string;
-  readonly sizeBytes: number;
-}): Promise<boolean> {
+export async function isBaseThere(
+  base: { readonly path: string; readonly sizeBytes: number },
+  isSound?: IsBaseSound,
+): Promise<boolean> {
   try {
     const facts = await nodeFileSystem.stat(base.path);
-    return facts.isFile() && Number(facts.size) === base.sizeBytes;
+    if (!facts.isFile() || Number(facts.size) !== base.sizeBytes) return false;
   } catch (error) {
     return errnoOf(error) !== "ENOENT";
   }
+  return (await isSound?.(base.path)) !== false;
+}
+
+/** Looks at the content of bases of a home, and tells where that takes long. */
+export function soundness(bases: BaseCache, reporter: Reporter): IsBaseSound {
+  const { signal } = reporter;
+  return (path) => bases.isSound(path, { signal, onEvent: reportBase(reporter) });
 }
 
 async function join({ attempt, reporters }: Shared, reporter: Reporter): Promise<DiskBootstrap> {
