@@ -9,6 +9,7 @@ import {
   type OperationOptions,
   type Platform,
   pinnedDigest,
+  releaseChunk,
 } from "@box/oras";
 import type { ArchiveInput } from "../archive/plain-archive.ts";
 import type { WriteArchiveOptions } from "../archive/write-archive.ts";
@@ -21,6 +22,7 @@ import {
   type ImageLimits,
 } from "../image/image.ts";
 import type { OpenLayerOptions } from "../layer/open-layer.ts";
+import { inStore } from "../layer/rotten-layer.ts";
 import { formatPlatform, platformOfArch } from "../platform/platform.ts";
 import type { SelectManifestOptions } from "../platform/select.ts";
 import {
@@ -269,11 +271,21 @@ export class ImageStore {
     options: OpenLayerOptions = {},
   ): AsyncGenerator<Uint8Array, void, undefined> {
     const { openLayer } = await import("../layer/open-layer.ts");
-    yield* openLayer(this.#layout, layer, {
-      ownsStoredChunks: true,
-      ...options,
-      limits: { ...this.#options.layerLimits, ...options.limits },
-    });
+    const limits = { ...this.#options.layerLimits, ...options.limits };
+    try {
+      yield* openLayer(this.#layout, layer, { ownsStoredChunks: true, ...options, limits });
+    } catch (error) {
+      throw inStore(error);
+    }
+  }
+
+  /** Compares a layer's blob with its digest. @throws OrasError `OCI_DIGEST_MISMATCH` and as pulls do; IoError. */
+  async verifyLayer({ descriptor }: ImageLayer, options: OperationOptions = {}): Promise<void> {
+    try {
+      for await (const chunk of await this.#layout.fetch(descriptor, options)) releaseChunk(chunk);
+    } catch (error) {
+      throw inStore(error);
+    }
   }
 
   /** The stored image when it is what the source names now. */

@@ -23,7 +23,7 @@ export async function unlessAbsent(
     if (!isBoxError(error) || !absentCodes.has(error.code)) throw error;
     // A manifest or config that rotted is taken away, else it would pass for stored.
     const damaged = error.code === "OCI_DIGEST_MISMATCH" ? error.details["digest"] : undefined;
-    if (typeof damaged === "string" && isDigest(damaged)) await layout.removeBlob(damaged);
+    if (typeof damaged === "string" && isDigest(damaged)) await layout.removeRotten(damaged);
     return undefined;
   }
 }

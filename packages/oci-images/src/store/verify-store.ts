@@ -79,7 +79,7 @@ async function hashBlobs(layout: OciLayout, options: VerifyBlobsOptions): Promis
       }
     } catch (error) {
       if (!isBoxError(error) || error.kind !== "corrupt") throw error;
-      const isRemoved = options.repair === true && (await layout.removeBlob(digest));
+      const isRemoved = options.repair === true && (await layout.removeRotten(digest, options));
       findings.push({ digest, code: error.code, message: error.message, isRemoved });
     }
   }

@@ -11,8 +11,9 @@ import {
   toIoError,
 } from "@box/io/node";
 import type { Descriptor } from "../content/descriptor.ts";
-import { type Digest, digestAlgorithm, digestHex, isDigest } from "../content/digest.ts";
+import { type Digest, Digester, digestAlgorithm, digestHex, isDigest } from "../content/digest.ts";
 import { wrongSize } from "../content/verify.ts";
+import { OrasError } from "../errors.ts";
 
 /** A blob of a layout. */
 export interface StoredBlob {
@@ -70,6 +71,20 @@ export class BlobFiles {
     }
   }
 
+  /** Whether a blob is there and not what its digest says. @throws IoError when it cannot be read. */
+  async isRotten(digest: Digest, signal?: AbortSignal): Promise<boolean> {
+    const file = await this.open(digest);
+    if (file === undefined) return false;
+    await using blob = file;
+    const digester = new Digester(digestAlgorithm(digest));
+    const size = await blob.size();
+    for (let position = 0; position < size; position += stepBytes) {
+      signal?.throwIfAborted();
+      digester.update(await blob.read(position, Math.min(stepBytes, size - position)));
+    }
+    return digester.digest() !== digest;
+  }
+
   /** Takes a blob away. @returns false when there was none. */
   async remove(digest: Digest): Promise<boolean> {
     return removeFileDurably(this.path(digest), { fs: this.#fs });
@@ -109,4 +124,14 @@ async function readFolder(fs: FileSystem, folder: string): Promise<string[]> {
     if (errnoOf(error) === "ENOENT") return [];
     throw toIoError(error, { action: "cannot list", path: folder });
   }
+}
+
+/** A descriptor is taken from an index or a manifest: whoever asked has made no mistake, content is missing. */
+export function incomplete(directory: string, digest: Digest): OrasError {
+  return new OrasError({
+    code: "OCI_NOT_FOUND",
+    message: `cannot find ${digest} in image layout ${directory}`,
+    details: { path: directory, reference: digest },
+    hint: "the layout is damaged or incomplete: copy the image into it again",
+  });
 }

@@ -14,9 +14,8 @@ import type {
   Target,
 } from "../content/target.ts";
 import { verifyContent } from "../content/verify.ts";
-import { OrasError } from "../errors.ts";
 import { attachedEntry, withEntry, withoutNameless } from "./attached-entry.ts";
-import { BlobFiles, readChunks, type StoredBlob } from "./blob-files.ts";
+import { BlobFiles, incomplete, readChunks, type StoredBlob } from "./blob-files.ts";
 import { type EntryPlace, findEntry, type NamedEntry, noEntry, onlyEntry } from "./choose-entry.ts";
 import { findReferrers } from "./find-referrers.ts";
 import {
@@ -271,6 +270,17 @@ export class OciLayout implements Target, GraphTarget {
     return this.#blobs.remove(digest);
   }
 
+  /**
+   * Takes a blob away if it is not what its digest says, whoever refers to it, while nobody else brings it.
+   *
+   * @returns Whether it was taken away.
+   * @throws IoError, also when it cannot be read: it then stays.
+   */
+  async removeRotten(digest: Digest, { signal }: OperationOptions = {}): Promise<boolean> {
+    await using _lock = await this.#lock(blobLockName(digest), digest, signal);
+    return (await this.#blobs.isRotten(digest, signal)) && (await this.#blobs.remove(digest));
+  }
+
   /** Removes what was left of pushes that nobody goes on with. @returns its bytes. */
   async removePartials(options: RemovePartialsOptions): Promise<number> {
     const places = {
@@ -387,14 +397,4 @@ async function ignoreExisting(work: Promise<void>): Promise<void> {
   } catch (error) {
     if (!isBoxError(error) || error.code !== "IO_EXISTS") throw error;
   }
-}
-
-/** A descriptor is taken from an index or a manifest: whoever asked has made no mistake, content is missing. */
-function incomplete(directory: string, digest: Digest): OrasError {
-  return new OrasError({
-    code: "OCI_NOT_FOUND",
-    message: `cannot find ${digest} in image layout ${directory}`,
-    details: { path: directory, reference: digest },
-    hint: "the layout is damaged or incomplete: copy the image into it again",
-  });
 }

@@ -1,5 +1,6 @@
 import { mkdir, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { nodeFileSystem, observeFileSystem } from "@box/io/node";
 import {
   bytesSource,
   copy,
@@ -290,6 +291,57 @@ describe("ingest", () => {
     };
     await Promise.all([1, 2, 3].map(() => layout.push(blob, source)));
     expect(opened).toBe(1);
+  });
+
+  test("takes a blob away when it is not what its digest says, and no other", async () => {
+    const { layout, root } = await filledLayout();
+    const path = layout.blobPath(root.digest);
+    const whole = await readFile(path);
+    expect(await layout.removeRotten(root.digest)).toBe(false);
+    expect(await readFile(path)).toEqual(whole);
+    for (const damaged of [
+      whole.subarray(1),
+      Buffer.from(whole).fill("x", 0, 1),
+      Buffer.alloc(0),
+    ]) {
+      await rm(path, { force: true });
+      await writeFile(path, damaged);
+      expect(await layout.removeRotten(root.digest)).toBe(true);
+      expect(await layout.removeRotten(root.digest)).toBe(false);
+      expect(await layout.exists(root)).toBe(false);
+    }
+  });
+
+  test("keeps a damaged blob that cannot be read", async () => {
+    const { layout, folder, root } = await filledLayout();
+    const path = layout.blobPath(root.digest);
+    await rm(path);
+    await writeFile(path, "damaged");
+    const fs = observeFileSystem(nodeFileSystem, ({ kind, path: read }) => {
+      if (kind !== "read" || read !== path) return;
+      throw Object.assign(new Error("EIO: injected"), { code: "EIO" });
+    });
+    const failing = await OciLayout.open(folder, { fs });
+    await expectCode(failing.removeRotten(root.digest), "IO_FAILED");
+    expect(await readFile(path, "utf8")).toBe("damaged");
+  });
+
+  test("never takes away what another process has brought anew", async () => {
+    const { layout, folder, root } = await filledLayout();
+    const path = layout.blobPath(root.digest);
+    const whole = await readFile(path);
+    await writeFile(path, "damaged");
+    const other = await OciLayout.open(folder);
+    const [first, second] = await Promise.all([
+      layout.removeRotten(root.digest).then(async (isGone) => {
+        await layout.push(root, bytesSource(whole));
+        return isGone;
+      }),
+      other.removeRotten(root.digest),
+    ]);
+    expect([first, second].filter(Boolean)).toHaveLength(1);
+    await layout.push(root, bytesSource(whole));
+    expect(await readFile(path)).toEqual(whole);
   });
 
   test("gives back the memory of chunks that are its own, and of no others", async () => {

@@ -3,6 +3,7 @@ import type { RandomAccess } from "@box/io";
 import type { MergeLimits } from "../merge/limits.ts";
 import { mergeLayers } from "../merge/merge-layers.ts";
 import type { RootfsWarning } from "../merge/warning.ts";
+import { faultOfLayers } from "./fault-of-layers.ts";
 import { LayerSpool, type ScratchSpace } from "./layer-spool.ts";
 import { bytesFromKey, type ResolvedRecipe, type RootfsRecipe, resolveRecipe } from "./recipe.ts";
 import { writeContents } from "./write-contents.ts";
@@ -70,10 +71,14 @@ export async function buildResolved(
   sink: RootfsSink,
   options: BuildRootfsOptions,
 ): Promise<BuiltRootfs> {
-  if (options.scratch === undefined) return buildFrom(recipe, sink, options);
-  await using spool = await LayerSpool.open(options.scratch);
-  // Without await the spool would be closed while the build still runs.
-  return await buildFrom({ ...recipe, layers: spool.keep(recipe.layers) }, sink, options);
+  try {
+    if (options.scratch === undefined) return await buildFrom(recipe, sink, options);
+    await using spool = await LayerSpool.open(options.scratch);
+    // Without await the spool would be closed while the build still runs.
+    return await buildFrom({ ...recipe, layers: spool.keep(recipe.layers) }, sink, options);
+  } catch (error) {
+    throw await faultOfLayers(recipe.layers, error, options.signal);
+  }
 }
 
 async function buildFrom(

@@ -7,7 +7,10 @@ import type { RootfsWarning } from "../merge/warning.ts";
  * The layers of a stored image, lowest first. Each reading verifies the diffID, and the blob's digest where that fails, so
  * that a damaged blob is told from a wrong image.
  */
-export function layersOfImage(store: Pick<ImageStore, "openLayer">, image: Image): LayerSource[] {
+export function layersOfImage(
+  store: Pick<ImageStore, "openLayer" | "verifyLayer">,
+  image: Image,
+): LayerSource[] {
   return image.layers.map((layer) => ({
     diffId: layer.diffId,
     open: ({ isSecondReading: _, onWarning, ...options }) =>
@@ -17,6 +20,7 @@ export function layersOfImage(store: Pick<ImageStore, "openLayer">, image: Image
         hashesContentOnly: true,
         onMislabelled: (claimed, found) => onWarning?.(mislabelled(layer, claimed, found)),
       }),
+    verify: (options) => store.verifyLayer(layer, options),
   }));
 }
 
@@ -34,7 +38,10 @@ function mislabelled(
 }
 
 /** A stored image as one that a guest rootfs can be made from. */
-export function guestImageOf(store: Pick<ImageStore, "openLayer">, image: Image): GuestImage {
+export function guestImageOf(
+  store: Pick<ImageStore, "openLayer" | "verifyLayer">,
+  image: Image,
+): GuestImage {
   return {
     digest: image.digest,
     source: image.reference,

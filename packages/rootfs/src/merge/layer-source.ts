@@ -21,4 +21,11 @@ export interface LayerSource {
    * the end when they are others. A chunk stays valid until the next one is asked for.
    */
   open(options: OpenLayerSourceOptions): AsyncIterable<Uint8Array>;
+  /**
+   * Reads what the archive is stored as. Asked after a fault in the archive: damage of the store may show as anything, also
+   * before {@link LayerSource.open} comes to the end.
+   *
+   * @throws when that is not what it should be, or cannot be read.
+   */
+  verify?(options: { readonly signal?: AbortSignal }): Promise<void>;
 }

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { gzipSync, zstdCompressSync } from "node:zlib";
 import type { ErrorKind } from "@box/errors";
 import { ImageStore } from "@box/oci-images";
-import { BaseCache, layersOfImage } from "@box/rootfs";
+import { BaseCache, layersOfImage, mergeLayers } from "@box/rootfs";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import {
   archiveOf,
@@ -238,6 +238,29 @@ describe("a layer is refused, with its code, and leaves nothing:", () => {
     const [same = ""] = await build(sound, "tar");
     expect(base).not.toBe("");
     expect(base).toBe(same);
+  });
+
+  test.each<[string, number, string]>([
+    ["shows in a header first", 150, "TAR_BAD_CHECKSUM"],
+    ["shows in the digest of the content", 1100, "OCI_DIGEST_MISMATCH"],
+  ])("a stored blob whose damage %s", async (_what, at, firstCode) => {
+    await writeOciLayout(join(home, "layout"), [sound]);
+    const store = await ImageStore.open(join(home, "images"));
+    const image = await store.pull(`oci:${join(home, "layout")}:latest`);
+    const damaged = Buffer.from(sound);
+    damaged.writeUInt8(damaged.readUInt8(at) ^ 1, at);
+    const { digest } = image.layers[0]?.descriptor ?? image.descriptor;
+    const path = store.layout.blobPath(digest);
+    await rm(path);
+    await writeFile(path, damaged);
+    const layers = layersOfImage(store, image);
+    await expect(mergeLayers(layers)).rejects.toMatchObject({ code: firstCode });
+    await expect(cache().ensure({ layers })).rejects.toMatchObject({
+      code: "OCI_DIGEST_MISMATCH",
+      hint: expect.stringContaining("box verify --repair"),
+    });
+    expect(await store.layout.removeRotten(digest)).toBe(true);
+    await expectNothingLeft();
   });
 
   test("a blob that is not what its digest says", async () => {

@@ -38,8 +38,7 @@ afterEach(async () => {
   await folder.remove();
 });
 
-const { key } = resolveRecipe(recipe);
-const { recorded } = resolveRecipe(recipe);
+const { key, recorded } = resolveRecipe(recipe);
 
 /** Names of the events of one call, progress left out. */
 async function eventsOf(
@@ -94,10 +93,7 @@ describe("ensure", () => {
       digest: disk.digest,
       source: "oci:somewhere",
       recipe: recorded,
-      stamp: {
-        mtimeNs: String((await stat(disk.path, { bigint: true })).mtimeNs),
-        inode: String((await stat(disk.path, { bigint: true })).ino),
-      },
+      stamp: { mtimeNs: expect.any(String), inode: expect.any(String) },
     });
   });
 

@@ -1,7 +1,12 @@
 import { defineTask, ownEvents, type Task } from "@box/pipeline";
 import type { BaseDisk, OverlayEvent } from "@box/rootfs";
 import type { BoxRecord, ImageConfig } from "../boxes/box.ts";
-import type { ImageSource, Reporter, SourceImage } from "../source/image-source.ts";
+import {
+  type ImageSource,
+  type Reporter,
+  type SourceImage,
+  withWholeLayers,
+} from "../source/image-source.ts";
 import { limitProgress } from "../source/limit-progress.ts";
 import { reportBase } from "../source/report-base.ts";
 import { requireBox } from "../state/boxes-table.ts";
@@ -36,12 +41,12 @@ export function containerRootfsPrep(
         recreateDisk: policy.recreateDisk,
         ...(box.diskSizeBytes === undefined ? {} : { diskSizeBytes: box.diskSizeBytes }),
         fresh: async () => {
-          const image = await ensureUserImage(services.source, box, policy, reporter);
-          return {
+          const found = await ensureUserImage(services.source, box, policy, reporter);
+          return withWholeLayers(found, reporter, async (image) => ({
             base: await ensureBase(services, image, reporter),
             imageDigest: image.digest,
             learned: { imageDigest: image.digest, imageConfig: image.config },
-          };
+          }));
         },
       };
       const disk = await prepareDisk(services, request, context);

@@ -3,7 +3,7 @@ import { nodeFileSystem, openFile, toIoError } from "@box/io/node";
 import { type DiskRole, digestOf, diskRoles, judgeBase } from "@box/rootfs";
 import type { BoxRecord, DiskBase } from "../boxes/box.ts";
 import type { InitServices } from "../init/services.ts";
-import type { Reporter } from "../source/image-source.ts";
+import { type Reporter, withWholeLayers } from "../source/image-source.ts";
 import { reportBase } from "../source/report-base.ts";
 import { getDisk } from "../state/disks-table.ts";
 import { type BaseSource, sourceOfBase } from "./source-of-base.ts";
@@ -116,12 +116,17 @@ async function makeAgain(
   reporter: Reporter,
 ): Promise<void> {
   if (found === "not-regular") await removeEmptyFolder(base.path);
-  await bases.restore(recipe, {
-    source: image.reference,
-    expectedDigest: digest,
-    signal: reporter.signal,
-    onEvent: reportBase(reporter),
-  });
+  await withWholeLayers(image, reporter, ({ layers, reference }) =>
+    bases.restore(
+      { ...recipe, layers },
+      {
+        source: reference,
+        expectedDigest: digest,
+        signal: reporter.signal,
+        onEvent: reportBase(reporter),
+      },
+    ),
+  );
   reporter.info(`restored the base of the ${role} disk: ${base.path}`, { path: base.path });
 }
 

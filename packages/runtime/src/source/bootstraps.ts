@@ -1,12 +1,19 @@
 import { errnoOf, nodeFileSystem } from "@box/io/node";
-import type { Once } from "@box/pipeline";
+import { type Once, once } from "@box/pipeline";
 import {
   type BaseCache,
+  type BaseEvent,
+  type GuestImage,
   type GuestRootfs,
   type IsBaseSound,
   initialiseGuestRootfs,
 } from "@box/rootfs";
-import type { ImageSource, Reporter } from "./image-source.ts";
+import {
+  type ImageSource,
+  type Reporter,
+  type SourceImage,
+  withWholeLayers,
+} from "./image-source.ts";
 import { reportBase } from "./report-base.ts";
 
 /** A guest root file system with a disk: what overlays are made on. */
@@ -70,25 +77,32 @@ export class Bootstraps {
   #initialise(request: BootstrapRequest, reporters: ReadonlySet<Reporter>): Once<GuestRootfs> {
     const { source, bases } = this.#options;
     const { reference } = request;
-    return initialiseGuestRootfs({
-      type: "disk",
-      cache: bases,
-      onEvent: (event) => {
-        for (const reporter of reporters) reportBase(reporter)(event);
-      },
-      image: async (signal) => {
-        const reporter = tellAll(reporters, signal);
-        const name = reference ?? "of box itself";
-        reporter.info(`initializing the bootstrap guest rootfs ${name}, once in this process`);
-        const image =
-          reference === undefined
-            ? await source.ensureBootstrapImage(reporter)
-            : await source.ensureImage({ ...request, reference }, reporter);
-        const env = image.config.environment.map(([key, value]) => `${key}=${value}`);
-        return { digest: image.digest, source: image.reference, env, layers: image.layers };
-      },
+    const onEvent = (event: BaseEvent): void => {
+      for (const reporter of reporters) reportBase(reporter)(event);
+    };
+    return once(async (signal) => {
+      const reporter = tellAll(reporters, signal);
+      const name = reference ?? "of box itself";
+      reporter.info(`initializing the bootstrap guest rootfs ${name}, once in this process`);
+      const found =
+        reference === undefined
+          ? await source.ensureBootstrapImage(reporter)
+          : await source.ensureImage({ ...request, reference }, reporter);
+      return withWholeLayers(found, reporter, (image) =>
+        initialiseGuestRootfs({
+          type: "disk",
+          cache: bases,
+          onEvent,
+          image: async () => guestImageOf(image),
+        })({ signal }),
+      );
     });
   }
+}
+
+function guestImageOf({ digest, reference, config, layers }: SourceImage): GuestImage {
+  const env = config.environment.map(([key, value]) => `${key}=${value}`);
+  return { digest, source: reference, env, layers };
 }
 
 /** Whether a base is there as it was. One that cannot be looked at counts: its use tells why. */

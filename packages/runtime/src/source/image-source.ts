@@ -1,3 +1,4 @@
+import { isBoxError } from "@box/errors";
 import type { TaskContext } from "@box/pipeline";
 import type { LayerSource } from "@box/rootfs";
 import type { ImageConfig } from "../boxes/box.ts";
@@ -28,7 +29,35 @@ export interface SourceImage {
   readonly config: ImageConfig;
   /** Its layers, lowest first. */
   readonly layers: readonly LayerSource[];
+  /**
+   * Takes those of its layers away that are not what their digests say, and fetches them again. Absent where it can be
+   * fetched from nowhere.
+   *
+   * @returns The image, whole.
+   */
+  mend?(reporter: Reporter): Promise<SourceImage>;
 }
+
+/** Works on an image; once more, if its stored layers turn out to be damaged, when they have been fetched again. */
+export async function withWholeLayers<Result>(
+  image: SourceImage,
+  reporter: Reporter,
+  work: (image: SourceImage) => Promise<Result>,
+): Promise<Result> {
+  try {
+    return await work(image);
+  } catch (error) {
+    if (image.mend === undefined || !isBoxError(error) || !damageCodes.has(error.code)) throw error;
+  }
+  return work(await image.mend(reporter));
+}
+
+/** A blob that is not what its name says, or that somebody has taken away who found it to be so. */
+const damageCodes: ReadonlySet<string> = new Set([
+  "OCI_DIGEST_MISMATCH",
+  "OCI_SIZE_MISMATCH",
+  "OCI_NOT_FOUND",
+]);
 
 /**
  * Where images come from: the seam between boxes and registries.

@@ -70,16 +70,32 @@ export class StoreImages implements ImageSource {
   /** Makes sure that an image is in the store. */
   async ensureImage(request: ImageRequest, reporter: Reporter): Promise<SourceImage> {
     const store = await this.store();
-    const image =
-      request.digest === undefined
-        ? await this.#pull(store, request.reference, request.policy, reporter)
-        : await this.#ensureDigest(store, { ...request, digest: request.digest }, reporter);
-    return toSourceImage(store, image);
+    return this.#toSource(store, request, await this.#ensure(store, request, reporter));
   }
 
   /** Box's own bootstrap image; it needs no store. */
   async ensureBootstrapImage(): Promise<SourceImage> {
     return bootstrapImage(this.#options.platform?.architecture);
+  }
+
+  #ensure(store: ImageStore, request: ImageRequest, reporter: Reporter): Promise<Image> {
+    const { reference, digest, policy } = request;
+    if (digest === undefined) return this.#pull(store, reference, policy, reporter);
+    return this.#ensureDigest(store, { ...request, digest }, reporter);
+  }
+
+  #toSource(store: ImageStore, request: ImageRequest, image: Image): SourceImage {
+    const source = toSourceImage(store, image);
+    if (request.policy === "never") return source;
+    return {
+      ...source,
+      mend: async (reporter) => {
+        const { mendImage } = await import("./mend-image.ts");
+        const pull = () => this.#ensure(store, request, reporter);
+        const { reference } = request;
+        return toSourceImage(store, await mendImage(store, image, reference, reporter, pull));
+      },
+    };
   }
 
   /** The image by its digest from the store, or from where the reference points to when it is still that image. */

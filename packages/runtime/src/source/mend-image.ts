@@ -1,0 +1,58 @@
+import { type ErrorKind, kindOf } from "@box/errors";
+import type { Image, ImageStore } from "@box/oci-images";
+import { type Digest, OrasError } from "@box/oras";
+import type { Reporter } from "./image-source.ts";
+
+/**
+ * Takes damaged layers of a stored image away, each under its lock and only when it was read and is not what its digest
+ * says, and fetches the image again.
+ *
+ * @param reference - What it was asked for by.
+ * @param pull - Fetches what is not there.
+ * @throws OrasError `OCI_DIGEST_MISMATCH` when nothing gives them again; IoError.
+ */
+export async function mendImage(
+  store: ImageStore,
+  image: Image,
+  reference: string,
+  reporter: Reporter,
+  pull: () => Promise<Image>,
+): Promise<Image> {
+  const { signal } = reporter;
+  const gone: Digest[] = [];
+  for (const digest of new Set(image.layers.map(({ descriptor }) => descriptor.digest))) {
+    if (!(await store.layout.removeRotten(digest, { signal }))) continue;
+    gone.push(digest);
+    const message = `layer ${digest} was damaged in the store: it is taken away and fetched again`;
+    reporter.warn({ code: "OCI_DIGEST_MISMATCH", message, details: { digest } });
+  }
+  // Where nothing is damaged by now, somebody else has begun to mend it: the pull waits for that.
+  try {
+    return await pull();
+  } catch (error) {
+    if (!sourceKinds.has(kindOf(error))) throw error;
+    throw notFetched(reference, gone, error);
+  }
+}
+
+/** Kinds of failures of a source; what is wrong here is told as it is. */
+const sourceKinds: ReadonlySet<ErrorKind> = new Set([
+  "auth",
+  "conflict",
+  "corrupt",
+  "denied",
+  "network",
+  "not-found",
+  "timeout",
+]);
+
+function notFetched(reference: string, gone: readonly Digest[], cause: unknown): OrasError {
+  const why = cause instanceof Error ? cause.message : String(cause);
+  return new OrasError({
+    code: "OCI_DIGEST_MISMATCH",
+    message: `cannot fetch layers of ${reference} again that were damaged in the store: ${why}`,
+    details: { reference, digests: gone },
+    hint: `the damaged layers were taken away: make the source reachable, run "box pull ${reference}", and try again`,
+    cause,
+  });
+}
