@@ -31,7 +31,7 @@ export function openCalls(agent: AgentHost, target: AgentTarget = "box"): AgentC
   agent.listeners.set(streamId, (message) => {
     if (message.type === "out") chunks.push(message.bytes.slice());
     if (message.type === "credit") credit += message.bytes;
-    isOver ||= message.type === "end" || message.type === "fail";
+    isOver ||= (message.type === "end" && message.channel === "out") || message.type === "fail";
     change.resolve();
     change = Promise.withResolvers<void>();
   });

@@ -52,6 +52,7 @@ export class FakeAgent {
   readonly #caller = new CallingAgent((message) => this.send(message));
   #isHanging = false;
   #isSilent = false;
+  #isMounted = false;
   #hostname = "";
   #told = "";
 
@@ -127,6 +128,7 @@ export class FakeAgent {
       const bytes = played.push(message.bytes);
       this.send({ type: "credit", streamId, bytes: message.bytes.byteLength });
       if (bytes.byteLength > 0 && !this.#isSilent) this.send({ type: "out", streamId, bytes });
+      if (!this.#isMounted) return;
       // What has mounted its disks is stopped, or ended, by somebody in the guest.
       this.#isSilent ||= this.#hostname === "stopped" || this.#hostname === "ended";
       if (this.#hostname === "ended") this.#endCaller(streamId);
@@ -148,6 +150,9 @@ export class FakeAgent {
     },
     networked: () => {
       this.#guest.hasNetwork = true;
+    },
+    mounted: () => {
+      this.#isMounted = true;
     },
     named: (hostname) => {
       if (hostname === "full") this.#machine.fill();

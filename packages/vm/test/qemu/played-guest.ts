@@ -9,6 +9,8 @@ export interface MountEffects {
   told(facts: { readonly seed: string; readonly timeMs: number }): void;
   /** It has a network card. */
   networked(): void;
+  /** Its disks are mounted, but for what comes last. */
+  mounted(): void;
 }
 
 const noSpace = -28;
@@ -58,6 +60,10 @@ export function playGuest(effects: MountEffects): PlayCall {
     },
     socket: () => {
       effects.networked();
+      return undefined;
+    },
+    chroot: () => {
+      effects.mounted();
       return undefined;
     },
     mount: () => (isMountable ? undefined : { result: noMedium }),
