@@ -9,7 +9,7 @@ const names = commands.map(commandName);
 
 /** Words that follow "box" where it is the program or a box that is spoken of, and no command. */
 const prose = new Set(
-  "cannot checks does from has in is itself knows looks makes never of on refuses runs stays that uses was with wrote".split(
+  "cannot checks does from has in is itself knows looks makes never of on or refuses runs stays that uses was with wrote".split(
     " ",
   ),
 );
