@@ -13,7 +13,9 @@ export interface UserFiles {
 
 /** Who a command runs as. */
 export interface GuestUser {
+  /** Number of the user. */
   readonly uid: number;
+  /** Number of the user's own group. */
   readonly gid: number;
   /** Further groups. */
   readonly groups: readonly number[];
