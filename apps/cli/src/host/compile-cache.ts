@@ -14,7 +14,14 @@ export function keepCompiledCode(env: Readonly<Record<string, string | undefined
   if (!cache?.startsWith("/")) return;
   const folder = `${cache}/box/code`;
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    // A home that does not exist is not made: some users have none.
+    for (const path of [cache, `${cache}/box`, folder]) {
+      try {
+        mkdirSync(path, { mode: 0o700 });
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== "EEXIST") return;
+      }
+    }
     for (const path of [`${cache}/box`, folder]) {
       const { uid, mode } = lstatSync(path);
       if (uid !== process.geteuid?.() || (mode & writableByOthers) !== 0) return;

@@ -69,6 +69,7 @@ test("nothing is kept without a place for it", async () => {
   const file = join(home, "file");
   await writeFile(file, "");
   await box({ HOME: file });
+  await box({ HOME: join(home, "missing") });
   expect(await readdir(home)).toEqual(["file"]);
   expect(await readdir(temporary)).toEqual([]);
 });

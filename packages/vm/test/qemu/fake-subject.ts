@@ -10,7 +10,8 @@ import { hereEngine } from "./here-engine.ts";
 /** A folder with a program that plays QEMU, which goes away with the test. */
 export async function fakeQemuFolder(): Promise<string> {
   const folder = await realpath(await mkdtemp(join(tmpdir(), "box-fake-qemu-")));
-  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  // A supervisor that is ending may still put there what it has compiled.
+  onTestFinished(() => rm(folder, { recursive: true, force: true, maxRetries: 20 }));
   await addFakeQemu(folder);
   return folder;
 }
