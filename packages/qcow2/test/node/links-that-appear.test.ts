@@ -5,6 +5,19 @@ import { describe, expect, it, vi } from "vitest";
 import { temporaryFolder } from "../support/qemu.ts";
 
 const after = vi.hoisted(() => ({ realpath: (_path: string): void => {}, hasProc: true }));
+const requireProc = vi.hoisted(() => (path: string): void => {
+  if (after.hasProc || !path.startsWith("/proc/")) return;
+  throw Object.assign(new Error("ENOENT: no such file or directory"), { code: "ENOENT" });
+});
+
+vi.mock("node:fs", async (importOriginal) => {
+  const original = await importOriginal<typeof import("node:fs")>();
+  const openSync: typeof original.openSync = (path, ...rest) => {
+    requireProc(String(path));
+    return original.openSync(path, ...rest);
+  };
+  return { ...original, openSync };
+});
 
 vi.mock("node:fs/promises", async (importOriginal) => {
   const original = await importOriginal<typeof import("node:fs/promises")>();
@@ -12,10 +25,6 @@ vi.mock("node:fs/promises", async (importOriginal) => {
     const found = await original.realpath(path);
     after.realpath(found);
     return found;
-  };
-  const requireProc = (path: string): void => {
-    if (after.hasProc || !path.startsWith("/proc/")) return;
-    throw Object.assign(new Error("ENOENT: no such file or directory"), { code: "ENOENT" });
   };
   const open: typeof original.open = async (path, ...rest) => {
     requireProc(String(path));
