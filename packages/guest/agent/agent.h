@@ -13,7 +13,7 @@
 #include <sys/types.h>
 #include <unistd.h>
 
-enum { PROTOCOL_VERSION = 4, HEADER = 9, MAX_DATA = 65536, MAX_EXEC = 524288, EXEC_HEAD = 20, MAX_CONTROL = 8192 };
+enum { PROTOCOL_VERSION = 4, HEADER = 9, MAX_DATA = 65536, MAX_EXEC = 524288 };
 enum { WINDOW = 65536, MAX_CREDIT = 1 << 30, MAX_STREAMS = 128 };
 
 // What the host sends, and what the guest does.
@@ -39,13 +39,12 @@ struct report {
   char text[512];
 };
 
-struct request {
-  enum target target;
-  uint8_t flags;
-  uint16_t rows, columns, groups, args, envs;
+// How EXEC begins on the wire. Then come numbers of groups, and NUL-terminated texts: folder, arguments, environment.
+struct __attribute__((packed)) command {
+  uint8_t target, flags;
+  uint16_t rows, columns;
   uint32_t uid, gid;
-  const uint8_t *group_list;
-  const char *text; // the NUL-terminated strings, checked to be all there
+  uint16_t groups, args, envs;
 };
 
 extern bool testing; // an ordinary process for tests: touches no disk, no clock and no process that is not its own
@@ -75,13 +74,12 @@ _Noreturn void power_off(void);
 struct pollfd;
 bool stream_exists(uint32_t id);
 bool stream_serve(uint8_t type, uint32_t id, const uint8_t *payload, size_t length); // false: out of place
-void open_exec(uint32_t id, const struct request *request);
-void open_calls(uint32_t id, enum target target);
+bool open_exec(uint32_t id, const uint8_t *payload, size_t length); // these: false when the fields are wrong
+bool open_calls(uint32_t id, unsigned target);
+bool open_connection(uint32_t id, uint16_t port);
 void prepare_caller(void); // starts what carries out the first calls
-void caller_exited(pid_t pid);
 int enter_target(enum target target); // in a child; 0, or the failure
 extern const char *test_root;
-void open_connection(uint32_t id, uint16_t port);
 void streams_reset(void);
 void streams_kill(int number);
 bool streams_live(void);
@@ -92,9 +90,9 @@ void streams_turn(void);
 
 // exec.c and calls.c: in children, but for the calls of the boot.
 extern int report_fd; // where the child tells what became of it
-_Noreturn void run_exec(const struct request *request, bool is_terminal);
-_Noreturn void run_calls(int in, int out);
-bool carry_out_file(int file);
+_Noreturn void run_exec(const uint8_t *payload, int terminal); // EXEC, known to be sound; -1 without a terminal
+_Noreturn void run_calls(void);
+bool carry_out_file(const char *path);
 _Noreturn void give_up(uint16_t failure, int error, const char *format, ...) __attribute__((format(printf, 3, 4)));
 void begin(void);
 

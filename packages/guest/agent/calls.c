@@ -32,34 +32,7 @@ struct batch {
   uint32_t length, count; // of what is put into the memory; of the calls that it ends with
 };
 
-static uint8_t output[65536];
-static size_t output_length;
-
 static int64_t *word_at(uint64_t offset) { return (int64_t *)(MEMORY + offset % MEMORY_SIZE / 8 * 8); }
-
-static bool read_all(int fd, void *at, size_t length) {
-  for (ssize_t got; length > 0; at = (uint8_t *)at + got, length -= (size_t)got) {
-    if ((got = read(fd, at, length)) <= 0) return false;
-  }
-  return true;
-}
-
-static void flush_output(int fd) {
-  size_t done = 0;
-  for (ssize_t got; done < output_length; done += (size_t)got) {
-    if ((got = write(fd, output + done, output_length - done)) < 0) _exit(1);
-  }
-  output_length = 0;
-}
-
-static void tell(int fd, const void *at, size_t length) {
-  for (size_t part; length > 0; at = (const uint8_t *)at + part, length -= part) {
-    part = length < sizeof output - output_length ? length : sizeof output - output_length;
-    memcpy(output + output_length, at, part);
-    output_length += part;
-    if (output_length == sizeof output) flush_output(fd);
-  }
-}
 
 static int64_t carry_out(const struct call *call) {
   uint64_t values[ARGUMENTS];
@@ -75,35 +48,34 @@ static bool expects(const struct call *call, int64_t result) {
   return result >= 0 || (result > -32 && call->goes_on >> -result & 1);
 }
 
-static void tell_result(int fd, const struct call *call, int64_t result) {
-  tell(fd, &result, sizeof result);
+static void tell_result(const struct call *call, int64_t result) {
+  fwrite(&result, sizeof result, 1, stdout);
   if (result < 0 || call->output_length == 0) return;
   size_t length = (size_t)(call->output_length == WHOLE_RESULT ? result : call->output_length);
   size_t at = call->output_at % MEMORY_SIZE;
-  tell(fd, MEMORY + at, length < MEMORY_SIZE - at ? length : MEMORY_SIZE - at);
+  fwrite(MEMORY + at, 1, length < MEMORY_SIZE - at ? length : MEMORY_SIZE - at, stdout);
 }
 
 // Each call is answered by its result and output, also one that was not reached. After a failure that is not expected nothing more is done.
-static bool carry_out_batch(int fd, const struct batch *batch) {
+static bool carry_out_batch(const struct batch *batch, bool is_answered) {
   bool goes_on = true;
   for (size_t i = 0; i < batch->count; i++) {
     struct call call;
     memcpy(&call, MEMORY + batch->length - (batch->count - i) * sizeof call, sizeof call);
     int64_t other = call.unless_at ? *word_at(call.unless_at) : -1, result = -ECANCELED;
     if (goes_on) *word_at(call.result_at) = result = other >= 0 ? other : carry_out(&call);
-    if (fd >= 0) tell_result(fd, &call, result);
+    if (is_answered) tell_result(&call, result);
     else if (goes_on && !expects(&call, result)) fprintf(stderr, "box-agent: step %zu: %s\n", i, strerror((int)-result));
     goes_on = goes_on && (expects(&call, result) || (call.goes_on & 1));
   }
-  if (fd >= 0) flush_output(fd);
   return goes_on;
 }
 
 // Reads a batch into the memory, which is empty before the first; false at the end. One that does not fit ends the process.
-static bool read_batch(int fd, struct batch *batch) {
-  if (!read_all(fd, batch, sizeof *batch)) return false;
+static bool read_batch(FILE *file, struct batch *batch) {
+  if (fread(batch, sizeof *batch, 1, file) != 1) return false;
   if (batch->length > MEMORY_SIZE || batch->count > batch->length / sizeof(struct call)) _exit(2);
-  if (!read_all(fd, MEMORY, batch->length)) _exit(2);
+  if (fread(MEMORY, 1, batch->length, file) != batch->length) _exit(2);
   return true;
 }
 
@@ -112,22 +84,26 @@ static void make_memory(void) {
   if (memory != MEMORY) _exit(1);
 }
 
-_Noreturn void run_calls(int in, int out) {
+_Noreturn void run_calls(void) {
+  static char buffer[65536];
   struct batch batch;
+  setvbuf(stdout, buffer, _IOFBF, sizeof buffer);
   make_memory();
   umask(0);
   begin();
-  while (read_batch(in, &batch)) {
-    if (!carry_out_batch(out, &batch)) _exit(1);
+  while (read_batch(stdin, &batch)) {
+    bool goes_on = carry_out_batch(&batch, true);
+    if (fflush(stdout) != 0 || ferror(stdout) || !goes_on) _exit(1);
   }
   _exit(0);
 }
 
-// Of a file, by the agent itself; what goes wrong is said on the console.
-bool carry_out_file(int file) {
+// By the agent itself; what goes wrong is said on the console.
+bool carry_out_file(const char *path) {
   struct batch batch;
+  FILE *file = fopen(path, "re");
   make_memory();
-  bool is_done = read_batch(file, &batch) && carry_out_batch(-1, &batch);
-  munmap(MEMORY, MEMORY_SIZE);
+  bool is_done = file && read_batch(file, &batch) && carry_out_batch(&batch, false);
+  if (file) fclose(file);
   return is_done;
 }

@@ -25,12 +25,10 @@ void begin(void) {
   (void)!write(report_fd, &report, sizeof report);
 }
 
-static void become(const struct request *request) {
-  gid_t *groups = calloc(request->groups + 1u, sizeof *groups);
+static void become(const struct command *command, const gid_t *groups) {
   if (testing && geteuid() != 0) return;
-  for (int i = 0; i < 3; i++) (void)!fchown(i, request->uid, (gid_t)-1); // so that it may open /dev/stdout
-  for (int i = 0; groups && i < request->groups; i++) groups[i] = get32(request->group_list + 4 * i);
-  if (!groups || setgroups(request->groups, groups) != 0 || setgid(request->gid) != 0 || setuid(request->uid) != 0) {
+  for (int i = 0; i < 3; i++) (void)!fchown(i, command->uid, (gid_t)-1); // so that it may open /dev/stdout
+  if (setgroups(command->groups, groups) != 0 || setgid(command->gid) != 0 || setuid(command->uid) != 0) {
     give_up(F_ERRNO, errno, "cannot become the user");
   }
 }
@@ -71,16 +69,12 @@ static _Noreturn void search(char *const *args, char *const *envs) {
   give_up(F_NOT_EXECUTABLE, reason, "the program may not be run: %.300s", args[0]);
 }
 
-static void open_terminal(void) {
-  char path[32];
-  unsigned number = 0;
-  ioctl(0, TIOCGPTN, &number);
-  snprintf(path, sizeof path, "/dev/pts/%u", number);
-  int fd = open(path, O_RDWR | O_NOCTTY);
-  if (fd < 0) fd = ioctl(0, _IO('T', 0x41), O_RDWR | O_NOCTTY); // TIOCGPTPEER: the box has no /dev/pts
+// Its other end is no path: the box may have no /dev/pts.
+static void open_terminal(int terminal) {
+  int fd = ioctl(terminal, TIOCGPTPEER, O_RDWR | O_NOCTTY);
   if (fd < 0 || ioctl(fd, TIOCSCTTY, 0) != 0) give_up(F_ERRNO, errno, "cannot open the terminal");
   for (int i = 0; i < 3; i++) dup2(fd, i);
-  if (fd > 2) close(fd);
+  close(fd);
 }
 
 static const char *next_text(const char **at) {
@@ -89,20 +83,24 @@ static const char *next_text(const char **at) {
   return text;
 }
 
-_Noreturn void run_exec(const struct request *request, bool is_terminal) {
-  const char *at = request->text, *folder = next_text(&at);
-  const char **args = calloc((size_t)request->args + request->envs + 2u, sizeof *args), **envs = args + request->args + 1;
-  if (args == NULL) give_up(F_ERRNO, ENOMEM, "no memory");
-  for (int i = 0; i < request->args; i++) args[i] = next_text(&at);
-  for (int i = 0; i < request->envs; i++) envs[i] = next_text(&at);
-  int error = enter_target(request->target);
+_Noreturn void run_exec(const uint8_t *payload, int terminal) {
+  static gid_t groups[UINT16_MAX];
+  static const char *texts[2 * UINT16_MAX + 2];
+  struct command command;
+  memcpy(&command, payload, sizeof command);
+  memcpy(groups, payload + sizeof command, command.groups * sizeof *groups);
+  const char *at = (const char *)payload + sizeof command + command.groups * sizeof *groups, *folder = next_text(&at);
+  const char **args = texts, **envs = args + command.args + 1;
+  for (int i = 0; i < command.args; i++) args[i] = next_text(&at);
+  for (int i = 0; i < command.envs; i++) envs[i] = next_text(&at);
+  int error = enter_target(command.target);
   if (error) give_up(F_ERRNO, error, "cannot enter the file system");
-  if (is_terminal) open_terminal();
+  if (terminal >= 0) open_terminal(terminal);
   if (*folder && (*folder != '/' || chdir(folder) != 0)) {
     bool is_missing = *folder != '/' || errno == ENOENT || errno == ENOTDIR || errno == ELOOP || errno == ENAMETOOLONG;
     give_up(is_missing ? F_NO_CWD : F_ERRNO, errno, "no such folder: %.300s", folder);
   }
   umask(022);
-  become(request);
+  become(&command, groups);
   search((char *const *)args, (char *const *)envs);
 }

@@ -67,55 +67,21 @@ static bool greet(const uint8_t *payload) {
   return true;
 }
 
-// Whether a payload ends with exactly so many NUL-terminated strings.
-static bool has_texts(const uint8_t *at, size_t length, size_t count) {
-  for (size_t i = 0; i < length; i++) count -= at[i] == 0;
-  return length > 0 && at[length - 1] == 0 && count == 0;
-}
-
-static bool may_open(uint32_t id) {
-  if (stop_ms >= 0) send_failure(id, F_NOT_READY, 0, "the guest is going down");
-  return stop_ms < 0;
-}
-
 // Carries a frame out; false when it is none.
 static bool serve(uint8_t type, uint32_t id, const uint8_t *payload, size_t length) {
-  struct request request;
   switch (type) {
     case HELLO: return greet(payload);
-    case PING: send_frame(PONG, id, payload, length); return true;
-    case SHUTDOWN: stop(get32(payload)); return true;
-    case EXEC:
-      request = (struct request){.target = payload[0], .flags = payload[1], .rows = get16(payload + 2),
-          .columns = get16(payload + 4), .uid = get32(payload + 6), .gid = get32(payload + 10), .groups = get16(payload + 14),
-          .args = get16(payload + 16), .envs = get16(payload + 18), .group_list = payload + EXEC_HEAD};
-      size_t head = EXEC_HEAD + 4u * request.groups;
-      request.text = (const char *)payload + head;
-      if (payload[0] > GUEST || payload[1] > 1 || request.args == 0 || head > length) return false;
-      if (!has_texts(payload + head, length - head, 1u + request.args + request.envs)) return false;
-      if (may_open(id)) open_exec(id, &request);
-      return true;
-    case CALLS:
-      if (payload[0] > AGENT) return false;
-      if (may_open(id)) open_calls(id, payload[0]);
-      return true;
-    case CONNECT:
-      if (get16(payload) == 0) return false;
-      if (may_open(id)) open_connection(id, get16(payload));
-      return true;
-    case CREDIT:
-      if (payload[0] > 1 || get32(payload + 1) == 0) return false;
-      break;
-    case SIGNAL:
-      if (payload[0] < 1 || payload[0] > 64) return false;
-      break;
-    default: break;
+    case PING: return send_frame(PONG, id, payload, length), true;
+    case SHUTDOWN: return stop(get32(payload)), true;
+    case EXEC: return open_exec(id, payload, length);
+    case CALLS: return open_calls(id, payload[0]);
+    case CONNECT: return open_connection(id, get16(payload));
+    default: return stream_serve(type, id, payload, length);
   }
-  return stream_serve(type, id, payload, length);
 }
 
 static const struct { uint32_t least, most; } rules[] = {
-    [EXEC] = {EXEC_HEAD + 3, MAX_EXEC}, [DATA] = {1, MAX_DATA}, [END_OF_INPUT] = {0, 0}, [SIGNAL] = {1, 1}, [RESIZE] = {4, 4},
+    [EXEC] = {sizeof(struct command) + 3, MAX_EXEC}, [DATA] = {1, MAX_DATA}, [END_OF_INPUT] = {0, 0}, [SIGNAL] = {1, 1}, [RESIZE] = {4, 4},
     [PING] = {0, 64}, [SHUTDOWN] = {4, 4}, [CALLS] = {1, 1}, [CALLS + 1] = {1, 0}, [CONNECT + 1] = {1, 0}, [CONNECT] = {2, 2},
     [HELLO] = {HELLO_PAYLOAD, HELLO_PAYLOAD}, [CREDIT] = {5, 5}, [CANCEL] = {0, 0}};
 
@@ -131,6 +97,7 @@ static size_t take_frame(const uint8_t *at, size_t length) {
   else if (length < HEADER + size) return 0;
   else if (!in_session && type != HELLO) fault("a session begins with HELLO");
   else if (opens && stream_exists(id)) fault("the stream is open already");
+  else if (opens && stop_ms >= 0) return send_failure(id, F_NOT_READY, 0, "the guest is going down"), HEADER + size;
   else if (!serve(type, id, at + HEADER, size)) fault("a frame has wrong fields, or data is beyond the credit");
   else return HEADER + size;
   return HEADER; // of a bad frame: the rest is skipped
@@ -159,11 +126,8 @@ static void serve_input(void) {
 }
 
 static void hang_up(void) {
-  if (testing) {
-    streams_reset();
-    exit(0);
-  }
   end_session();
+  if (testing) exit(0);
   drop_queue();
   input_length = 0;
   skipping = connected = false;
@@ -191,15 +155,6 @@ static void reap(void) {
   kill_ms = now_ms() + DRAIN_MS;
 }
 
-// A process that ends would cost the host what it has not read yet, as soon as the host sends something more: tells the host
-// that nothing comes any more, and waits until it hangs up. A machine has no such port.
-static void say_goodbye(void) {
-  struct pollfd fd = {.fd = port, .events = POLLIN};
-  char bytes[512];
-  shutdown(port, SHUT_WR);
-  while (poll(&fd, 1, 1000) > 0 && read(port, bytes, sizeof bytes) > 0) continue;
-}
-
 // Goes on with stopping; how long poll may wait, -1 for ever.
 static int next_deadline(void) {
   int64_t now = now_ms(), wait = -1;
@@ -208,8 +163,9 @@ static int next_deadline(void) {
   if (stop_ms < 0) return (int)wait;
   if (now >= kill_ms || (all_gone && !streams_live())) {
     for (int i = 0; i < 20 && connected && flush_queue(port) == 0 && queued() > 0; i++) usleep(10000);
-    if (testing && connected) say_goodbye();
-    power_off();
+    if (!testing) power_off();
+    shutdown(port, SHUT_WR); // a socket loses what its host has not read yet if it is closed first
+    return -1;
   }
   if (now >= stop_ms && stop_ms > 0) {
     stop_ms = 0; // once

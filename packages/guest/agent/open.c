@@ -13,57 +13,61 @@
 #endif
 
 const char *test_root;
-static struct stream prepared; // a process that carries out calls, before any are asked for
+static struct stream *prepared;
 
-// Pipes, and the child's side of them as its standard streams; false after a failure, which is told.
-static bool fork_child(struct stream *s, int ends[4][2], int terminal) {
-  int count = terminal >= 0 ? 1 : 4; // report, input, output, error output
-  for (int i = 0; i < 4; i++) ends[i][0] = ends[i][1] = -1;
-  for (int i = 0; i < count; i++) {
-    if (pipe2(ends[i], O_CLOEXEC) == 0) continue;
-    for (int j = 0; j < i; j++) close(ends[j][0]), close(ends[j][1]);
-    return false;
+// Pipes to a child: its report and, unless it has a terminal, its standard streams. Goes on in the child too, as process 0.
+static void fork_child(struct stream *s) {
+  int *kept[] = {&s->report_fd, &s->in_fd, &s->out[0].fd, &s->out[1].fd}, given[4], ends[2];
+  int count = s->is_terminal ? 1 : 4, made = 0;
+  for (; made < count && pipe2(ends, O_CLOEXEC) == 0; made++) {
+    bool is_input = kept[made] == &s->in_fd;
+    *kept[made] = ends[is_input];
+    given[made] = ends[!is_input];
+    fcntl(*kept[made], F_SETFL, O_NONBLOCK);
   }
-  fcntl(ends[0][0], F_SETFL, O_NONBLOCK);
-  s->pid = fork();
+  s->pid = made == count ? fork() : -1;
   if (s->pid == 0) {
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     signal(SIGPIPE, SIG_DFL);
     setsid();
-    report_fd = ends[0][1];
-    for (int i = 1; i < count; i++) dup2(ends[i][i == 1 ? 0 : 1], i - 1);
-    return true;
+    report_fd = given[0];
+    for (int i = 1; i < count; i++) dup2(given[i], i - 1);
+    return;
   }
-  int kept[4] = {ends[0][0], ends[1][1], ends[2][0], ends[3][0]};
-  for (int i = 0; i < count; i++) close(ends[i][i == 1 ? 0 : 1]);
-  s->report_fd = kept[0];
-  s->in_fd = terminal >= 0 ? terminal : kept[1];
-  s->out[0].fd = terminal >= 0 ? terminal : kept[2];
-  s->out[1].fd = kept[3];
-  for (int i = 1; i < count; i++) fcntl(kept[i], F_SETFL, O_NONBLOCK);
-  return s->pid > 0;
+  if (s->pid < 0) fail_stream(s, F_ERRNO, errno, "cannot start a process");
+  for (int i = 0; i < made; i++) close(given[i]);
 }
 
-void open_exec(uint32_t id, const struct request *request) {
+// Whether so many NUL-terminated texts are all that is there.
+static bool are_texts(const uint8_t *at, size_t length, size_t count) {
+  for (size_t i = 0; i < length; i++) count -= at[i] == 0;
+  return length > 0 && at[length - 1] == 0 && count == 0;
+}
+
+static bool open_terminal(struct stream *s, const struct command *command) {
+  int unlock = 0;
+  struct winsize size = {.ws_row = command->rows, .ws_col = command->columns};
+  s->is_terminal = true;
+  s->in_fd = s->out[0].fd = open(testing ? "/dev/ptmx" : "/dev/pts/ptmx", O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+  if (s->in_fd < 0) return fail_stream(s, F_ERRNO, errno, "cannot open a terminal"), false;
+  ioctl(s->in_fd, TIOCSPTLCK, &unlock);
+  ioctl(s->in_fd, TIOCSWINSZ, &size);
+  return true;
+}
+
+bool open_exec(uint32_t id, const uint8_t *payload, size_t length) {
+  struct command command;
+  memcpy(&command, payload, sizeof command);
+  size_t head = sizeof command + 4u * command.groups;
+  if (command.target > GUEST || command.flags > 1 || command.args == 0 || head > length) return false;
+  if (!are_texts(payload + head, length - head, 1u + command.args + command.envs)) return false;
   struct stream *s = open_stream(id, COMMAND);
-  int ends[4][2], terminal = -1;
-  if (s == NULL) return;
-  s->is_terminal = request->flags & 1;
-  if (s->is_terminal) {
-    int unlock = 0;
-    struct winsize size = {.ws_row = request->rows, .ws_col = request->columns};
-    terminal = open(testing ? "/dev/ptmx" : "/dev/pts/ptmx", O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
-    if (terminal < 0) return fail_stream(s, F_ERRNO, errno, "cannot open a terminal");
-    ioctl(terminal, TIOCSPTLCK, &unlock);
-    ioctl(terminal, TIOCSWINSZ, &size);
-    s->in_fd = s->out[0].fd = terminal;
-  }
-  if (!fork_child(s, ends, terminal)) return fail_stream(s, F_ERRNO, errno, "cannot start a process");
-  if (s->pid > 0) return;
-  if (terminal >= 0) dup2(terminal, 0);
-  run_exec(request, terminal >= 0);
+  if (s == NULL || (command.flags && !open_terminal(s, &command))) return true;
+  fork_child(s);
+  if (s->pid == 0) run_exec(payload, s->is_terminal ? s->in_fd : -1);
+  return true;
 }
 
 int enter_target(enum target target) {
@@ -72,49 +76,42 @@ int enter_target(enum target target) {
   return setns(target == BOX ? BOX_SPACE : GUEST_SPACE, CLONE_NEWNS) != 0 || chdir("/") != 0 ? errno : 0;
 }
 
-static bool start_caller(struct stream *s, enum target target) {
-  int ends[4][2];
-  if (!fork_child(s, ends, -1)) return false;
-  if (s->pid > 0) return true;
+static void start_caller(struct stream *s, enum target target) {
+  fork_child(s);
+  if (s->pid != 0) return;
   int error = enter_target(target);
   if (error) give_up(F_ERRNO, error, "cannot enter the file system");
   // It becomes no other program: what it has of other streams, and of its own other ends, would never be closed.
   report_fd = dup2(report_fd, 3);
   syscall(SYS_close_range, FIRST_FREE, ~0u, 0);
-  run_calls(0, 1);
+  run_calls();
 }
 
 // A machine that goes on from a saved one has what mounts its disks already.
 void prepare_caller(void) {
-  if (!start_caller(&prepared, AGENT)) die("cannot start a process");
+  prepared = open_stream(0, PREPARED);
+  start_caller(prepared, AGENT);
 }
 
-void caller_exited(pid_t pid) {
-  if (prepared.pid == pid) prepared.pid = 0;
-}
-
-void open_calls(uint32_t id, enum target target) {
-  struct stream *s = open_stream(id, CALLER);
-  if (s == NULL) return;
-  if (target == AGENT && prepared.pid > 0) {
-    s->pid = prepared.pid;
-    s->report_fd = prepared.report_fd;
-    s->in_fd = prepared.in_fd;
-    for (int i = 0; i < 2; i++) s->out[i].fd = prepared.out[i].fd;
-    prepared.pid = 0;
-  } else if (!start_caller(s, target)) {
-    fail_stream(s, F_ERRNO, errno, "cannot start a process");
+bool open_calls(uint32_t id, unsigned target) {
+  if (target > AGENT) return false;
+  if (target == AGENT && prepared && prepared->kind == PREPARED) {
+    prepared->id = id;
+    prepared->kind = CALLER;
+    return true;
   }
+  struct stream *s = open_stream(id, CALLER);
+  if (s) start_caller(s, target);
+  return true;
 }
 
-void open_connection(uint32_t id, uint16_t port) {
-  struct stream *s = open_stream(id, CONNECTION);
+bool open_connection(uint32_t id, uint16_t port) {
   struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr = {htonl(INADDR_LOOPBACK)}};
-  if (s == NULL) return;
-  int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  if (fd < 0) return fail_stream(s, F_ERRNO, errno, "cannot make a socket");
-  s->in_fd = s->out[0].fd = fd;
+  struct stream *s = port ? open_stream(id, CONNECTION) : NULL;
+  if (s == NULL) return port != 0;
+  s->in_fd = s->out[0].fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   s->connecting = true;
-  if (connect(fd, (struct sockaddr *)&address, sizeof address) == 0) return connection_made(s);
-  if (errno != EINPROGRESS) fail_stream(s, errno == ECONNREFUSED ? F_REFUSED : F_ERRNO, errno, "cannot connect");
+  if (s->in_fd >= 0 && connect(s->in_fd, (struct sockaddr *)&address, sizeof address) == 0) connection_made(s);
+  else if (errno != EINPROGRESS) fail_stream(s, errno == ECONNREFUSED ? F_REFUSED : F_ERRNO, errno, "cannot connect");
+  return true;
 }

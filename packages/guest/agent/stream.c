@@ -14,7 +14,7 @@ static struct stream streams[MAX_STREAMS];
 // The next that is open, after one or from the beginning; NULL at the end.
 static struct stream *next(struct stream *s) {
   for (s = s ? s + 1 : streams; s < streams + MAX_STREAMS; s++) {
-    if (s->kind != FREE) return s;
+    if (s->kind > PREPARED) return s;
   }
   return NULL;
 }
@@ -196,6 +196,8 @@ static void cancel(struct stream *s) {
 
 bool stream_serve(uint8_t type, uint32_t id, const uint8_t *payload, size_t length) {
   struct stream *s = find(id);
+  if (type == CREDIT && (payload[0] > 1 || get32(payload + 1) == 0)) return false;
+  if (type == SIGNAL && (payload[0] < 1 || payload[0] > 64)) return false;
   if (s == NULL) return true; // what crossed its end
   if (type == DATA) return take_data(s, payload, length);
   if (type == CREDIT) return take_credit(s, payload[0], get32(payload + 1));
@@ -246,9 +248,10 @@ static bool read_report(struct stream *s) {
 }
 
 void stream_exited(pid_t pid, int status) {
-  struct stream *s = NULL;
-  while ((s = next(s)) && s->pid != pid) continue;
-  if (s == NULL) return caller_exited(pid);
+  struct stream *s = streams;
+  while (s < streams + MAX_STREAMS && (s->kind == FREE || s->pid != pid)) s++;
+  if (s == streams + MAX_STREAMS) return;
+  if (s->kind == PREPARED) return free_stream(s);
   while (s->report_fd >= 0 && read_report(s)) continue; // what it had to say comes before how it ended
   if (s->kind == FREE) return;
   if (!s->started) start(s);

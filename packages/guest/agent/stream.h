@@ -4,7 +4,7 @@
 
 #include "agent.h"
 
-enum kind { FREE, COMMAND, CALLER, CONNECTION };
+enum kind { FREE, PREPARED, COMMAND, CALLER, CONNECTION }; // prepared: a caller that nobody has asked for yet
 
 struct channel {
   int fd;           // -1 when it has ended

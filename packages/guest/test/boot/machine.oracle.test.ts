@@ -51,6 +51,7 @@ describe.skipIf(!isReady)("in a virtual machine", () => {
       "hostname",
       "date",
       "stty",
+      "tty",
       "head",
       "sleep",
       "readlink",
@@ -117,6 +118,11 @@ describe.skipIf(!isReady)("in a virtual machine", () => {
     }
     const terminal = { rows: 33, columns: 99 };
     expect((await machine.run(["stty", "size"], { environment, terminal })).out).toBe("33 99\r\n");
+    // The name that programs find is that of the box's own /dev/pts.
+    const named = ["sh", "-c", "tty; echo told > $(tty)"];
+    expect((await machine.run(named, { environment, terminal })).out).toMatch(
+      /^\/dev\/pts\/\d\r\ntold\r\n$/,
+    );
     const inGuest = await machine.run(["nope"], { environment, target: "guest" });
     expect(inGuest).toMatchObject({ failure: "not-found" });
     expect(await run(`echo ${guestRootfs} > /marker; sleep 100 & echo`)).toBe("\n");
