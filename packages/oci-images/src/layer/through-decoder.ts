@@ -15,10 +15,13 @@ export interface ChunkHandling {
   readonly isHashed?: boolean | undefined;
 }
 
+/** A decoder of Node, which tells how much it took of what it was given. */
+export type Decoder = Transform & { readonly bytesWritten: number };
+
 /** Gives a stream to a decoder of Node and yields what comes out of it; its complaints become `OCI_LAYER_CORRUPT`. */
 export async function* through(
   chunks: AsyncIterable<Uint8Array>,
-  decoder: Transform,
+  decoder: Decoder,
   { isTransient, ownsInput }: ChunkHandling,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const fed = feed(chunks, decoder, ownsInput === true);
@@ -38,9 +41,10 @@ export async function* through(
 /** Gives the decoder one chunk after the other; stops when the decoder does. */
 async function feed(
   chunks: AsyncIterable<Uint8Array>,
-  decoder: Transform,
+  decoder: Decoder,
   ownsChunks: boolean,
 ): Promise<void> {
+  let givenBytes = 0;
   // A decoder that fails never says that it is done with a chunk.
   const closed = new Promise<void>((resolve) => decoder.once("close", resolve));
   try {
@@ -48,7 +52,11 @@ async function feed(
       const taken = new Promise<void>((resolve) => decoder.write(chunk, () => resolve()));
       await Promise.race([taken, closed]);
       if (decoder.destroyed) return;
+      givenBytes += chunk.byteLength;
+      // One that leaves something, as of the zeros after gzip, is at its end. Given more it would fail when nobody listens.
+      const isAtEnd = decoder.bytesWritten < givenBytes;
       if (ownsChunks) release(chunk, chunk.byteLength);
+      if (isAtEnd) break;
     }
     decoder.end();
   } catch (error) {

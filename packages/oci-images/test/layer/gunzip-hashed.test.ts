@@ -95,6 +95,19 @@ describe("gunzipHashed", () => {
     await expectCode(read(noMember, 999, true), "OCI_LAYER_CORRUPT");
   });
 
+  test("ignores what follows zeros, however it is cut", async () => {
+    const after = Buffer.concat([Buffer.alloc(40), Buffer.from("no member")]);
+    for (const blob of [
+      Buffer.concat([member(4, Buffer.from([1, 0, 1])), after]),
+      Buffer.concat([member(0), member(0), after]),
+    ]) {
+      const whole = gunzipSync(blob.subarray(0, -after.byteLength));
+      for (const chunkBytes of [1, 7, 50, 1000, blob.byteLength]) {
+        expect(await read(blob, chunkBytes, false)).toEqual(whole);
+      }
+    }
+  });
+
   test("gives back the memory of its input as it goes, when that is its own", async () => {
     const large = noise(50_000);
     expect(await read(gzipSync(large), 1000, true)).toEqual(Buffer.from(large));
