@@ -40,6 +40,10 @@ export function xattrValueBytes({ value, place }: StoredXattr): number {
   return place === "inline" ? roundUp4(value.byteLength) : 0;
 }
 
+function xattrBytes(xattr: StoredXattr): number {
+  return xattrEntryBytes(xattr) + xattrValueBytes(xattr);
+}
+
 /**
  * Decides where attributes go: into the inode, then into one block; when that is too small, the largest values get
  * inodes of their own.
@@ -58,9 +62,13 @@ export function layOutXattrs(xattrs: readonly NodeXattr[]): XattrLayout {
   const bySize = [...stored].sort((a, b) => b.value.byteLength - a.value.byteLength);
   const outside = new Set<StoredXattr>();
   let layout = tryPlaces(stored);
+  let bytes = stored.reduce((sum, xattr) => sum + xattrBytes(xattr), 0);
   for (const largest of bySize) {
     if (layout !== undefined) break;
     outside.add(largest);
+    bytes -= xattrValueBytes(largest);
+    // Hundreds of large ones are not all tried.
+    if (bytes > inInodeRoom + inBlockRoom) continue;
     layout = tryPlaces(stored.map((xattr) => (outside.has(xattr) ? moved(xattr) : xattr)));
   }
   return layout as XattrLayout;
@@ -85,7 +93,7 @@ function tryPlaces(stored: readonly StoredXattr[]): XattrLayout | undefined {
   let inodeRoom = inInodeRoom;
   let blockRoom = inBlockRoom;
   for (const xattr of stored) {
-    const bytes = xattrEntryBytes(xattr) + xattrValueBytes(xattr);
+    const bytes = xattrBytes(xattr);
     if (bytes <= inodeRoom) {
       inInode.push(xattr);
       inodeRoom -= bytes;
