@@ -88,6 +88,23 @@ describe("box rootfs restore", () => {
     expect((await verify()).exitCode).toBe(0);
   });
 
+  test.each([
+    ["cut short", (path: string) => truncate(path, 4096)],
+    ["gone", (path: string) => rm(path)],
+  ])("makes a base again that box rootfs verify finds %s", async (_name, damage) => {
+    const made = await createBox();
+    const { user } = await basesOf(made);
+    await damage(user);
+    const verify = () => runBoxHere(["--home", made.home, "rootfs", "verify"]);
+    const found = await verify();
+    expect(found.exitCode).toBe(5);
+    expect(found.stdout).toContain(
+      `${user}: damaged\n  ROOTFS_BASE_DIGEST_MISMATCH: no file of its`,
+    );
+    expect((await restore(made, "web")).exitCode).toBe(0);
+    expect((await verify()).exitCode).toBe(0);
+  });
+
   test("changes nothing when nothing is lost", async () => {
     const made = await createBox();
     const { user, guest } = await basesOf(made);

@@ -101,9 +101,19 @@ export class BaseCache {
   /** Every base that is there, by key. @throws IoError. */
   async list(): Promise<BaseDisk[]> {
     const bases: BaseDisk[] = [];
-    for (const key of await this.#files.keys()) {
+    for (const { key } of await this.listRecorded()) {
       const found = await this.find(key);
       if (found !== undefined) bases.push(found);
+    }
+    return bases;
+  }
+
+  /** Every base that has a record, by key, whether its disk is there or was lost. @throws IoError. */
+  async listRecorded(): Promise<BaseDisk[]> {
+    const bases: BaseDisk[] = [];
+    for (const key of await this.#files.keys()) {
+      const record = await this.#files.readRecord(key);
+      if (record !== undefined) bases.push(this.#diskOf(record));
     }
     return bases;
   }
@@ -258,15 +268,16 @@ export class BaseCache {
   /**
    * Reads a base from end to end and compares it with its record.
    *
-   * @returns Whether it is as recorded; nothing when there is no such base.
+   * @returns Whether it is there and as recorded; nothing when no record says that there should be one.
    * @throws IoError when it cannot be read.
    */
   async verify(
     key: string,
     options: { readonly signal?: AbortSignal } = {},
   ): Promise<boolean | undefined> {
+    if ((await this.#files.readRecord(key)) === undefined) return undefined;
     const disk = await this.find(key);
-    if (disk === undefined) return undefined;
+    if (disk === undefined) return false;
     await using file = await openFile(disk.path, { fs: this.#fs });
     return (await digestOf(file, disk.sizeBytes, options.signal)) === disk.digest;
   }

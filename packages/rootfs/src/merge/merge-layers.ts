@@ -130,10 +130,16 @@ function inLayer(layer: LayerSource, pathOf: () => Uint8Array | undefined, work:
         diffId: layer.diffId,
         ...(shown === undefined ? {} : { path: shown }),
       },
-      ...(error.hint === undefined ? {} : { hint: error.hint }),
+      ...hintOf(error, layer),
       cause: error,
     });
   }
+}
+
+/** What helps against a fault of a layer in general does not help the one who injects a file. */
+function hintOf({ hint }: BoxError, { isInjected }: LayerSource): { readonly hint?: string } {
+  if (hint !== undefined) return { hint };
+  return isInjected ? { hint: "give the file another path in the image" } : {};
 }
 
 function clampedWarning(layer: LayerSource, { count, first }: Noted): RootfsWarning {

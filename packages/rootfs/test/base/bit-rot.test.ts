@@ -7,6 +7,7 @@ import {
   rm,
   stat,
   symlink,
+  truncate,
   utimes,
   writeFile,
 } from "node:fs/promises";
@@ -261,4 +262,17 @@ test("of what is no base of this folder nothing is said", async () => {
   expect(await folder.cache.isSound(join(folder.bases, "disk.ext4"))).toBeUndefined();
   await rm(recordPath());
   expect(await folder.open().isSound(disk.path)).toBeUndefined();
+});
+
+test("verifying finds a disk that is cut short, and one that is gone, while there is a record", async () => {
+  const disk = await folder.cache.ensure(recipe);
+  await chmod(disk.path, 0o600);
+  await truncate(disk.path, 4096);
+  expect(await folder.cache.verify(key)).toBe(false);
+  await rm(disk.path);
+  expect(await folder.cache.verify(key)).toBe(false);
+  expect(await folder.cache.list()).toEqual([]);
+  expect(await folder.cache.listRecorded()).toEqual([disk]);
+  await rm(recordPath());
+  expect(await folder.cache.verify(key)).toBeUndefined();
 });

@@ -62,6 +62,21 @@ describe("resolveRecipe", () => {
     expect(tree.attributes(nodeAt(tree, "sbin/agent"))).toMatchObject({ mode: 0o755, uid: 0 });
   });
 
+  test("says of a file that cannot be injected what its giver can do", async () => {
+    const inject = [
+      { path: "/a", content: Buffer.from("x") },
+      { path: "/a/b", content: Buffer.from("y") },
+    ];
+    for (const layers of [[], [layer(file("a"))]]) {
+      const built = buildRootfs({ layers, inject: inject.slice(layers.length) }, new MemoryFile());
+      await expect(built).rejects.toMatchObject({
+        code: "ROOTFS_PARENT_NOT_DIRECTORY",
+        message: expect.stringMatching(/^cannot inject at "a\/b": a is a file/),
+        hint: "give the file another path in the image",
+      });
+    }
+  });
+
   test.each([{}, { scratch: { directory: tmpdir() } }])(
     "refuses an injected file in the place of a folder, built with %o, and layers may do it",
     async (options) => {

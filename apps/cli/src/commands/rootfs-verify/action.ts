@@ -41,10 +41,15 @@ export function exitCode(disks: readonly VerifiedDisk[]): number {
 async function verifyBases(context: CommandContext): Promise<VerifiedDisk[]> {
   await using runtime = await openRuntime(context);
   const disks: VerifiedDisk[] = [];
-  for (const { key, path, digest } of await runtime.bases.list()) {
-    const found = await runtime.bases.verify(key, { signal: context.signal });
+  const { bases } = runtime;
+  for (const { key, path, digest } of await bases.listRecorded()) {
+    const found = await bases.verify(key, { signal: context.signal });
     if (found === undefined) continue;
-    const message = "its content is not as recorded; make it again with: box rootfs restore NAME";
+    const isThere = (await bases.find(key)) !== undefined;
+    const what = isThere
+      ? "its content is not as recorded"
+      : "no file of its recorded size is there";
+    const message = `${what}; make it again with: box rootfs restore NAME`;
     const details = { key, recordedDigest: digest };
     const finding = { code: "ROOTFS_BASE_DIGEST_MISMATCH", message, details };
     disks.push({ file: path, isSound: found, findings: found ? [] : [finding] });
