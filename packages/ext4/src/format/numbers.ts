@@ -58,6 +58,7 @@ export const readFeatures = {
   largeDirectory: 0x4000,
   inlineData: 0x8000,
   caseFold: 0x20000,
+  bigAlloc: 0x200,
 } as const;
 
 /** Bits of `i_flags`. */

@@ -83,7 +83,7 @@ export function parseSuperblock(bytes: Uint8Array, allowsDirty: boolean): Superb
   if (hasChecksums && crc32c(0xffffffff, bytes, 0, o.checksum) !== word(o.checksum)) {
     throw readError("EXT4_BAD_CHECKSUM", "the superblock's checksum is wrong", { offset: 1024 });
   }
-  refuseFeatures(incompat, allowsDirty);
+  refuseFeatures(incompat, roCompat, allowsDirty);
   const has64 = (incompat & features.bit64) !== 0;
   const wide = (low: number, high: number): number =>
     word(low) + (has64 ? word(high) * 2 ** 32 : 0);
@@ -123,8 +123,10 @@ export function parseSuperblock(bytes: Uint8Array, allowsDirty: boolean): Superb
   return info;
 }
 
-function refuseFeatures(incompat: number, allowsDirty: boolean): void {
-  const unknown = (incompat & ~supported) >>> 0;
+function refuseFeatures(incompat: number, roCompat: number, allowsDirty: boolean): void {
+  // Bitmaps count clusters then, and a group has more blocks than a bitmap has bits.
+  const bigAlloc = roCompat & readFeatures.bigAlloc;
+  const unknown = (incompat & ~supported) >>> 0 || bigAlloc;
   if (unknown !== 0) {
     const message = `the file system needs features that this reader lacks: 0x${unknown.toString(16)}`;
     throw readError("EXT4_UNSUPPORTED_FEATURE", message, { features: unknown });

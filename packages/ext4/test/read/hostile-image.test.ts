@@ -47,6 +47,7 @@ describe("a superblock", () => {
     ["descriptors of 16 bytes", 0xfc, 16 << 16, "EXT4_BAD_SUPERBLOCK"],
     ["more inodes than groups hold", 0x00, 8193, "EXT4_BAD_SUPERBLOCK"],
     ["an unknown feature", 0x60, 0x80000000 + 0x2c2, "EXT4_UNSUPPORTED_FEATURE"],
+    ["clusters of blocks (bigalloc)", 0x64, 0x26b, "EXT4_UNSUPPORTED_FEATURE"],
     ["a journal to replay", 0x60, 0x2c6, "EXT4_NEEDS_RECOVERY"],
   ])("with %s is refused", async (_, at, value, expected) => {
     const { bytes: image, view } = await withoutChecksums(new FileTree());
