@@ -102,6 +102,7 @@ export type {
   SourceImage,
 } from "./source/image-source.ts";
 export type { ImageOptions } from "./source/store-images.ts";
+export { type WholeImageOptions, withWholeImage } from "./source/with-whole-image.ts";
 export type {
   KeptItem,
   PrunedItem,

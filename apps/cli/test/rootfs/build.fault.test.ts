@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { describe, expect, onTestFinished, test } from "vitest";
@@ -8,6 +8,8 @@ import { createTestHome } from "../support/boxed-home.ts";
 import { type BoxRun, runBoxHere } from "../support/run-box.ts";
 
 interface Bench {
+  /** The home. */
+  readonly home: string;
   /** An empty folder with the file `old` in it. */
   readonly target: string;
   /** Builds the sample image, or one with a large file on top. */
@@ -28,6 +30,7 @@ async function bench(): Promise<Bench> {
       ...(signal === undefined ? {} : { signal }),
     });
   return {
+    home,
     target,
     build: (output, ...more) => run(output, more),
     interrupt: async (output, ...more) => {
@@ -93,5 +96,54 @@ describe.each(["ext4", "qcow2"])("a root file system in %s that cannot be built"
     expect((await build("old", ...flags)).exitCode).toBe(0);
     expect(await readdir(target)).toEqual(["old"]);
     expect((await stat(join(target, "old"))).mode & 0o777).toBe(0o644);
+  });
+});
+
+describe("layers of the store that are damaged", () => {
+  /** A byte of every layer is another one; manifests, indexes and configs are read with their digests each time. */
+  async function rot(home: string): Promise<string[]> {
+    const blobs = join(home, "images/blobs/sha256");
+    const rotten: string[] = [];
+    for (const name of await readdir(blobs)) {
+      const bytes = await readFile(join(blobs, name));
+      if (bytes[0] === 0x7b) continue;
+      bytes.writeUInt8(bytes.readUInt8(bytes.byteLength >> 1) ^ 1, bytes.byteLength >> 1);
+      await rm(join(blobs, name));
+      await writeFile(join(blobs, name), bytes);
+      rotten.push(name);
+    }
+    expect(rotten.length).toBeGreaterThan(1);
+    return rotten;
+  }
+
+  test("are fetched again, with a warning for each, and give the same file", async () => {
+    const { home, target, build } = await bench();
+    expect((await build("sound")).exitCode).toBe(0);
+    const rotten = await rot(home);
+    const run = await build("again");
+    expect(run.exitCode).toBe(0);
+    for (const name of rotten) {
+      expect(run.stderr).toContain(
+        `layer sha256:${name} was damaged in the store: it is taken away`,
+      );
+    }
+    const [sound, again] = await Promise.all(
+      ["sound", "again"].map((name) => readFile(join(target, name))),
+    );
+    expect(again?.equals(sound ?? Buffer.alloc(0))).toBe(true);
+    expect((await readdir(target)).sort()).toEqual(["again", "old", "sound"]);
+  });
+
+  test("stay where nothing may be fetched, and are told", async () => {
+    const { home, target, build } = await bench();
+    expect((await build("sound")).exitCode).toBe(0);
+    const rotten = await rot(home);
+    const run = await build("again", "--pull", "never");
+    expect(run).toMatchObject({ exitCode: 5, stdout: "" });
+    expect(run.stderr).toContain("error[OCI_DIGEST_MISMATCH]");
+    expect(run.stderr).toContain("box verify --repair");
+    expect((await readdir(target)).sort()).toEqual(["old", "sound"]);
+    const kept = await readdir(join(home, "images/blobs/sha256"));
+    expect(kept).toEqual(expect.arrayContaining(rotten));
   });
 });

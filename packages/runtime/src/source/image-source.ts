@@ -47,9 +47,14 @@ export async function withWholeLayers<Result>(
   try {
     return await work(image);
   } catch (error) {
-    if (image.mend === undefined || !isBoxError(error) || !damageCodes.has(error.code)) throw error;
+    if (image.mend === undefined || !isDamage(error)) throw error;
   }
   return work(await image.mend(reporter));
+}
+
+/** Whether something failed because of what is stored of an image. */
+export function isDamage(error: unknown): boolean {
+  return isBoxError(error) && damageCodes.has(error.code);
 }
 
 /** A blob that is not what its name says, or that somebody has taken away who found it to be so. */

@@ -15,7 +15,7 @@ export async function mendImage(
   store: ImageStore,
   image: Image,
   reference: string,
-  reporter: Reporter,
+  reporter: Pick<Reporter, "signal" | "warn">,
   pull: () => Promise<Image>,
 ): Promise<Image> {
   const { signal } = reporter;

@@ -10,6 +10,7 @@ import {
   layersOfImage,
   type RootfsRecipe,
 } from "@box/rootfs";
+import { type WholeImageOptions, withWholeImage } from "@box/runtime";
 import { userCredentials } from "../../boxes/credentials.ts";
 import { openImages, showPullEvent } from "../../boxes/open-images.ts";
 import type { CommandContext } from "../../command/define-command.ts";
@@ -17,6 +18,7 @@ import { parseSize } from "../../command/size.ts";
 import { type Place, replaceablePlace } from "../../disks/new-file.ts";
 import { CliError } from "../../errors.ts";
 import { formatFields, formatSize } from "../../output/table.ts";
+import type { ProgressRenderer } from "../../progress/shown-event.ts";
 import { readInjectedFiles } from "../../rootfs/injected-files.ts";
 import type { RootfsBuildInput, RootfsBuildOutput } from "./schemas.ts";
 
@@ -33,15 +35,27 @@ export async function run(
   const place = await replaceablePlace(file);
   const injected = await readInjectedFiles(inject, context.cwd);
   const store = await openImages(context);
-  const image = await pull(store, input, context);
-  const recipe: RootfsRecipe = {
-    layers: layersOfImage(store, image),
-    inject: injected,
-    ...(sizeBytes === undefined ? {} : { options: { sizeBytes } }),
+  const renderer = await context.progress();
+  const source: WholeImageOptions = {
+    reference: input.ref,
+    pull: () => pull(store, input, context, renderer),
+    isFetchable: input.pull !== "never",
+    reporter: {
+      signal: context.signal,
+      warn: ({ message, ...of }) =>
+        renderer.event({ ...of, type: "warning", task: "pull", message, item: input.ref }),
+    },
   };
-  const built = await build(recipe, place, diskFormat, context);
-  const { reference, digest } = image;
-  return { file, diskFormat, reference, digest, ...built };
+  return withWholeImage(store, source, async (image) => {
+    const recipe: RootfsRecipe = {
+      layers: layersOfImage(store, image),
+      inject: injected,
+      ...(sizeBytes === undefined ? {} : { options: { sizeBytes } }),
+    };
+    const built = await build(recipe, place, diskFormat, context, renderer);
+    const { reference, digest } = image;
+    return { file, diskFormat, reference, digest, ...built };
+  });
 }
 
 const ext4BlockBytes = 4096;
@@ -79,9 +93,9 @@ export function identifiers({ file }: RootfsBuildOutput): readonly string[] {
 async function pull(
   store: ImageStore,
   input: RootfsBuildInput,
-  { signal, globals, env, progress }: CommandContext,
+  { signal, globals, env }: CommandContext,
+  renderer: ProgressRenderer,
 ): Promise<Image> {
-  const renderer = await progress();
   return store.pull(input.ref, {
     policy: input.pull ?? "missing",
     insecureHosts: globals.insecureHosts,
@@ -96,9 +110,9 @@ async function build(
   recipe: RootfsRecipe,
   { path, mode }: Place,
   format: "ext4" | "qcow2",
-  { signal, progress }: CommandContext,
+  { signal }: CommandContext,
+  renderer: ProgressRenderer,
 ): Promise<BuiltRootfs> {
-  const renderer = await progress();
   const options: BuildRootfsOptions = {
     signal,
     scratch: { directory: dirname(path) },
