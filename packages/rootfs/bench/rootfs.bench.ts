@@ -1,5 +1,5 @@
 // Building a root file system beside umoci unpack + mke2fs -d and beside gzip -dc, on the same layers in the same run.
-// `--mib 1300 --files 33000 --rounds 3`; `--shape development` is like the image that the targets were set on.
+// `--mib 1300 --files 33000 --rounds 3`; `--shape development` is like the image that the targets were set on, and as large.
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -13,7 +13,7 @@ import {
   median,
   runBuild,
 } from "./run-build.ts";
-import { shapes, writeSampleImage } from "./sample-image.ts";
+import { developmentSize, shapes, writeSampleImage } from "./sample-image.ts";
 
 const { values } = parseArgs({
   options: {
@@ -24,10 +24,11 @@ const { values } = parseArgs({
   },
   strict: false,
 });
-const megabytes = Number(values["mib"] ?? 1300);
-const files = Number(values["files"] ?? 33_000);
-const rounds = Number(values["rounds"] ?? 3);
 const shape = values["shape"] === "development" ? "development" : "mixed";
+const usual = shape === "development" ? developmentSize : { files: 33_000, megabytes: 1300 };
+const megabytes = Number(values["mib"] ?? usual.megabytes);
+const files = Number(values["files"] ?? usual.files);
+const rounds = Number(values["rounds"] ?? 3);
 
 const folder = mkdtempSync(join(tmpdir(), "box-bench-"));
 const at = (name: string): string => join(folder, name);
