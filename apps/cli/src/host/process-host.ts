@@ -1,9 +1,9 @@
 import { writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { pipeline } from "node:stream/promises";
 import { CliError } from "../errors.ts";
-import type { Host, OutputStream, TakenSignal, Terminal } from "./host.ts";
+import type { Host, TakenSignal, Terminal } from "./host.ts";
+import { openOutput, outputError, type ProcessOutput } from "./process-output.ts";
 
 /** The host of the running process, and what its signals have asked for. */
 export interface ProcessHost extends Host {
@@ -36,22 +36,24 @@ export function createProcessHost(): ProcessHost {
       );
     });
   }
-  const stdout = toOutput(process.stdout, "stdout");
-  const stderr = toOutput(process.stderr, "stderr");
+  const stdout = openOutput("stdout");
+  const stderr = openOutput("stderr");
   return {
     argv: process.argv.slice(2),
     env: process.env,
     cwd: process.cwd(),
     stdin: () => process.stdin,
     stdout,
-    writeBytes: (chunks) => writeBytes(chunks, process.stdout, "stdout"),
-    writeErrorBytes: (chunks) => writeBytes(chunks, process.stderr, "stderr"),
+    writeBytes: (chunks) => writeBytes(chunks, stdout, "stdout"),
+    writeErrorBytes: (chunks) => writeBytes(chunks, stderr, "stderr"),
     // Looked at when it is asked for: opening stdin takes time, and most commands never read it.
     get terminal() {
-      return process.stdin.isTTY && process.stdout.isTTY ? terminal : undefined;
+      return stdout.isTerminal && process.stdin.isTTY ? terminal : undefined;
     },
     stderr,
-    stderrStream: process.stderr,
+    get stderrStream() {
+      return stderr.stream();
+    },
     signal: controller.signal,
     onInterrupt: (take) => {
       takeInterrupt = take;
@@ -65,37 +67,6 @@ export function createProcessHost(): ProcessHost {
     signalExitCode: () => firstExitCode,
     drain: async () => {
       await Promise.allSettled([stdout.flush(), stderr.flush()]);
-    },
-  };
-}
-
-function toOutput(stream: NodeJS.WriteStream, name: string): OutputStream {
-  let isOpen = true;
-  let failure: NodeJS.ErrnoException | undefined;
-  let lastWrite = Promise.resolve();
-  const stop = (error: NodeJS.ErrnoException) => {
-    // The reader has left, as `head` does: the work goes on, its output goes nowhere.
-    if (isOpen && error.code !== "EPIPE") failure = error;
-    isOpen = false;
-  };
-  stream.on("error", stop);
-  return {
-    write: (text) => {
-      if (!isOpen) return;
-      lastWrite = new Promise((resolve) => {
-        stream.write(text, (error) => {
-          if (error) stop(error);
-          resolve();
-        });
-      });
-    },
-    flush: async () => {
-      await lastWrite;
-      if (failure !== undefined) throw outputError(name, failure);
-    },
-    isTerminal: stream.isTTY === true,
-    get columns() {
-      return stream.columns ?? 80;
     },
   };
 }
@@ -119,26 +90,17 @@ const terminal: Terminal = {
 
 async function writeBytes(
   chunks: AsyncIterable<Uint8Array>,
-  stream: NodeJS.WriteStream,
+  output: ProcessOutput,
   name: string,
 ): Promise<void> {
+  const { pipeline } = await import("node:stream/promises");
   try {
-    await pipeline(chunks, stream, { end: false });
+    await pipeline(chunks, output.stream(), { end: false });
   } catch (error) {
     const { code, syscall } = error as NodeJS.ErrnoException;
     if (code === "EPIPE" || code === "ERR_STREAM_PREMATURE_CLOSE") return;
     throw syscall === "write" ? outputError(name, error as NodeJS.ErrnoException) : error;
   }
-}
-
-function outputError(stream: string, cause: NodeJS.ErrnoException): CliError {
-  return new CliError({
-    code: "CLI_OUTPUT_FAILED",
-    message: `cannot write to ${stream}: ${cause.message}`,
-    details: { stream, ...(cause.code === undefined ? {} : { errno: cause.code }) },
-    hint: "free some space or send the output elsewhere; what the command did stays done",
-    cause,
-  });
 }
 
 function writeCrashFile(error: unknown): string | undefined {

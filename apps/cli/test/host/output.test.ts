@@ -1,0 +1,92 @@
+import { execFileSync } from "node:child_process";
+import {
+  closeSync,
+  constants,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  readSync,
+  rmSync,
+  writeSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { canRun, spawnBox } from "../support/spawn-box.ts";
+
+const little = ["explain", "IO_FAILED"];
+// More than is written in one piece whatever the room.
+const some = ["explain"];
+// More than a pipe holds.
+const much = ["explain", "--format", "json"];
+
+// Node.js makes the output of its children wait: this does not.
+const toPipeThatDoesNotWait = [
+  "perl",
+  "-e",
+  "use Fcntl; close STDOUT; sysopen(STDOUT, shift, O_WRONLY | O_NONBLOCK) or die; exec @ARGV",
+];
+
+/** Reads until nobody has a pipe open for writing any more. */
+async function readSlowly(fd: number): Promise<string> {
+  const chunk = Buffer.alloc(4096);
+  const chunks: Buffer[] = [];
+  for (;;) {
+    try {
+      const length = readSync(fd, chunk);
+      if (length === 0) return Buffer.concat(chunks).toString();
+      chunks.push(Buffer.from(chunk.subarray(0, length)));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EAGAIN") throw error;
+      await sleep(20);
+    }
+  }
+}
+
+function tempFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), "box-output-"));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  return folder;
+}
+
+describe.skipIf(!canRun("perl", "-e", "1"))(
+  "box whose output goes to a pipe that does not wait",
+  () => {
+    test.each([
+      { argv: little, free: 10 },
+      { argv: some, free: 5_000 },
+      { argv: much, free: 10 },
+      { argv: much, free: 5_000 },
+    ])(
+      "has all of $argv in it, though it has room for $free bytes only",
+      async ({ argv, free }) => {
+        const whole = (await spawnBox(argv)).stdout;
+        const path = join(tempFolder(), "pipe");
+        execFileSync("mkfifo", [path]);
+        const reading = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+        onTestFinished(() => closeSync(reading));
+        const writing = openSync(path, constants.O_WRONLY | constants.O_NONBLOCK);
+        const filling = "-".repeat(65_536 - free);
+        expect(writeSync(writing, filling)).toBe(filling.length);
+        const run = spawnBox(argv, { under: [...toPipeThatDoesNotWait, path] });
+        await sleep(300);
+        closeSync(writing);
+        const got = await readSlowly(reading);
+        expect(await run).toMatchObject({ exitCode: 0, stderr: "" });
+        expect(got === filling + whole).toBe(true);
+      },
+    );
+  },
+);
+
+describe("box whose output goes to a file", () => {
+  test("appends to it, and writes stdout and stderr in the order that they were said in", async () => {
+    const path = join(tempFolder(), "file");
+    const to = ["sh", "-c", `exec "$@" >> "${path}" 2>&1`, "sh"];
+    for (const argv of [much, ["nope"]]) await spawnBox(argv, { under: to });
+    const first = await spawnBox(much);
+    const second = await spawnBox(["nope"]);
+    expect(readFileSync(path, "utf8") === first.stdout + second.stderr).toBe(true);
+  });
+});
