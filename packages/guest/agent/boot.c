@@ -9,20 +9,11 @@
 
 enum { PORT_WAIT_MS = 30000 };
 
-static char stages[256];
-
 int64_t now_ms(void) {
   struct timespec time;
   clock_gettime(CLOCK_BOOTTIME, &time);
   return (int64_t)time.tv_sec * 1000 + time.tv_nsec / 1000000;
 }
-
-void note_stage(const char *name) {
-  size_t length = strlen(stages);
-  snprintf(stages + length, sizeof stages - length, "%s\"%s\":%lld", length > 0 ? "," : "", name, (long long)now_ms());
-}
-
-const char *stages_json(void) { return stages; }
 
 static _Noreturn void end_machine(void) {
   if (testing) exit(0);
@@ -80,14 +71,12 @@ static int open_port(void) {
     if (now_ms() > end) die("there is no port named box.agent");
     usleep(1000);
   }
-  note_stage("port");
   return port;
 }
 
 int boot(void) {
   char path[300];
   if (!carry_out_file("/boot")) die("cannot boot");
-  note_stage("modules");
   int port = open_port();
   find_device("/sys/block", "serial", "", path, sizeof path);
   prepare_caller();

@@ -90,7 +90,7 @@ _Noreturn void run_calls(void) {
   setvbuf(stdout, buffer, _IOFBF, sizeof buffer);
   make_memory();
   umask(0);
-  begin();
+  report(0, 0, 0);
   while (read_batch(stdin, &batch)) {
     bool goes_on = carry_out_batch(&batch, true);
     if (fflush(stdout) != 0 || ferror(stdout) || !goes_on) _exit(1);

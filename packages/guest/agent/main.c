@@ -5,7 +5,6 @@
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
-#include <sys/utsname.h>
 #include <sys/wait.h>
 
 #include "agent.h"
@@ -27,10 +26,10 @@ static void end_session(void) {
   in_session = false;
 }
 
-static void fault(const char *what) {
+static void fault(uint16_t step) {
   end_session();
   skipping = true;
-  send_failure(0, F_PROTOCOL, 0, what);
+  send_failure(0, step, 0, 0);
 }
 
 static void reap(void);
@@ -45,25 +44,15 @@ static void stop(uint32_t after_ms) {
 }
 
 static bool greet(const uint8_t *payload) {
-  struct utsname name = {0};
-  char report[1024];
   uint16_t least = get16(payload + MAGIC), most = get16(payload + MAGIC + 2);
+  uint8_t ready[10] = {PROTOCOL_VERSION};
   if (memcmp(payload, magic, MAGIC) != 0 || least > most) return false;
   end_session();
-  if (PROTOCOL_VERSION < least || PROTOCOL_VERSION > most) {
-    send_failure(0, F_VERSION, 0, "the agent speaks version 4 of the protocol");
-    return true;
-  }
-  uname(&name);
-  for (char *at = name.release; *at; at++) {
-    if (*at < ' ' || *at == '"' || *at == '\\' || *at > '~') *at = '?';
-  }
+  in_session = PROTOCOL_VERSION >= least && PROTOCOL_VERSION <= most;
+  if (!in_session) return send_failure(0, F_VERSION, 0, PROTOCOL_VERSION), true;
   grace_ms = get32(payload + MAGIC + 4);
-  int length = snprintf(report, sizeof report,
-      "{\"version\":%d,\"agent\":\"box-agent 1\",\"nonce\":\"%016llx\",\"kernel\":\"%s\",\"stagesMs\":{%s}}",
-      PROTOCOL_VERSION, (unsigned long long)get64(payload + MAGIC + 8), name.release, stages_json());
-  send_frame(READY, 0, report, (size_t)length);
-  in_session = true;
+  memcpy(ready + 2, payload + MAGIC + 8, 8);
+  send_frame(READY, 0, ready, sizeof ready);
   return true;
 }
 
@@ -81,7 +70,7 @@ static bool serve(uint8_t type, uint32_t id, const uint8_t *payload, size_t leng
 }
 
 static const struct { uint32_t least, most; } rules[] = {
-    [EXEC] = {sizeof(struct command) + 3, MAX_EXEC}, [DATA] = {1, MAX_DATA}, [END_OF_INPUT] = {0, 0}, [SIGNAL] = {1, 1}, [RESIZE] = {4, 4},
+    [EXEC] = {sizeof(struct command) + 2, MAX_EXEC}, [DATA] = {1, MAX_DATA}, [END_OF_INPUT] = {0, 0}, [SIGNAL] = {1, 1}, [RESIZE] = {4, 4},
     [PING] = {0, 64}, [SHUTDOWN] = {4, 4}, [CALLS] = {1, 1}, [CALLS + 1] = {1, 0}, [CONNECT + 1] = {1, 0}, [CONNECT] = {2, 2},
     [HELLO] = {HELLO_PAYLOAD, HELLO_PAYLOAD}, [CREDIT] = {5, 5}, [CANCEL] = {0, 0}};
 
@@ -91,14 +80,14 @@ static size_t take_frame(const uint8_t *at, size_t length) {
   uint32_t size = get32(at), id = get32(at + 5);
   uint8_t type = at[4];
   bool opens = type == EXEC || type == CALLS || type == CONNECT;
-  if (type < EXEC || type > CANCEL || rules[type].least > rules[type].most) fault("there is no such type");
-  else if (size < rules[type].least || size > rules[type].most) fault("a frame has a wrong length");
-  else if ((id == 0) != (type == HELLO)) fault("a frame has a wrong stream");
+  if (type < EXEC || type > CANCEL || rules[type].least > rules[type].most) fault(F_TYPE);
+  else if (size < rules[type].least || size > rules[type].most) fault(F_LENGTH);
+  else if ((id == 0) != (type == HELLO)) fault(F_STREAM);
   else if (length < HEADER + size) return 0;
-  else if (!in_session && type != HELLO) fault("a session begins with HELLO");
-  else if (opens && stream_exists(id)) fault("the stream is open already");
-  else if (opens && stop_ms >= 0) return send_failure(id, F_NOT_READY, 0, "the guest is going down"), HEADER + size;
-  else if (!serve(type, id, at + HEADER, size)) fault("a frame has wrong fields, or data is beyond the credit");
+  else if (!in_session && type != HELLO) fault(F_NO_SESSION);
+  else if (opens && stream_exists(id)) fault(F_IN_USE);
+  else if (opens && stop_ms >= 0) return send_failure(id, F_GOING_DOWN, 0, 0), HEADER + size;
+  else if (!serve(type, id, at + HEADER, size)) fault(F_FIELDS);
   else return HEADER + size;
   return HEADER; // of a bad frame: the rest is skipped
 }
@@ -213,7 +202,6 @@ int main(int argc, char **argv) {
     fputs("usage: agent --test FD ROOT; without it, it is the first process of a virtual machine\n", stderr);
     return 2;
   }
-  note_stage("agent");
   // What is opened later must not take the place of descriptors with a meaning.
   int fd = open("/", O_RDONLY | O_CLOEXEC);
   while (fd >= 0 && fd < FIRST_FREE) fd = open("/", O_RDONLY | O_CLOEXEC);

@@ -36,7 +36,7 @@ static void fork_child(struct stream *s) {
     for (int i = 1; i < count; i++) dup2(given[i], i - 1);
     return;
   }
-  if (s->pid < 0) fail_stream(s, F_ERRNO, errno, "cannot start a process");
+  if (s->pid < 0) fail_stream(s, F_PROCESS, errno, 0);
   for (int i = 0; i < made; i++) close(given[i]);
 }
 
@@ -51,7 +51,7 @@ static bool open_terminal(struct stream *s, const struct command *command) {
   struct winsize size = {.ws_row = command->rows, .ws_col = command->columns};
   s->is_terminal = true;
   s->in_fd = s->out[0].fd = open(testing ? "/dev/ptmx" : "/dev/pts/ptmx", O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
-  if (s->in_fd < 0) return fail_stream(s, F_ERRNO, errno, "cannot open a terminal"), false;
+  if (s->in_fd < 0) return fail_stream(s, F_TERMINAL, errno, 0), false;
   ioctl(s->in_fd, TIOCSPTLCK, &unlock);
   ioctl(s->in_fd, TIOCSWINSZ, &size);
   return true;
@@ -62,7 +62,8 @@ bool open_exec(uint32_t id, const uint8_t *payload, size_t length) {
   memcpy(&command, payload, sizeof command);
   size_t head = sizeof command + 4u * command.groups;
   if (command.target > GUEST || command.flags > 1 || command.args == 0 || head > length) return false;
-  if (!are_texts(payload + head, length - head, 1u + command.args + command.envs)) return false;
+  if (!are_texts(payload + head, length - head, 1u + command.places + command.args + command.envs)) return false;
+  if (payload[head] && payload[head] != '/') return false;
   struct stream *s = open_stream(id, COMMAND);
   if (s == NULL || (command.flags && !open_terminal(s, &command))) return true;
   fork_child(s);
@@ -70,17 +71,17 @@ bool open_exec(uint32_t id, const uint8_t *payload, size_t length) {
   return true;
 }
 
-int enter_target(enum target target) {
-  if (target == AGENT) return 0;
-  if (testing) return chdir(test_root) != 0 || (strcmp(test_root, "/") != 0 && chroot(".") != 0) ? errno : 0;
-  return setns(target == BOX ? BOX_SPACE : GUEST_SPACE, CLONE_NEWNS) != 0 || chdir("/") != 0 ? errno : 0;
+void enter_target(enum target target) {
+  bool is_there = target == AGENT;
+  if (!is_there && testing) is_there = chdir(test_root) == 0 && (strcmp(test_root, "/") == 0 || chroot(".") == 0);
+  else if (!is_there) is_there = setns(target == BOX ? BOX_SPACE : GUEST_SPACE, CLONE_NEWNS) == 0 && chdir("/") == 0;
+  if (!is_there) give_up(F_TARGET, errno, 0);
 }
 
 static void start_caller(struct stream *s, enum target target) {
   fork_child(s);
   if (s->pid != 0) return;
-  int error = enter_target(target);
-  if (error) give_up(F_ERRNO, error, "cannot enter the file system");
+  enter_target(target);
   // It becomes no other program: what it has of other streams, and of its own other ends, would never be closed.
   report_fd = dup2(report_fd, 3);
   syscall(SYS_close_range, FIRST_FREE, ~0u, 0);
@@ -112,6 +113,6 @@ bool open_connection(uint32_t id, uint16_t port) {
   s->in_fd = s->out[0].fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   s->connecting = true;
   if (s->in_fd >= 0 && connect(s->in_fd, (struct sockaddr *)&address, sizeof address) == 0) connection_made(s);
-  else if (errno != EINPROGRESS) fail_stream(s, errno == ECONNREFUSED ? F_REFUSED : F_ERRNO, errno, "cannot connect");
+  else if (errno != EINPROGRESS) fail_stream(s, F_CONNECT, errno, 0);
   return true;
 }

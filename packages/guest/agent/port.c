@@ -9,7 +9,6 @@ static size_t head, tail;
 
 uint16_t get16(const uint8_t *at) { return (uint16_t)(at[0] | at[1] << 8); }
 uint32_t get32(const uint8_t *at) { return get16(at) | (uint32_t)get16(at + 2) << 16; }
-uint64_t get64(const uint8_t *at) { return get32(at) | (uint64_t)get32(at + 4) << 32; }
 
 void put32(uint8_t *at, uint32_t value) {
   for (int i = 0; i < 4; i++) at[i] = (uint8_t)(value >> 8 * i);
@@ -41,14 +40,9 @@ void send_frame(uint8_t type, uint32_t id, const void *payload, size_t length) {
   commit_frame(type, id, length);
 }
 
-void send_failure(uint32_t id, uint16_t failure, int error, const char *text) {
-  size_t length = strnlen(text, 1000);
-  uint8_t *at = reserve_frame(6 + length);
-  at[0] = (uint8_t)failure;
-  at[1] = 0;
-  put32(at + 2, (uint32_t)error);
-  memcpy(at + 6, text, length);
-  commit_frame(FAIL, id, 6 + length);
+void send_failure(uint32_t id, uint16_t step, int error, uint16_t place) {
+  struct failure failure = {step, place, error};
+  send_frame(FAIL, id, &failure, sizeof failure);
 }
 
 int flush_queue(int port) {

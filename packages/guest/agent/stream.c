@@ -34,7 +34,7 @@ struct stream *open_stream(uint32_t id, enum kind kind) {
         .out = {{.fd = -1, .credit = WINDOW}, {.fd = -1, .credit = WINDOW}}};
     return &streams[i];
   }
-  send_failure(id, F_TOO_MANY, EAGAIN, "too many streams are open");
+  send_failure(id, F_TOO_MANY, EAGAIN, 0);
   return NULL;
 }
 
@@ -59,9 +59,9 @@ static void kill_stream(struct stream *s, int number) {
   if (s->pid > 0 && kill(-s->pid, number) != 0) kill(s->pid, number);
 }
 
-void fail_stream(struct stream *s, uint16_t failure, int error, const char *text) {
+void fail_stream(struct stream *s, uint16_t step, int error, uint16_t place) {
   kill_stream(s, SIGKILL);
-  send_failure(s->id, failure, error, text);
+  send_failure(s->id, step, error, place);
   free_stream(s);
 }
 
@@ -142,7 +142,7 @@ static bool take_data(struct stream *s, const uint8_t *bytes, size_t length) {
   size_t written = s->in_length > 0 ? 0 : write_input(s, bytes, length);
   grant(s, written);
   if (written == length) return end_if_done(s), true;
-  if (s->in == NULL && (s->in = malloc(WINDOW)) == NULL) return fail_stream(s, F_ERRNO, ENOMEM, "no memory"), true;
+  if (s->in == NULL && (s->in = malloc(WINDOW)) == NULL) return fail_stream(s, F_MEMORY, ENOMEM, 0), true;
   if (s->in_start + s->in_length + length - written > WINDOW) memmove(s->in, s->in + s->in_start, s->in_length);
   if (s->in_start + s->in_length + length - written > WINDOW) s->in_start = 0;
   memcpy(s->in + s->in_start + s->in_length, bytes + written, length - written);
@@ -168,7 +168,7 @@ static void pump_output(struct stream *s, int number) {
   if (most > 0) {
     ssize_t got = read(c->fd, reserve_frame(most), most);
     if (got < 0 && (errno == EINTR || (errno == EAGAIN && !c->draining))) return;
-    if (got < 0 && s->kind == CONNECTION) return fail_stream(s, F_ERRNO, errno, "the connection broke");
+    if (got < 0 && s->kind == CONNECTION) return fail_stream(s, F_CONNECTION, errno, 0);
     if (got > 0) {
       commit_frame(number == 0 ? OUT : ERR, s->id, (size_t)got);
       c->credit -= (uint32_t)got;
@@ -191,7 +191,7 @@ static void cancel(struct stream *s) {
   struct linger reset = {1, 0};
   if (s->kind != CONNECTION) return kill_stream(s, SIGKILL);
   if (s->out[0].fd >= 0) setsockopt(s->out[0].fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
-  fail_stream(s, F_ERRNO, ECANCELED, "cancelled");
+  fail_stream(s, F_CANCELLED, ECANCELED, 0);
 }
 
 bool stream_serve(uint8_t type, uint32_t id, const uint8_t *payload, size_t length) {
@@ -231,14 +231,10 @@ bool streams_live(void) {
 
 // What the child says: a failure, that it has begun, or by closing it that the program runs. False when it says nothing yet.
 static bool read_report(struct stream *s) {
-  struct report report;
-  ssize_t got = read(s->report_fd, &report, sizeof report);
+  struct failure failure = {0};
+  ssize_t got = read(s->report_fd, &failure, sizeof failure);
   if (got < 0) return false;
-  if (got == (ssize_t)sizeof report && report.failure) {
-    report.text[sizeof report.text - 1] = 0;
-    fail_stream(s, report.failure, report.error, report.text);
-    return false;
-  }
+  if (failure.step) return fail_stream(s, failure.step, failure.error, failure.place), false;
   if (got == 0) {
     close(s->report_fd);
     s->report_fd = -1;
@@ -294,7 +290,7 @@ void connection_made(struct stream *s) {
   int error = 0;
   socklen_t size = sizeof error;
   getsockopt(s->in_fd, SOL_SOCKET, SO_ERROR, &error, &size);
-  if (error) return fail_stream(s, error == ECONNREFUSED ? F_REFUSED : F_ERRNO, error, "cannot connect");
+  if (error) return fail_stream(s, F_CONNECT, error, 0);
   s->connecting = false;
   start(s);
   if (s->in_length > 0) pump_input(s);

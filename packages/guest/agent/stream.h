@@ -27,7 +27,7 @@ struct stream {
 };
 
 struct stream *open_stream(uint32_t id, enum kind kind); // NULL after telling that there are too many
-void fail_stream(struct stream *s, uint16_t failure, int error, const char *text);
+void fail_stream(struct stream *s, uint16_t step, int error, uint16_t place);
 void connection_made(struct stream *s);
 
 #endif

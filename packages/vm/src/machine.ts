@@ -29,7 +29,7 @@ export interface MachineExit {
 
 /** What the guest told when it was reached. */
 export interface GuestInfo {
-  /** The agent and its version. */
+  /** The agent and the version of its protocol. */
   readonly agent: string;
   /** Whether it was initialised already, by this or by another process. */
   readonly isInitialized: boolean;

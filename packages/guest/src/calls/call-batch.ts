@@ -1,4 +1,4 @@
-import type { AgentFailure } from "../protocol/guest-messages.ts";
+import type { AgentFailure } from "../protocol/agent-failures.ts";
 
 /**
  * The system calls that the agent carries out. On the wire the place in the list: the numbers of the kernel differ between

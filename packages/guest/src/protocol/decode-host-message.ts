@@ -73,8 +73,12 @@ function readExec(streamId: number, reader: PayloadReader): ExecMessage {
   const flags = readFlags(reader, 1);
   const [rows, columns] = [reader.u16(), reader.u16()];
   const [uid, gid] = [reader.u32(), reader.u32()];
-  const [groupCount, commandCount, environmentCount] = [reader.u16(), reader.u16(), reader.u16()];
+  const [groupCount, placeCount] = [reader.u16(), reader.u16()];
+  const [commandCount, environmentCount] = [reader.u16(), reader.u16()];
   if (commandCount === 0) reader.fail("there is no program");
+  const groups = Array.from({ length: groupCount }, () => reader.u32());
+  const workingDirectory = reader.text();
+  if (!/^(\/|$)/.test(workingDirectory)) reader.fail("its folder is not absolute");
   return {
     type: "exec",
     streamId,
@@ -82,8 +86,9 @@ function readExec(streamId: number, reader: PayloadReader): ExecMessage {
     ...((flags & 1) === 0 ? {} : { terminal: { rows, columns } }),
     uid,
     gid,
-    groups: Array.from({ length: groupCount }, () => reader.u32()),
-    workingDirectory: reader.text(),
+    groups,
+    workingDirectory,
+    places: reader.texts(placeCount),
     command: reader.texts(commandCount),
     environment: reader.texts(environmentCount),
   };

@@ -53,7 +53,7 @@ function payloadOf(message: HostMessage): Uint8Array {
 }
 
 function execPayload(message: ExecMessage): Uint8Array {
-  const { terminal, command, environment, groups, workingDirectory } = message;
+  const { terminal, places, command, environment, groups, workingDirectory } = message;
   if (message.target === "agent") throw invalid("target", "box or guest");
   if (command.length === 0) throw invalid("command", "at least the program");
   if (workingDirectory !== "") absolute(workingDirectory, "workingDirectory");
@@ -68,11 +68,13 @@ function execPayload(message: ExecMessage): Uint8Array {
     .u32(message.uid, "uid")
     .u32(message.gid, "gid")
     .u16(groups.length, "groups.length")
+    .u16(places.length, "places.length")
     .u16(command.length, "command.length")
     .u16(environment.length, "environment.length");
   for (const group of groups) writer.u32(group, "groups");
   return writer
     .text(workingDirectory, "workingDirectory")
+    .texts(places, "places")
     .texts(command, "command")
     .texts(environment, "environment")
     .finish();

@@ -2,7 +2,7 @@
 export type Sender = "host" | "guest";
 
 /** The version of the agent protocol that this codec speaks. */
-export const protocolVersion = 4;
+export const protocolVersion = 5;
 
 /** Bytes before a frame's payload: `u32le payloadLength, u8 type, u32le streamId`. */
 export const frameHeaderBytes = 9;
@@ -12,9 +12,6 @@ export const maxDataBytes: number = 64 * 1024;
 
 /** Most payload of an EXEC frame: its arguments and environment together. */
 export const maxExecBytes: number = 512 * 1024;
-
-/** Most payload of any other frame. */
-export const maxControlBytes = 8192;
 
 /** Bytes that may be sent in each direction of a new stream before the first CREDIT. */
 export const initialCreditBytes: number = 64 * 1024;
@@ -71,7 +68,7 @@ const guest = guestFrameTypes;
 /** The rule of each type, by sender; a type that is not in here does not exist. */
 export const frameRules: Readonly<Record<Sender, ReadonlyMap<number, FrameRule>>> = {
   host: new Map([
-    [host.exec, within(23, maxExecBytes)],
+    [host.exec, within(24, maxExecBytes)],
     [host.data, within(1, maxDataBytes)],
     [host.eof, exactly(0)],
     [host.signal, exactly(1)],
@@ -85,11 +82,11 @@ export const frameRules: Readonly<Record<Sender, ReadonlyMap<number, FrameRule>>
     [host.cancel, exactly(0)],
   ]),
   guest: new Map([
-    [guest.ready, { least: 2, most: maxControlBytes, stream: "session" }],
+    [guest.ready, { least: 10, most: 10, stream: "session" }],
     [guest.out, within(1, maxDataBytes)],
     [guest.err, within(1, maxDataBytes)],
     [guest.exit, exactly(2)],
-    [guest.fail, { least: 6, most: maxControlBytes, stream: "any" }],
+    [guest.fail, { least: 8, most: 8, stream: "any" }],
     [guest.pong, within(0, 64)],
     [guest.closed, exactly(0)],
     [guest.credit, exactly(4)],

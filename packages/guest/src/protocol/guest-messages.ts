@@ -1,34 +1,19 @@
+import { agentSteps, type FailedStep } from "./agent-failures.ts";
 import { guestFrameTypes as types } from "./frame-types.ts";
 import { encodeFrame, type Frame } from "./frames.ts";
 import { PayloadReader } from "./payload-reader.ts";
 import { invalid, PayloadWriter } from "./payload-writer.ts";
-import { parseReadyReport, type ReadyReport } from "./reports.ts";
-
-/** Why the agent refused something; the code on the wire is the place in this list plus one. */
-export const agentFailures = [
-  "protocol", // what the host sent is no frame, or came at the wrong time: the session is over
-  "version", // no version of the protocol is common to both sides
-  "not-ready", // the disks are not mounted
-  "too-many", // too many streams at once
-  "invalid", // the fields of the request are no request
-  "unsupported", // this guest cannot do it
-  "not-found", // no such program or file
-  "not-executable", // the program may not be run, or is none
-  "no-such-cwd", // the working folder is not there
-  "no-such-user", // no such user or group
-  "refused", // nobody listens on the port
-  "no-disk", // no disk has the serial
-  "mount", // a disk cannot be mounted
-  "errno", // a system call failed
-] as const;
-
-/** See {@link agentFailures}. */
-export type AgentFailure = (typeof agentFailures)[number];
 
 /** What the agent tells the host. */
 export type GuestMessage =
   /** Answers `hello`. */
-  | { readonly type: "ready"; readonly report: ReadyReport }
+  | {
+      readonly type: "ready";
+      /** Version of the protocol that both sides speak. */
+      readonly version: number;
+      /** What `hello` carried. */
+      readonly nonce: bigint;
+    }
   /** Answers `exec`, `calls` and `connect`: it runs. `pid` is 0 when there is no process. */
   | { readonly type: "started"; readonly streamId: number; readonly pid: number }
   /** Bytes of an output; uses up credit. A view of what the decoder was given. */
@@ -43,15 +28,7 @@ export type GuestMessage =
       readonly signal: number;
     }
   /** Refuses or breaks off a stream, which is over; on stream 0 all streams are. */
-  | {
-      readonly type: "fail";
-      readonly streamId: number;
-      readonly failure: AgentFailure;
-      /** Linux error number, 0 when there is none. */
-      readonly errno: number;
-      /** For people; hostile like everything that a guest says. */
-      readonly message: string;
-    }
+  | (FailedStep & { readonly type: "fail"; readonly streamId: number })
   | { readonly type: "pong"; readonly streamId: number; readonly bytes: Uint8Array }
   /** Nobody reads the input of a stream any more: data is thrown away. */
   | { readonly type: "closed"; readonly streamId: number }
@@ -87,9 +64,7 @@ function payloadOf(message: GuestMessage): Uint8Array {
   const writer = new PayloadWriter();
   switch (message.type) {
     case "ready":
-      return writer
-        .rest(JSON.stringify({ ...message.report, nonce: hexOf(message.report.nonce) }))
-        .finish();
+      return writer.u16(message.version, "version").u64(message.nonce, "nonce").finish();
     case "started":
       return writer.u32(message.pid, "pid").finish();
     case "out":
@@ -102,9 +77,9 @@ function payloadOf(message: GuestMessage): Uint8Array {
       return writer.u8(message.exitCode, "exitCode").u8(message.signal, "signal").finish();
     case "fail":
       return writer
-        .u16(agentFailures.indexOf(message.failure) + 1, "failure")
+        .u16(agentSteps.indexOf(message.step) + 1, "step")
+        .u16(message.place, "place")
         .u32(message.errno, "errno")
-        .rest(message.message)
         .finish();
     case "closed":
       return writer.finish();
@@ -121,7 +96,7 @@ function readMessage(
 ): GuestMessage {
   switch (name) {
     case "ready":
-      return { type: name, report: parseReadyReport(reader.restAsText()) };
+      return { type: name, version: reader.u16(), nonce: reader.u64() };
     case "started":
       return { type: name, streamId, pid: reader.u32() };
     case "out":
@@ -136,9 +111,9 @@ function readMessage(
     case "exit":
       return { type: name, streamId, exitCode: reader.u8(), signal: reader.u8() };
     case "fail": {
-      const failure = agentFailures[reader.u16() - 1];
-      if (failure === undefined) return reader.fail("its failure is not known");
-      return { type: name, streamId, failure, errno: reader.u32(), message: reader.restAsText() };
+      const step = agentSteps[reader.u16() - 1];
+      if (step === undefined) return reader.fail("its step is not known");
+      return { type: name, streamId, step, place: reader.u16(), errno: reader.u32() };
     }
     case "closed":
       return { type: name, streamId };
@@ -148,8 +123,4 @@ function readMessage(
       return { type: name, streamId, bytes };
     }
   }
-}
-
-function hexOf(nonce: bigint): string {
-  return nonce.toString(16).padStart(16, "0");
 }

@@ -67,6 +67,8 @@ export interface ExecMessage {
   readonly groups: readonly number[];
   /** Absolute; empty for the root folder. */
   readonly workingDirectory: string;
+  /** Paths of the program that are tried in their order, see `programPlaces`; without any it is not found. */
+  readonly places: readonly string[];
   /** The program and its arguments. */
   readonly command: readonly string[];
   /** `NAME=VALUE`. */

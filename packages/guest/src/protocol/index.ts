@@ -1,3 +1,10 @@
+export {
+  type AgentFailure,
+  type AgentStep,
+  type ExplainedFailure,
+  explainFailure,
+  type FailedStep,
+} from "./agent-failures.ts";
 export { decodeHostMessage } from "./decode-host-message.ts";
 export { encodeHostMessage } from "./encode-host-message.ts";
 export {
@@ -5,7 +12,6 @@ export {
   guestFrameTypes,
   hostFrameTypes,
   initialCreditBytes,
-  maxControlBytes,
   maxCreditBytes,
   maxDataBytes,
   maxExecBytes,
@@ -14,8 +20,6 @@ export {
 } from "./frame-types.ts";
 export { encodeFrame, type Frame, FrameDecoder } from "./frames.ts";
 export {
-  type AgentFailure,
-  agentFailures,
   decodeGuestMessage,
   encodeGuestMessage,
   type GuestMessage,
@@ -29,7 +33,7 @@ export {
   type HostMessage,
   helloMagic,
 } from "./host-messages.ts";
-export type { ReadyReport } from "./reports.ts";
+export { programPlaces } from "./program-places.ts";
 export { linuxSignalName, linuxSignals } from "./signals.ts";
 export {
   encodeTreeRecord,

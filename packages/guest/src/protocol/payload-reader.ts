@@ -56,13 +56,6 @@ export class PayloadReader {
     return Array.from({ length: count }, () => this.text());
   }
 
-  /** UTF-8 up to the end of the payload. */
-  restAsText(): string {
-    const text = this.#decode(this.#bytes.subarray(this.#at));
-    this.#at = this.#bytes.length;
-    return text;
-  }
-
   get isAtEnd(): boolean {
     return this.#at === this.#bytes.length;
   }

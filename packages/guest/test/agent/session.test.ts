@@ -1,18 +1,22 @@
 import { readFileSync } from "node:fs";
-import { encodeHostMessage, helloMagic } from "@box/guest/protocol";
+import { encodeHostMessage, helloMagic, protocolVersion } from "@box/guest/protocol";
 import { expect, test } from "vitest";
 import { badHostVectors, bytesOf } from "../../fixtures/protocol/vectors.ts";
 import { AgentProcess } from "../support/agent-process.ts";
 
-const hello = { type: "hello", minVersion: 4, maxVersion: 4, graceMs: 0 } as const;
+const hello = {
+  type: "hello",
+  minVersion: protocolVersion,
+  maxVersion: protocolVersion,
+  graceMs: 0,
+} as const;
 
 test.each(badHostVectors.map((vector) => [vector.title, vector] as const))(
   "%s ends the session with a reason, and the next one begins",
   async (_, vector) => {
     await using agent = await AgentProcess.ready();
     agent.sendBytes(bytesOf(vector));
-    const failure = await agent.until(({ type }) => type === "fail");
-    expect(failure).toMatchObject({ streamId: 0, failure: "protocol" });
+    expect(await agent.sessionFailure()).toMatchObject({ failure: "protocol" });
     await agent.hello();
     expect(await agent.run(["true"])).toMatchObject({ exitCode: 0 });
   },
@@ -21,7 +25,7 @@ test.each(badHostVectors.map((vector) => [vector.title, vector] as const))(
 test("a frame before HELLO is refused", async () => {
   await using agent = await AgentProcess.start();
   agent.send({ type: "ping", streamId: 1, bytes: Uint8Array.of(1) });
-  expect(await agent.until(({ type }) => type === "fail")).toMatchObject({
+  expect(await agent.sessionFailure()).toMatchObject({
     failure: "protocol",
     message: "a session begins with HELLO",
   });
@@ -66,7 +70,8 @@ test("a HELLO that comes in single bytes is one", async () => {
   for (const byte of encodeHostMessage({ ...hello, nonce: 5n }))
     agent.sendBytes(Uint8Array.of(byte));
   expect(await agent.until(({ type }) => type === "ready")).toMatchObject({
-    report: { version: 4, agent: "box-agent 1", nonce: 5n },
+    version: protocolVersion,
+    nonce: 5n,
   });
 });
 
@@ -88,17 +93,20 @@ test.each([2 ** 30 + 1, 2 ** 32 - 1])(
     const streamId = agent.exec(["sleep", "300"]);
     await agent.until(({ type }) => type === "started");
     agent.send({ type: "credit", streamId, channel: "out", bytes });
-    expect(await agent.until(({ type }) => type === "fail")).toMatchObject({ failure: "protocol" });
+    expect(await agent.sessionFailure()).toMatchObject({ failure: "protocol" });
   },
 );
 
 test("without a common version it says so", async () => {
   await using agent = await AgentProcess.start();
-  agent.send({ ...hello, minVersion: 5, maxVersion: 9, nonce: 1n });
-  expect(await agent.until(({ type }) => type === "fail")).toMatchObject({ failure: "version" });
+  agent.send({ ...hello, minVersion: protocolVersion + 1, maxVersion: 9, nonce: 1n });
+  expect(await agent.sessionFailure()).toMatchObject({
+    failure: "version",
+    message: `the agent speaks version ${protocolVersion} of the protocol`,
+  });
   agent.send({ ...hello, minVersion: 0, maxVersion: 9, nonce: 2n });
   expect(await agent.until(({ type }) => type === "ready")).toMatchObject({
-    report: { nonce: 2n },
+    nonce: 2n,
   });
 });
 
@@ -134,8 +142,7 @@ test("frames of a stream that is over are ignored, one that is open cannot be op
   const open = agent.exec(["sleep", "300"]);
   await agent.until((message) => message.type === "started" && message.streamId === open);
   agent.send({ type: "connect", streamId: open, port: 1 });
-  expect(await agent.until(({ type }) => type === "fail")).toMatchObject({
-    streamId: 0,
+  expect(await agent.sessionFailure()).toMatchObject({
     message: "the stream is open already",
   });
 });

@@ -79,9 +79,10 @@ test("the largest payloads pass and one byte more is a limit", () => {
     gid: 0,
     groups: [],
     workingDirectory: "/",
+    places: [],
     environment: [],
   } as const;
-  const fits = "x".repeat(maxExecBytes - 23);
+  const fits = "x".repeat(maxExecBytes - 25);
   expect(encodeHostMessage({ ...exec, command: [fits] })).toHaveLength(9 + maxExecBytes);
   expect(() => encodeHostMessage({ ...exec, command: [`${fits}x`] })).toThrow(
     expect.objectContaining({ code: "GUEST_REQUEST_TOO_LARGE" }),

@@ -3,10 +3,13 @@ import type { Socket } from "node:net";
 import {
   decodeGuestMessage,
   type ExecMessage,
+  type ExplainedFailure,
   encodeHostMessage,
+  explainFailure,
   FrameDecoder,
   type GuestMessage,
   type HostMessage,
+  programPlaces,
   protocolVersion,
 } from "@box/guest/protocol";
 
@@ -30,6 +33,7 @@ export class AgentHost {
   grants = true;
   readonly #socket: Socket;
   readonly #waiters = new Set<() => void>();
+  readonly #asked = new Map<number, ExecMessage>();
   readonly #decoder = new FrameDecoder("guest");
   #nextId = 1;
   #end: string | undefined;
@@ -87,13 +91,14 @@ export class AgentHost {
       graceMs,
       nonce,
     });
-    await this.until((message) => message.type === "ready" && message.report.nonce === nonce);
+    await this.until((message) => message.type === "ready" && message.nonce === nonce);
   }
 
   /** Asks for a command and returns its stream; the environment has a usual PATH. */
   exec(command: readonly string[], change: Partial<ExecMessage> = {}): number {
     const streamId = this.newId();
-    this.send({
+    const { environment = ["PATH=/usr/bin:/bin"] } = change;
+    const message: ExecMessage = {
       type: "exec",
       streamId,
       target: "box",
@@ -101,10 +106,13 @@ export class AgentHost {
       gid: 0,
       groups: [],
       workingDirectory: "/",
-      environment: ["PATH=/usr/bin:/bin"],
+      environment,
+      places: programPlaces(command[0] ?? "", environment),
       command,
       ...change,
-    });
+    };
+    this.#asked.set(streamId, message);
+    this.send(message);
     return streamId;
   }
 
@@ -130,10 +138,14 @@ export class AgentHost {
       out: this.bytesOf(streamId, "out").toString(),
       err: this.bytesOf(streamId, "err").toString(),
       ...(exit?.type === "exit" ? { exitCode: exit.exitCode, signal: exit.signal } : {}),
-      ...(fail?.type === "fail"
-        ? { failure: fail.failure, errno: fail.errno, message: fail.message }
-        : {}),
+      ...(fail?.type === "fail" ? explainFailure(fail, this.#asked.get(streamId)) : {}),
     };
+  }
+
+  /** Waits until the agent ends the session, and says why. */
+  async sessionFailure(): Promise<ExplainedFailure | undefined> {
+    const fail = await this.until((message) => message.type === "fail" && message.streamId === 0);
+    return fail.type === "fail" ? explainFailure(fail) : undefined;
   }
 
   bytesOf(streamId: number, channel: "out" | "err"): Buffer {

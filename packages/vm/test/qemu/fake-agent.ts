@@ -3,7 +3,7 @@ import type { Socket } from "node:net";
 import { constants, tmpdir } from "node:os";
 import { join } from "node:path";
 import {
-  type AgentFailure,
+  type AgentStep,
   decodeHostMessage,
   encodeGuestMessage,
   FrameDecoder,
@@ -21,14 +21,12 @@ import { type MountEffects, playGuest } from "./played-guest.ts";
 
 type Exec = Extract<HostMessage, { readonly type: "exec" }>;
 
-const failures: Readonly<Record<string, AgentFailure>> = {
-  VM_EXEC_NOT_FOUND: "not-found",
-  VM_EXEC_NOT_EXECUTABLE: "not-executable",
-  VM_EXEC_NO_DIRECTORY: "no-such-cwd",
-  VM_EXEC_NO_USER: "no-such-user",
-  VM_EXEC_LIMIT: "too-many",
-  VM_FILE_NOT_FOUND: "not-found",
-  VM_PORT_REFUSED: "refused",
+const failures: Readonly<Record<string, readonly [AgentStep, number]>> = {
+  VM_EXEC_NOT_FOUND: ["program", 2],
+  VM_EXEC_NOT_EXECUTABLE: ["program", 13],
+  VM_EXEC_NO_DIRECTORY: ["folder", 2],
+  VM_EXEC_LIMIT: ["too-many", 11],
+  VM_PORT_REFUSED: ["connect", 111],
 };
 
 /** What happens to the machine that an agent is in. */
@@ -85,8 +83,7 @@ export class FakeAgent {
     switch (message.type) {
       case "hello": {
         const { nonce } = message;
-        const report = { version: protocolVersion, agent: "fake 1", kernel: "0", stagesMs: {} };
-        this.send({ type: "ready", report: { ...report, nonce } });
+        this.send({ type: "ready", version: protocolVersion, nonce });
         break;
       }
       case "exec":
@@ -176,13 +173,13 @@ export class FakeAgent {
     }
   }
 
-  fail(streamId: number, failure: AgentFailure): void {
-    this.send({ type: "fail", streamId, failure, errno: 0, message: `${failure}\u001b[31m` });
+  fail(streamId: number, [step, errno]: readonly [AgentStep, number]): void {
+    this.send({ type: "fail", streamId, step, errno, place: 0 });
   }
 }
 
-function failureOf(error: unknown): AgentFailure {
-  return failures[(error as { readonly code: string }).code] ?? "errno";
+function failureOf(error: unknown): readonly [AgentStep, number] {
+  return failures[(error as { readonly code: string }).code] ?? ["process", 5];
 }
 
 function execOf(request: Exec): ExecRequest {

@@ -143,8 +143,8 @@ describe("a guest", () => {
   test("that cannot run a command says why, without what a terminal would obey", async () => {
     const { machine } = await spawnMachine();
     await initialized(machine, "good");
-    await expect(machine.exec({ command: ["nope"] })).rejects.toMatchObject({
-      message: 'cannot run "nope": not-found?[31m',
+    await expect(machine.exec({ command: ["nope\u001b[31m"] })).rejects.toMatchObject({
+      message: 'cannot run "nope\\u001b[31m": no such program: nope?[31m',
     });
     await expect(machine.exec({ command: ["cat"], target: "guest" })).rejects.toMatchObject({
       code: "VM_GUEST_FAILED",

@@ -1,13 +1,8 @@
 import { isBoxError } from "@box/errors";
-import type { AgentFailure, GuestMessage } from "@box/guest/protocol";
+import type { AgentFailure, ExplainedFailure } from "@box/guest/protocol";
 import { VmError, type VmErrorCode } from "../../errors.ts";
 import { visibleText } from "./rolling-log.ts";
 import type { Opening } from "./stream-messages.ts";
-
-type Failed = Pick<
-  Extract<GuestMessage, { readonly type: "fail" }>,
-  "failure" | "errno" | "message"
->;
 
 const codes: Readonly<Record<AgentFailure, VmErrorCode>> = {
   protocol: "VM_GUEST_PROTOCOL",
@@ -38,13 +33,13 @@ const codesAbout: Readonly<Record<Opening["about"], Partial<typeof codes>>> = {
 };
 
 /**
- * What the agent refused, as a failure of the machine.
+ * What did not work in the guest, as a failure of the machine.
  *
  * @param what - What was tried, such as `cannot mount the disks`.
  */
 export function agentFailure(
   what: string,
-  { failure, errno, message }: Failed,
+  { failure, errno, message }: ExplainedFailure,
   about: Opening["about"] = "command",
 ): VmError {
   const said = visibleText(Buffer.from(message));

@@ -14,12 +14,12 @@ import {
   type AgentTarget,
   decodeGuestMessage,
   encodeHostMessage,
+  explainFailure,
   FrameDecoder,
   type GuestMessage,
   type GuestStats,
   type HostMessage,
   protocolVersion,
-  type ReadyReport,
 } from "@box/guest/protocol";
 import type { ExecRequest } from "../../exec.ts";
 import { diskSerials, type MachineSpec } from "../../machine-spec.ts";
@@ -65,9 +65,9 @@ const residentMs = 1000;
  */
 export class GuestSession {
   /** What the agent tells of itself, once it answers. */
-  readonly ready: Promise<ReadyReport>;
+  readonly ready: Promise<Message<"ready">>;
   readonly #port: Duplex;
-  readonly #ready = Promise.withResolvers<ReadyReport>();
+  readonly #ready = Promise.withResolvers<Message<"ready">>();
   readonly #streams = new Map<number, Stream>();
   readonly #pings = new Map<number, Pick<PromiseWithResolvers<void>, "resolve" | "reject">>();
   readonly #decoder = new FrameDecoder("guest");
@@ -294,7 +294,7 @@ export class GuestSession {
     switch (message.type) {
       case "ready":
         // An answer to an earlier session is none to this one.
-        if (message.report.nonce === this.#nonce) this.#ready.resolve(message.report);
+        if (message.nonce === this.#nonce) this.#ready.resolve(message);
         break;
       case "fail":
         this.#refused(message);
@@ -344,14 +344,14 @@ export class GuestSession {
 
   #refused(message: Message<"fail">): void {
     if (message.streamId === 0) {
-      this.fail(agentFailure("the agent in the guest gave up", message));
+      this.fail(agentFailure("the agent in the guest gave up", explainFailure(message)));
       return;
     }
     const stream = this.#streams.get(message.streamId);
     if (stream === undefined) return;
     this.#streams.delete(message.streamId);
-    const { what, about } = stream.opening;
-    const error = agentFailure(what, message, about);
+    const { what, about, message: request } = stream.opening;
+    const error = agentFailure(what, explainFailure(message, request), about);
     stream.started.reject(error);
     stream.listener.lost(error);
     stream.listener.over();

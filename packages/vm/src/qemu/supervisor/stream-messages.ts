@@ -1,5 +1,5 @@
 import { resolveUser, type UserFiles } from "@box/guest/calls";
-import type { HostMessage } from "@box/guest/protocol";
+import { type HostMessage, programPlaces } from "@box/guest/protocol";
 import type { ExecRequest } from "../../exec.ts";
 import type { LinkedRequest } from "../link/messages.ts";
 
@@ -23,7 +23,8 @@ export function execOpening(request: ExecRequest, users: UserFiles, streamId: nu
   } = request;
   const { home, ...identity } = resolveUser(users, user, groups);
   const hasHome = request.setsHome !== true || environment.some(([name]) => name === "HOME");
-  const entries = hasHome ? environment : [...environment, ["HOME", home] as const];
+  const variables = hasHome ? environment : [...environment, ["HOME", home] as const];
+  const entries = variables.map(([name, value]) => `${name}=${value}`);
   return {
     what: execWhat(request),
     about: "command",
@@ -34,8 +35,9 @@ export function execOpening(request: ExecRequest, users: UserFiles, streamId: nu
       ...(terminal === undefined ? {} : { terminal }),
       ...identity,
       workingDirectory,
+      places: programPlaces(command[0] ?? "", entries),
       command,
-      environment: entries.map(([name, value]) => `${name}=${value}`),
+      environment: entries,
     },
   };
 }

@@ -124,10 +124,10 @@ export class SupervisedMachine implements LinkedMachine {
   }
 
   async connect(): Promise<GuestInfo> {
-    const { agent } = await this.guest.ready;
+    const { version } = await this.guest.ready;
     // It may have hung since.
     await this.guest.ping();
-    return { agent, isInitialized: this.#isInitialized };
+    return { agent: `box-agent ${version}`, isInitialized: this.#isInitialized };
   }
 
   async initialize(init: GuestInit): Promise<void> {
