@@ -1,4 +1,5 @@
 // What is open between the host and the guest: commands, transfers and connections, each with credit of its own.
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/ioctl.h>
@@ -31,7 +32,7 @@ struct stream *open_stream(uint32_t id, enum kind kind) {
   for (int i = 0; i < MAX_STREAMS; i++) {
     if (streams[i].kind != FREE) continue;
     streams[i] = (struct stream){.id = id, .kind = kind, .report_fd = -1, .in_fd = -1, .window = WINDOW,
-        .out = {{.fd = -1, .credit = WINDOW}, {.fd = -1, .credit = WINDOW}}};
+        .out = {{.fd = -1, .credit = WINDOW, .left = -1}, {.fd = -1, .credit = WINDOW, .left = -1}}};
     return &streams[i];
   }
   send_failure(id, F_TOO_MANY, EAGAIN, 0);
@@ -119,62 +120,50 @@ static void finish_input(struct stream *s) {
   if (!s->in_ends || s->in_length > 0 || s->in_fd < 0 || s->connecting) return;
   if (s->is_terminal) (void)!write(s->in_fd, "\x04", 1);
   else if (s->kind == CONNECTION) shutdown(s->in_fd, SHUT_WR);
-  if (!s->is_terminal && s->kind != CONNECTION) close_fd(s, &s->in_fd);
-  if (s->is_terminal) s->in_ends = false; // what is typed later may follow
+  else close_fd(s, &s->in_fd);
+  s->in_ends = !s->is_terminal; // what is typed later may follow
   end_if_done(s);
 }
 
-// Writes as much as is taken now; what was written, or everything when nobody reads.
-static size_t write_input(struct stream *s, const uint8_t *bytes, size_t length) {
-  if (s->connecting) return 0;
-  if (s->in_fd < 0) return length;
-  ssize_t written = write(s->in_fd, bytes, length);
-  if (written >= 0) return (size_t)written;
-  if (errno == EAGAIN || errno == EINTR) return 0;
-  close_input(s);
-  return length;
+// Writes as much of what waits as is taken now.
+static void pump_input(struct stream *s) {
+  ssize_t written = s->connecting ? 0 : write(s->in_fd, s->in + s->in_start, s->in_length);
+  if (written < 0 && errno != EAGAIN && errno != EINTR) return close_input(s), end_if_done(s);
+  if (written <= 0) return;
+  s->in_length -= (size_t)written;
+  s->in_start = s->in_length > 0 ? s->in_start + (size_t)written : 0;
+  grant(s, (size_t)written);
+  finish_input(s);
 }
 
 static bool take_data(struct stream *s, const uint8_t *bytes, size_t length) {
   if (length > s->window) return false;
   s->window -= (uint32_t)length;
-  if (s->in_ends || s->ended) return grant(s, length), true;
-  size_t written = s->in_length > 0 ? 0 : write_input(s, bytes, length);
-  grant(s, written);
-  if (written == length) return end_if_done(s), true;
+  if (s->in_ends || s->in_fd < 0) return grant(s, length), true;
   if (s->in == NULL && (s->in = malloc(WINDOW)) == NULL) return fail_stream(s, F_MEMORY, ENOMEM, 0), true;
-  if (s->in_start + s->in_length + length - written > WINDOW) memmove(s->in, s->in + s->in_start, s->in_length);
-  if (s->in_start + s->in_length + length - written > WINDOW) s->in_start = 0;
-  memcpy(s->in + s->in_start + s->in_length, bytes + written, length - written);
-  s->in_length += length - written;
+  if (s->in_start + s->in_length + length > WINDOW) {
+    memmove(s->in, s->in + s->in_start, s->in_length);
+    s->in_start = 0;
+  }
+  memcpy(s->in + s->in_start + s->in_length, bytes, length);
+  s->in_length += length;
+  pump_input(s);
   return true;
-}
-
-static void pump_input(struct stream *s) {
-  size_t length = s->in_length;
-  size_t written = write_input(s, s->in + s->in_start, length);
-  if (s->in_length == 0) return end_if_done(s); // closed, and granted there
-  s->in_start += written;
-  s->in_length -= written;
-  if (s->in_length == 0) s->in_start = 0;
-  grant(s, written);
-  finish_input(s);
 }
 
 static void pump_output(struct stream *s, int number) {
   struct channel *c = &s->out[number];
+  bool is_draining = c->left >= 0;
   size_t most = c->credit < CHUNK ? c->credit : CHUNK;
-  if (c->draining && !s->is_terminal && (size_t)c->left < most) most = (size_t)c->left;
-  if (most > 0) {
-    ssize_t got = read(c->fd, reserve_frame(most), most);
-    if (got < 0 && (errno == EINTR || (errno == EAGAIN && !c->draining))) return;
-    if (got < 0 && s->kind == CONNECTION) return fail_stream(s, F_CONNECTION, errno, 0);
-    if (got > 0) {
-      commit_frame(number == 0 ? OUT : ERR, s->id, (size_t)got);
-      c->credit -= (uint32_t)got;
-      c->left -= c->draining ? (int)got : 0;
-      if (!c->draining || s->is_terminal || c->left > 0) return;
-    }
+  if (is_draining && (size_t)c->left < most) most = (size_t)c->left;
+  ssize_t got = read(c->fd, reserve_frame(most), most);
+  if (got < 0 && (errno == EINTR || (errno == EAGAIN && !is_draining))) return;
+  if (got < 0 && s->kind == CONNECTION) return fail_stream(s, F_CONNECTION, errno, 0);
+  if (got > 0) {
+    commit_frame(number == 0 ? OUT : ERR, s->id, (size_t)got);
+    c->credit -= (uint32_t)got;
+    c->left -= is_draining ? (int)got : 0;
+    if (c->left != 0) return;
   }
   end_channel(s, number); // also a terminal that nobody has open: EIO
   if (s->kind == CONNECTION) end_if_done(s);
@@ -257,9 +246,9 @@ void stream_exited(pid_t pid, int status) {
   for (int i = 0; i < 2; i++) {
     struct channel *c = &s->out[i];
     if (c->fd < 0) continue;
-    c->draining = true;
+    c->left = INT_MAX; // what a terminal has cannot be told before it is read
     if (!s->is_terminal && ioctl(c->fd, FIONREAD, &c->left) != 0) c->left = 0;
-    if (!s->is_terminal && c->left == 0) end_channel(s, i);
+    if (c->left == 0) end_channel(s, i);
   }
   free_if_over(s);
 }
@@ -279,7 +268,7 @@ size_t streams_poll(struct pollfd *fds, bool *wants_turn) {
     if (writes || watches) fds[count++] = (struct pollfd){.fd = s->in_fd, .events = writes ? POLLOUT : 0};
     for (int j = 0; j < 2; j++) {
       if (!wants_output(s, j)) continue;
-      if (s->out[j].draining) *wants_turn = true;
+      if (s->out[j].left >= 0) *wants_turn = true;
       else fds[count++] = (struct pollfd){.fd = s->out[j].fd, .events = POLLIN};
     }
   }
@@ -312,7 +301,7 @@ void streams_event(int fd, short events) {
 void streams_turn(void) {
   for (struct stream *s = NULL; (s = next(s));) {
     for (int j = 0; j < 2; j++) {
-      if (s->kind != FREE && s->out[j].draining && wants_output(s, j)) pump_output(s, j);
+      if (s->kind != FREE && s->out[j].left >= 0 && wants_output(s, j)) pump_output(s, j);
     }
   }
 }

@@ -9,8 +9,7 @@ enum kind { FREE, PREPARED, COMMAND, CALLER, CONNECTION }; // prepared: a caller
 struct channel {
   int fd;           // -1 when it has ended
   uint32_t credit;  // what the host takes
-  bool draining;    // the command has ended: what it left, and no more
-  int left;         // of what it left
+  int left;         // -1 while the command runs; then how much is read of what it left
 };
 
 struct stream {
