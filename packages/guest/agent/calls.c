@@ -14,7 +14,7 @@ enum { MEMORY_SIZE = 1 << 20, ARGUMENTS = 5, WHOLE_RESULT = -1 };
 static const uint16_t names[] = {SYS_close, SYS_read, SYS_write, SYS_openat, SYS_openat2, SYS_statx, SYS_getdents64,
     SYS_readlinkat, SYS_mkdirat, SYS_unlinkat, SYS_symlinkat, SYS_linkat, SYS_fchmod, SYS_fchownat, SYS_utimensat, SYS_pread64,
     SYS_statfs, SYS_ioctl, SYS_mount, SYS_open_tree, SYS_move_mount, SYS_setns, SYS_unshare, SYS_chdir, SYS_chroot, SYS_sethostname,
-    SYS_clock_settime, SYS_socket, SYS_dup3, SYS_finit_module};
+    SYS_clock_settime, SYS_socket, SYS_dup3, SYS_finit_module, SYS_prlimit64, SYS_reboot};
 
 // As on the wire. Offsets are in the memory, and wrap at its end.
 struct call {
@@ -56,16 +56,18 @@ static void tell_result(const struct call *call, int64_t result) {
   fwrite(MEMORY + at, 1, length < MEMORY_SIZE - at ? length : MEMORY_SIZE - at, stdout);
 }
 
-// Each call is answered by its result and output, also one that was not reached. After a failure that is not expected nothing more is done.
-static bool carry_out_batch(const struct batch *batch, bool is_answered) {
+// Each call is answered by its result and output, also one that was not reached; those of a file say on the console what went wrong.
+// After a failure that is not expected nothing more is done.
+static bool carry_out_batch(const struct batch *batch, const char *file) {
   bool goes_on = true;
   for (size_t i = 0; i < batch->count; i++) {
     struct call call;
     memcpy(&call, MEMORY + batch->length - (batch->count - i) * sizeof call, sizeof call);
     int64_t other = call.unless_at ? *word_at(call.unless_at) : -1, result = -ECANCELED;
     if (goes_on) *word_at(call.result_at) = result = other >= 0 ? other : carry_out(&call);
-    if (is_answered) tell_result(&call, result);
-    else if (goes_on && !expects(&call, result)) fprintf(stderr, "box-agent: step %zu: %s\n", i, strerror((int)-result));
+    bool is_odd = goes_on && !expects(&call, result);
+    if (file == NULL) tell_result(&call, result);
+    else if (is_odd) fprintf(stderr, "box-agent: step %zu of %s: %s\n", i, file, strerror((int)-result));
     goes_on = goes_on && (expects(&call, result) || (call.goes_on & 1));
   }
   return goes_on;
@@ -92,18 +94,18 @@ _Noreturn void run_calls(void) {
   umask(0);
   report(0, 0, 0);
   while (read_batch(stdin, &batch)) {
-    bool goes_on = carry_out_batch(&batch, true);
+    bool goes_on = carry_out_batch(&batch, NULL);
     if (fflush(stdout) != 0 || ferror(stdout) || !goes_on) _exit(1);
   }
   _exit(0);
 }
 
-// By the agent itself; what goes wrong is said on the console.
+// By the agent itself.
 bool carry_out_file(const char *path) {
   struct batch batch;
   FILE *file = fopen(path, "re");
   make_memory();
-  bool is_done = file && read_batch(file, &batch) && carry_out_batch(&batch, false);
+  bool is_done = file && read_batch(file, &batch) && carry_out_batch(&batch, path);
   if (file) fclose(file);
   return is_done;
 }

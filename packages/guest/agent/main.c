@@ -1,8 +1,6 @@
 // The loop: one thread that never waits for anything but poll.
 #include <poll.h>
 #include <signal.h>
-#include <sys/reboot.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -32,15 +30,12 @@ static void fault(uint16_t step) {
   send_failure(0, step, 0, 0);
 }
 
-static void reap(void);
-
 static void stop(uint32_t after_ms) {
   if (stop_ms >= 0) return;
   stop_ms = now_ms() + (after_ms > 3600000 ? 3600000 : after_ms);
   kill_ms = stop_ms + KILL_MS;
   if (testing) streams_kill(SIGTERM);
   else kill(-1, SIGTERM);
-  reap();
 }
 
 static bool greet(const uint8_t *payload) {
@@ -146,10 +141,9 @@ static void reap(void) {
 
 // Goes on with stopping; how long poll may wait, -1 for ever.
 static int next_deadline(void) {
-  int64_t now = now_ms(), wait = -1;
-  if (!connected) wait = POLL_MS;
+  int64_t now = now_ms();
   if (!connected && grace_ms > 0 && now - gone_ms >= grace_ms) stop(500);
-  if (stop_ms < 0) return (int)wait;
+  if (stop_ms < 0) return connected ? -1 : POLL_MS;
   if (now >= kill_ms || (all_gone && !streams_live())) {
     for (int i = 0; i < 20 && connected && flush_queue(port) == 0 && queued() > 0; i++) usleep(10000);
     if (!testing) power_off();
@@ -161,8 +155,7 @@ static int next_deadline(void) {
     if (testing) streams_kill(SIGKILL);
     else kill(-1, SIGKILL);
   }
-  int64_t left = (stop_ms > 0 ? stop_ms : kill_ms) - now;
-  return (int)(wait >= 0 && wait < left ? wait : left);
+  return POLL_MS;
 }
 
 static _Noreturn void loop(void) {
@@ -189,14 +182,13 @@ static _Noreturn void loop(void) {
       if (fds[i].revents) streams_event(fds[i].fd, fds[i].revents);
     }
     streams_turn();
-    if (fds[1].revents) reap();
     serve_input();
+    if (fds[1].revents || stop_ms >= 0) reap(); // when it stops, nothing may be left that could end
   }
 }
 
 int main(int argc, char **argv) {
   sigset_t set;
-  struct rlimit files = {1024, 65536};
   testing = argc == 4 && strcmp(argv[1], "--test") == 0;
   if (!testing && getpid() != 1) {
     fputs("usage: agent --test FD ROOT; without it, it is the first process of a virtual machine\n", stderr);
@@ -217,8 +209,6 @@ int main(int argc, char **argv) {
     fcntl(port, F_SETFL, O_NONBLOCK);
     test_root = argv[3];
   } else {
-    setrlimit(RLIMIT_NOFILE, &files);
-    reboot(RB_DISABLE_CAD);
     port = boot();
   }
   if (children < 0 || port < 0) die("there is nothing to listen on");

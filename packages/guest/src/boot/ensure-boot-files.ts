@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from "node:crypto";
 import { access, mkdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { bootCalls } from "../calls/boot-calls.ts";
+import { bootCalls, endCalls } from "../calls/boot-calls.ts";
 import { assembleInitramfs } from "../initramfs/assemble-initramfs.ts";
 import { extractVmlinux } from "../kernel/extract-vmlinux.ts";
 import type { KernelFiles } from "../kernel/find-kernel.ts";
@@ -80,7 +80,7 @@ async function stampOf({
   agent,
   hasNetwork = false,
 }: EnsureBootFilesOptions): Promise<string> {
-  const steps = digestOf(bootCalls([]));
+  const steps = [bootCalls([]), endCalls()].map(digestOf);
   const lists = ["modules.dep", "modules.order", "modules.builtin"];
   const paths = [kernel.image, agent, ...lists.map((name) => join(kernel.modulesDirectory, name))];
   const stamps = await Promise.all(

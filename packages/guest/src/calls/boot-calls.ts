@@ -8,10 +8,18 @@ const noDevices = 0b0110;
 const noSetuid = 0b0010;
 const newMounts = 0x20000;
 const ownFolders = 0x200;
-const exists = 17;
+/** The first is none: the calls go on after any error, and say nothing of the others. */
+const [anyError, noEntry, badFile, exists] = [0, 2, 9, 17];
+const [remount, readOnly] = [32, 1];
+const openFiles = 7;
+/** `reboot` wants its two magic numbers; then `LINUX_REBOOT_CMD_CAD_OFF`. */
+const keysEndNothing = [0xfee1_dead, 672_274_793, 0];
 const howBytes = 24;
-/** Where the agent looks for them. */
+/** Where the agent looks for them: the box's, and that of the guest's system, which holds the box. */
 const spaces: readonly number[] = [4, 5];
+/** As many as a machine may have. */
+const disks: readonly string[] = ["vda", "vdb"];
+const longestSerial = 20;
 
 const folders: readonly (readonly [path: string, mode: number])[] = [
   ["/proc", 0o555],
@@ -41,6 +49,9 @@ export function bootCalls(modules: readonly string[]): Uint8Array {
   mount(batch, "sysfs", "/sys", noExec);
   makeDevices(batch);
   for (const path of modules) loadModule(batch, path);
+  for (const disk of disks) nameDisk(batch, disk);
+  batch.call("prlimit64", [0, openFiles, batch.numbers(1024, 65_536), 0], { goesOn: "always" });
+  batch.call("reboot", keysEndNothing, { goesOn: "always" });
   configureLoopback(new Steps(batch));
   // Kernel threads have the first process's root; who shares one cannot change namespaces.
   batch.call("unshare", [ownFolders]);
@@ -49,6 +60,20 @@ export function bootCalls(modules: readonly string[]): Uint8Array {
   for (const space of spaces) makeSpace(batch, own, space);
   batch.call("setns", [own, newMounts]);
   batch.call("close", [own]);
+  return batch.encode();
+}
+
+/**
+ * What the agent does last, when no process is left: a file system that was made read-only is clean, nothing of it is to be replayed. It lies
+ * in the initramfs.
+ */
+export function endCalls(): Uint8Array {
+  const batch = new CallBatch();
+  for (const space of spaces) {
+    batch.call("setns", [space, newMounts], { goesOn: "always" });
+    const values = [0, batch.text("/"), 0, remount | readOnly, 0];
+    batch.call("mount", values, { goesOn: "always" });
+  }
   return batch.encode();
 }
 
@@ -74,6 +99,22 @@ function loadModule(batch: CallBatch, path: string): void {
   batch.call("openat2", values, { into: file, goesOn: "always" });
   batch.call("finit_module", [file, batch.text(""), 0], { goesOn: "always" });
   batch.call("close", [file], { goesOn: "always" });
+}
+
+/** Links the serial of a disk to its node. It is asked for once: who goes on from a saved machine finds the link. */
+function nameDisk(batch: CallBatch, disk: string): void {
+  const file = batch.word();
+  const how = batch.numbers(openFlags.read | openFlags.closeOnExec, 0, 0);
+  const path = batch.text(`/sys/block/${disk}/serial`);
+  const prefix = new TextEncoder().encode("/by/");
+  const link = batch.data(
+    Uint8Array.from({ length: prefix.length + longestSerial + 1 }, (_, at) => prefix[at] ?? 0),
+  );
+  const missing = { goesOn: [anyError, noEntry, badFile, exists] };
+  batch.call("openat2", [fromRoot, path, how, howBytes], { ...missing, into: file });
+  batch.call("read", [file, link + prefix.length, longestSerial], missing);
+  batch.call("close", [file], missing);
+  batch.call("symlinkat", [batch.text(`/dev/${disk}`), fromRoot, link], missing);
 }
 
 /** A namespace with memory of its own in /run and /dev/shm. */

@@ -35,6 +35,8 @@ export const callNames = [
   "socket",
   "dup3",
   "finit_module",
+  "prlimit64",
+  "reboot",
 ] as const;
 
 /** A system call that the agent carries out. */

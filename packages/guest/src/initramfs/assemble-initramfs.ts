@@ -1,4 +1,4 @@
-import { bootCalls } from "../calls/boot-calls.ts";
+import { bootCalls, endCalls } from "../calls/boot-calls.ts";
 import { buildCpio, type CpioEntry } from "./cpio.ts";
 
 /** What an initramfs is made from. */
@@ -22,7 +22,7 @@ const program = 0o100755;
 const file = 0o100644;
 const characterDevice = 0o020600;
 
-/** Assembles the initramfs of a guest: the agent, what it does first, kernel modules and the console. The same input gives the same bytes. */
+/** Assembles the initramfs of a guest: the agent, what it does first and last, kernel modules and the console. The same input gives the same bytes. */
 export function assembleInitramfs({ agent, modules }: AssembleInitramfsOptions): Uint8Array {
   const boot = bootCalls(modules.map(({ fileName }) => `/modules/${fileName}`));
   const entries: CpioEntry[] = [
@@ -30,6 +30,7 @@ export function assembleInitramfs({ agent, modules }: AssembleInitramfsOptions):
     // Without it the kernel gives the agent no standard streams, and nobody hears why it cannot start.
     { path: "dev/console", mode: characterDevice, device: { major: 5, minor: 1 } },
     { path: "boot", mode: file, content: boot },
+    { path: "end", mode: file, content: endCalls() },
     { path: "init", mode: program, content: agent },
     { path: "modules", mode: folder },
     ...modules.map(({ fileName, content }) => ({

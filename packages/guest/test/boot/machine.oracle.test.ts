@@ -126,9 +126,14 @@ describe.skipIf(!isReady)("in a virtual machine", () => {
     const inGuest = await machine.run(["nope"], { environment, target: "guest" });
     expect(inGuest).toMatchObject({ failure: "not-found" });
     expect(await run(`echo ${guestRootfs} > /marker; sleep 100 & echo`)).toBe("\n");
+    expect(await run("ulimit -Sn; ulimit -Hn; cat /proc/sys/kernel/ctrl-alt-del")).toBe(
+      "1024\n65536\n0\n",
+    );
     machine.send({ type: "shutdown", streamId: machine.newId(), graceMs: 5000 });
     expect(await machine.exited).toBe(0);
     expectClean();
+    // Each step of the first and of the last calls was done.
+    expect(machine.console).not.toContain("box-agent");
     const marker = execFileSync("debugfs", ["-R", "cat /marker", join(folder, "box.img")], {
       stdio: ["ignore", "pipe", "ignore"],
       encoding: "utf8",

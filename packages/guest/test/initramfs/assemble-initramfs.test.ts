@@ -17,13 +17,13 @@ test("an initramfs has the agent, the console, and the modules in their order", 
   const places = ["/modules/b.ko\0", "/modules/a.ko\0"].map((path) => boot.indexOf(path));
   expect(places[0]).toBeGreaterThan(0);
   expect(places[1]).toBeGreaterThan(places[0] ?? 0);
-  expect(entries.filter(({ path }) => path !== "boot")).toEqual([
+  expect(entries.filter(({ path }) => path !== "boot" && path !== "end")).toEqual([
     { path: "dev", mode: 0o40755, inode: 1, device: [0, 0], content: "" },
     { path: "dev/console", mode: 0o20600, inode: 2, device: [5, 1], content: "" },
-    { path: "init", mode: 0o100755, inode: 4, device: [0, 0], content: "agent" },
-    { path: "modules", mode: 0o40755, inode: 5, device: [0, 0], content: "" },
-    { path: "modules/b.ko", mode: 0o100644, inode: 6, device: [0, 0], content: "second letter" },
-    { path: "modules/a.ko", mode: 0o100644, inode: 7, device: [0, 0], content: "x" },
+    { path: "init", mode: 0o100755, inode: 5, device: [0, 0], content: "agent" },
+    { path: "modules", mode: 0o40755, inode: 6, device: [0, 0], content: "" },
+    { path: "modules/b.ko", mode: 0o100644, inode: 7, device: [0, 0], content: "second letter" },
+    { path: "modules/a.ko", mode: 0o100644, inode: 8, device: [0, 0], content: "x" },
   ]);
 });
 

@@ -45,9 +45,6 @@ export interface MachineArgumentsOptions {
  */
 const emulatedProcessor = "max,erms=off";
 
-/** The name of the agent's port, by which the guest finds it. */
-const agentPortName = "box.agent";
-
 /**
  * The words that start a machine, for a program that is run without a shell.
  *
@@ -75,8 +72,9 @@ export function machineArguments(options: MachineArgumentsOptions): readonly str
     ...["-chardev", `socket,id=console,fd=${descriptors.console}`],
     ...["-serial", "chardev:console"],
     ...["-chardev", `socket,id=agent,fd=${descriptors.agent}`],
+    // The agent finds its port, and no other, as the first one of the first such device: /dev/vport0p1.
     ...["-device", json({ driver: "virtio-serial-pci", max_ports: 2 })],
-    ...["-device", json({ driver: "virtserialport", chardev: "agent", name: agentPortName })],
+    ...["-device", json({ driver: "virtserialport", nr: 1, chardev: "agent", name: "box.agent" })],
     ...spec.disks.flatMap(diskArguments),
     ...(spec.network === "user" ? networkArguments : []),
     ...(isSandboxed

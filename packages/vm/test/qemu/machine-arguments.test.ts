@@ -39,6 +39,12 @@ describe("the words that start a machine", () => {
     expect(words).not.toContain("-uuid");
   });
 
+  test("have the agent's port first, where the agent looks for it", () => {
+    const [controller, port] = valuesOf("-device", words).map((text) => JSON.parse(text));
+    expect(controller).toMatchObject({ driver: "virtio-serial-pci" });
+    expect(port).toMatchObject({ driver: "virtserialport", nr: 1, name: "box.agent" });
+  });
+
   test("go on from a saved state with the same devices, and boot nothing", () => {
     const restored = restoreArguments(options, 6);
     const rest = words.filter((word) => !restored.includes(word));
