@@ -32,6 +32,18 @@ test("input arrives byte for byte and ends with end of file", async () => {
   expect(agent.bytesOf(id, "out").equals(sent)).toBe(true);
 });
 
+test("input that waits for a slow reader arrives in its order", async () => {
+  await using agent = await AgentProcess.ready();
+  const id = agent.exec(["sh", "-c", "sleep 0.1; exec dd bs=5000 status=none"]);
+  const sent = Buffer.from(
+    Uint8Array.from({ length: 700_000 }, (_, i) => (i * 7 + (i >> 8)) & 255),
+  );
+  await sendInput(agent, id, sent);
+  agent.send({ type: "eof", streamId: id });
+  expect(await agent.result(id)).toMatchObject({ exitCode: 0 });
+  expect(agent.bytesOf(id, "out").equals(sent)).toBe(true);
+});
+
 test.each([
   ["a program that is not there", ["nope"], {}, "not-found", 2],
   ["a path that is not there", ["/nope/x"], {}, "not-found", 2],
@@ -92,6 +104,25 @@ test("the program is looked up in the PATH that it is given", async () => {
   expect((await agent.run(["env"], { environment: ["A=1", "B=2 3"] })).out).toBe("A=1\nB=2 3\n");
 });
 
+test("a file that may not be run is passed over for a later one, and told when there is none", async () => {
+  await using agent = await AgentProcess.ready();
+  const at = (name: string) => join(agent.folder, name);
+  for (const [folder, mode] of [
+    ["a", 0o644],
+    ["b", 0o755],
+  ] as const) {
+    mkdirSync(at(folder));
+    writeFileSync(join(at(folder), "hello"), "#!/bin/sh\necho $0\n", { mode });
+  }
+  const run = (path: string) => agent.run(["hello"], { environment: [`PATH=${path}`] });
+  expect((await run(`/nope:${at("a")}:${at("b")}`)).out).toBe(`${at("b")}/hello\n`);
+  expect(await run(`/nope:${at("a")}:/nope`)).toMatchObject({
+    failure: "not-executable",
+    errno: 13,
+    message: `the program may not be run: ${at("a")}/hello`,
+  });
+});
+
 test("a signal goes to the whole process group", async () => {
   await using agent = await AgentProcess.ready();
   const id = agent.exec(["sh", "-c", "sh -c 'echo in; sleep 60' & echo out; wait"]);
@@ -107,6 +138,12 @@ test("a child that lives on holds up neither the exit nor the ends", async () =>
   const result = await agent.run(["sh", "-c", "sleep 300 & echo $!"]);
   expect(result).toMatchObject({ exitCode: 0 });
   process.kill(Number(result.out), "SIGKILL");
+});
+
+test("a child that writes on and on does not hold up the ends either", async () => {
+  await using agent = await AgentProcess.ready();
+  const result = await agent.run(["sh", "-c", "yes & sleep 0.1"]);
+  expect(result).toMatchObject({ exitCode: 0 });
 });
 
 test("cancelling ends a command by SIGKILL", async () => {

@@ -157,6 +157,25 @@ test("shutting down ends commands by SIGTERM, tells how they ended, and ends the
   expect(await agent.exited).toBe(0);
 });
 
+test("shutting down waits for nothing when nothing runs", async () => {
+  await using agent = await AgentProcess.ready();
+  const began = Date.now();
+  agent.send({ type: "shutdown", streamId: agent.newId(), graceMs: 60_000 });
+  expect(await agent.exited).toBe(0);
+  expect(Date.now() - began).toBeLessThan(20_000);
+});
+
+test("nothing is begun any more while it shuts down", async () => {
+  await using agent = await AgentProcess.ready();
+  agent.exec(["sh", "-c", "trap '' TERM; echo up; while :; do sleep 0.01; done"]);
+  await agent.until(({ type }) => type === "out");
+  agent.send({ type: "shutdown", streamId: agent.newId(), graceMs: 60_000 });
+  expect(await agent.run(["true"])).toMatchObject({ failure: "not-ready" });
+  const streamId = agent.newId();
+  agent.send({ type: "connect", streamId, port: 1 });
+  expect(await agent.result(streamId)).toMatchObject({ failure: "not-ready" });
+});
+
 test("what ignores SIGTERM is killed after the grace time", async () => {
   await using agent = await AgentProcess.ready();
   const id = agent.exec(["sh", "-c", "trap '' TERM; echo up; while :; do sleep 0.01; done"]);

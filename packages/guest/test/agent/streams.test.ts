@@ -39,6 +39,13 @@ test("a command's end is told although its output still waits", async () => {
   expect(ends()).toHaveLength(1);
 });
 
+test("a command whose output is exactly the credit is over without more", async () => {
+  await using agent = await AgentProcess.ready();
+  agent.grants = false;
+  const { out } = await agent.run(["sh", "-c", "head -c 65536 /dev/zero; sleep 0.3"]);
+  expect(out.length).toBe(65536);
+});
+
 test("data beyond the credit ends the session", async () => {
   await using agent = await AgentProcess.ready();
   const id = agent.exec(["sleep", "300"]);

@@ -30,6 +30,19 @@ test("Ctrl-C interrupts what runs in it, Ctrl-D ends its input", async () => {
   expect(await agent.result(cat)).toMatchObject({ out: "line\r\nline\r\n", exitCode: 0 });
 });
 
+test("what is typed after an end of input is read by who comes next", async () => {
+  await using agent = await AgentProcess.ready();
+  const streamId = agent.exec(["sh", "-c", "cat; echo next; cat"], { terminal });
+  const type = (text: string) => {
+    agent.send({ type: "data", streamId, bytes: Buffer.from(text) });
+    agent.send({ type: "eof", streamId });
+  };
+  type("1\n");
+  await agent.until(() => agent.bytesOf(streamId, "out").includes("next"));
+  type("2\n");
+  expect((await agent.result(streamId)).out).toBe("1\r\n1\r\nnext\r\n2\r\n2\r\n");
+});
+
 test("it is the controlling terminal, and everything written to it arrives", async () => {
   await using agent = await AgentProcess.ready();
   const script = "tty; echo x > /dev/tty; head -c 200000 /dev/zero | tr '\\0' a";

@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
+import { protocolVersion } from "@box/guest/protocol";
 import { isProcessAlive, type ProcessIdentity } from "@box/io/node";
 import { outlives } from "@box/test-support";
 import { isMachineAlive, type MachineRecord, type MachineSpec, parseMachineRecord } from "@box/vm";
@@ -38,7 +39,10 @@ test("a detached machine outlives the process that started it, and another takes
   expect(await engine.look(record)).toEqual({ state: "running" });
   expect(await engine.find(record.directory)).toEqual(record);
   await using machine = await engine.attach(record);
-  expect(await machine.connect()).toEqual({ agent: "fake 1", isInitialized: true });
+  expect(await machine.connect()).toEqual({
+    agent: `box-agent ${protocolVersion}`,
+    isInitialized: true,
+  });
   const command = await machine.exec({ command: ["exit", "5"] });
   expect(await command.wait()).toEqual({ exitCode: 5 });
   expect(await machine.stop()).toMatchObject({ step: "guest", exit: { reason: "stopped" } });
