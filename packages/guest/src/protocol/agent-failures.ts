@@ -1,33 +1,6 @@
 import { errorText } from "./error-text.ts";
 import type { HostMessage } from "./host-messages.ts";
 
-/** What in the guest did not work; the number on the wire is the place in this list plus one. */
-export const agentSteps = [
-  "type", // the first six: what the host sent is no frame, or came at the wrong time
-  "length",
-  "stream",
-  "no-session",
-  "in-use",
-  "fields",
-  "version", // no version of the protocol is common to both sides; `place` is the one of the agent
-  "going-down",
-  "too-many",
-  "memory",
-  "process", // a process cannot be started
-  "target", // the file system of the target cannot be entered
-  "terminal",
-  "folder", // the working folder cannot be entered
-  "user",
-  "program", // none of the places of the program can be run; `place` is the one that tells why
-  "interpreter", // what runs the program at `place` is not there
-  "connect",
-  "connection", // it broke
-  "cancelled",
-] as const;
-
-/** See {@link agentSteps}. */
-export type AgentStep = (typeof agentSteps)[number];
-
 /** Why something was refused, or did not work, in the guest. */
 export type AgentFailure =
   /** What the host sent is no frame, or came at the wrong time: the session is over. */
@@ -59,13 +32,67 @@ export type AgentFailure =
   /** A system call failed. */
   | "errno";
 
+/** What in the guest did not work. */
+export type AgentStep =
+  // What the host sent is no frame, or came at the wrong time.
+  | "type"
+  | "length"
+  | "stream"
+  | "no-session"
+  | "in-use"
+  | "fields"
+  // `place` is the version of the agent.
+  | "version"
+  | "going-down"
+  | "too-many"
+  | "memory"
+  | "process"
+  | "target"
+  | "terminal"
+  | "folder"
+  | "user"
+  // None of the places of the program can be run; `place` is the one that tells why.
+  | "program"
+  // What runs the program at `place`.
+  | "interpreter"
+  | "connect"
+  | "connection"
+  | "cancelled";
+
+/** In the order of their numbers on the wire, which begin with 1, and what they mean unless more is known. */
+const meanings: Readonly<Record<AgentStep, readonly [AgentFailure, string]>> = {
+  type: ["protocol", "there is no such type"],
+  length: ["protocol", "a frame has a wrong length"],
+  stream: ["protocol", "a frame has a wrong stream"],
+  "no-session": ["protocol", "a session begins with HELLO"],
+  "in-use": ["protocol", "the stream is open already"],
+  fields: ["protocol", "a frame has wrong fields, or data is beyond the credit"],
+  version: ["version", "the agent speaks version"],
+  "going-down": ["not-ready", "the guest is going down"],
+  "too-many": ["too-many", "too many streams are open"],
+  memory: ["errno", "cannot keep what is written"],
+  process: ["errno", "cannot start a process"],
+  target: ["errno", "cannot enter the file system"],
+  terminal: ["errno", "cannot open a terminal"],
+  folder: ["errno", "cannot enter the folder"],
+  user: ["errno", "cannot become the user"],
+  program: ["errno", "cannot execute"],
+  interpreter: ["not-found", "the interpreter of"],
+  connect: ["errno", "cannot connect"],
+  connection: ["errno", "the connection broke"],
+  cancelled: ["errno", "was cancelled"],
+};
+
+/** All of them: the number on the wire is the place in this list plus one. */
+export const agentSteps: readonly AgentStep[] = Object.keys(meanings) as AgentStep[];
+
 /** What the agent says of a failure. */
 export interface FailedStep {
   /** What did not work. */
   readonly step: AgentStep;
   /** Linux error number, 0 when there is none. */
   readonly errno: number;
-  /** Which of the places of a program; see {@link agentSteps}. */
+  /** Which of the places of a program; of `version`: the one of the agent. */
   readonly place: number;
 }
 
@@ -78,72 +105,47 @@ export interface ExplainedFailure {
   readonly message: string;
 }
 
-const faults: Readonly<Partial<Record<AgentStep, string>>> = {
-  type: "there is no such type",
-  length: "a frame has a wrong length",
-  stream: "a frame has a wrong stream",
-  "no-session": "a session begins with HELLO",
-  "in-use": "the stream is open already",
-  fields: "a frame has wrong fields, or data is beyond the credit",
-};
-const attempts: Readonly<Partial<Record<AgentStep, string>>> = {
-  memory: "cannot keep what is written",
-  process: "cannot start a process",
-  target: "cannot enter the file system",
-  terminal: "cannot open a terminal",
-  user: "cannot become the user",
-  connection: "the connection broke",
-  cancelled: "was cancelled",
-};
-const [noEntry, notFolder, tooManyLinks, tooLong, refused] = [2, 20, 40, 36, 111];
+const [noEntry, refused] = [2, 111];
+/** `ENOENT`, `ENOTDIR`, `ENAMETOOLONG`, `ELOOP`. */
+const notFolders: readonly number[] = [2, 20, 36, 40];
 /** `EPERM`, `ENOEXEC`, `EACCES`, `EISDIR`, `ELIBBAD`. */
 const notPrograms: readonly number[] = [1, 8, 13, 21, 80];
-const denied = 13;
 
 /**
  * Says what a failure of the agent means.
  *
  * @param request - What was asked for: the agent tells numbers, not names.
  */
-export function explainFailure(failed: FailedStep, request?: HostMessage): ExplainedFailure {
-  const { step, errno, place } = failed;
-  const explain = (failure: AgentFailure, message: string) => ({ failure, errno, message });
-  const because = (what: string) => `${what}: ${errorText(errno)}`;
-  const {
-    workingDirectory = "",
-    command = [],
-    places = [],
-  } = request?.type === "exec" ? request : {};
-  const path = places[place] ?? command[0] ?? "";
+export function explainFailure(
+  { step, errno, place }: FailedStep,
+  request?: HostMessage,
+): ExplainedFailure {
+  const exec = request?.type === "exec" ? request : undefined;
+  const program = exec?.command[0] ?? "";
+  const path = exec?.places[place] ?? program;
+  const [failure, text] = meanings[step];
+  const explain = (message: string, meaning: AgentFailure = failure) => {
+    return { failure: meaning, errno, message };
+  };
+  const because = `: ${errorText(errno)}`;
   switch (step) {
     case "version":
-      return explain("version", `the agent speaks version ${place} of the protocol`);
-    case "going-down":
-      return explain("not-ready", "the guest is going down");
-    case "too-many":
-      return explain("too-many", "too many streams are open");
+      return explain(`${text} ${place} of the protocol`);
     case "folder": {
-      const isMissing = [noEntry, notFolder, tooManyLinks, tooLong].includes(errno);
-      if (isMissing) return explain("no-such-cwd", `no such folder: ${workingDirectory}`);
-      return explain("errno", because(`cannot enter the folder ${workingDirectory}`));
+      const folder = exec?.workingDirectory ?? "";
+      if (notFolders.includes(errno)) return explain(`no such folder: ${folder}`, "no-such-cwd");
+      return explain(`${text} ${folder}${because}`);
     }
     case "interpreter":
-      return explain("not-found", `the interpreter of ${path} is not there`);
-    case "program":
-      if (errno === noEntry) return explain("not-found", `no such program: ${command[0] ?? ""}`);
-      if (errno === denied && path !== command[0]) {
-        return explain("not-executable", `the program may not be run: ${path}`);
-      }
-      return explain(
-        notPrograms.includes(errno) ? "not-executable" : "errno",
-        because(`cannot execute ${path}`),
-      );
-    case "connect":
-      return explain(errno === refused ? "refused" : "errno", because("cannot connect"));
-    default: {
-      const fault = faults[step];
-      if (fault !== undefined) return explain("protocol", fault);
-      return explain("errno", because(attempts[step] ?? step));
+      return explain(`${text} ${path} is not there`);
+    case "program": {
+      if (errno === noEntry) return explain(`no such program: ${program}`, "not-found");
+      const meaning = notPrograms.includes(errno) ? "not-executable" : failure;
+      return explain(`${text} ${path}${because}`, meaning);
     }
+    case "connect":
+      return explain(text + because, errno === refused ? "refused" : failure);
+    default:
+      return explain(failure === "errno" ? text + because : text);
   }
 }

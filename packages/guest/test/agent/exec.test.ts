@@ -119,7 +119,7 @@ test("a file that may not be run is passed over for a later one, and told when t
   expect(await run(`/nope:${at("a")}:/nope`)).toMatchObject({
     failure: "not-executable",
     errno: 13,
-    message: `the program may not be run: ${at("a")}/hello`,
+    message: `cannot execute ${at("a")}/hello: Permission denied`,
   });
 });
 

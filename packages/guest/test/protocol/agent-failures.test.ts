@@ -26,7 +26,7 @@ test.each<[AgentStep, number, number, string, string]>([
   ["folder", 13, 0, "errno", "cannot enter the folder /work: Permission denied"],
   ["user", 1, 0, "errno", "cannot become the user: Operation not permitted"],
   ["program", 2, 0, "not-found", "no such program: tool"],
-  ["program", 13, 1, "not-executable", "the program may not be run: /bin/tool"],
+  ["program", 13, 1, "not-executable", "cannot execute /bin/tool: Permission denied"],
   ["program", 8, 1, "not-executable", "cannot execute /bin/tool: Exec format error"],
   ["program", 7, 0, "errno", "cannot execute /usr/bin/tool: Argument list too long"],
   ["program", 1000, 65_535, "errno", "cannot execute tool: error 1000"],
