@@ -8,6 +8,9 @@ const blockBytes = 4096;
 /** A smaller transfer waits longer for the disk than the page cache's copy takes. */
 const leastBytes = 65_536;
 
+/** What file systems say that have no direct transfers, as some of those outside the kernel do only at the first one. */
+const refusals: ReadonlySet<string | undefined> = new Set(["EINVAL", "ENOTSUP"]);
+
 /** Says before each transfer that could be direct whether it should be; `true` is yes to all. */
 export type DirectChoice = boolean | (() => boolean);
 
@@ -51,7 +54,7 @@ export async function withDirectTransfers(
       try {
         return await direct[kind](bytes, position);
       } catch (error) {
-        if (errnoOf(error) !== "EINVAL") throw error;
+        if (!refusals.has(errnoOf(error))) throw error;
         direct = undefined;
       }
     }

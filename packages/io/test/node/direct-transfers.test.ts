@@ -210,24 +210,27 @@ describe("direct transfers", () => {
     expect(readFileSync(join(folder, "moved")).equals(Buffer.from(pattern(least)))).toBe(true);
   });
 
-  test("that are refused are done in the usual way, and not tried again", async () => {
-    for (const kind of ["read", "write"] as const) {
-      const path = join(temporaryFolder(), "a");
-      const { fs, calls } = notingFileSystem((which) =>
-        which === "direct" ? { [kind]: () => Promise.reject(failure("EINVAL")) } : {},
-      );
-      await using file = await openFile(path, { mode: "create", direct: true, fs });
-      await file.write?.(0, pattern(least));
-      expect(await file.read(0, least, pageAlignedBytes(least))).toEqual(pattern(least));
-      await file.write?.(least, pattern(least));
-      expect(await file.read(least, least, pageAlignedBytes(least))).toEqual(pattern(least));
-      const later = ["usual read 0", `usual write ${least}`, `usual read ${least}`];
-      if (isLinux && kind === "write")
-        expect(calls).toEqual(["direct write 0", "usual write 0", ...later]);
-      if (isLinux && kind === "read")
-        expect(calls).toEqual(["direct write 0", "direct read 0", ...later]);
-    }
-  });
+  test.each(["EINVAL", "ENOTSUP"])(
+    "that are refused as %s are done in the usual way, and not tried again",
+    async (errno) => {
+      for (const kind of ["read", "write"] as const) {
+        const path = join(temporaryFolder(), "a");
+        const { fs, calls } = notingFileSystem((which) =>
+          which === "direct" ? { [kind]: () => Promise.reject(failure(errno)) } : {},
+        );
+        await using file = await openFile(path, { mode: "create", direct: true, fs });
+        await file.write?.(0, pattern(least));
+        expect(await file.read(0, least, pageAlignedBytes(least))).toEqual(pattern(least));
+        await file.write?.(least, pattern(least));
+        expect(await file.read(least, least, pageAlignedBytes(least))).toEqual(pattern(least));
+        const later = ["usual read 0", `usual write ${least}`, `usual read ${least}`];
+        if (isLinux && kind === "write")
+          expect(calls).toEqual(["direct write 0", "usual write 0", ...later]);
+        if (isLinux && kind === "read")
+          expect(calls).toEqual(["direct write 0", "direct read 0", ...later]);
+      }
+    },
+  );
 
   test("fail as others do, and are not tried again in the usual way", async () => {
     for (const [errno, code] of [
