@@ -2,6 +2,7 @@ import { execFileSync } from "node:child_process";
 import type { OutputOptions, Plugin, RolldownOptions } from "rolldown";
 import { ImportGraph } from "./import-graph.ts";
 import { lateInScripts, nodeModules } from "./node-modules.ts";
+import { withoutPassingOn } from "./passed-on.ts";
 
 /** What the bundler takes. */
 export type ProgramSettings = RolldownOptions & { readonly output: OutputOptions };
@@ -37,6 +38,7 @@ export function program({ main, together, afterwards }: ProgramOptions): Program
     plugins: [
       nodeModules(),
       keptTogether(together, files),
+      withoutPassingOn(),
       ...(afterwards === undefined ? [] : [scriptAfterwards(afterwards)]),
     ],
     output: {
@@ -45,6 +47,8 @@ export function program({ main, together, afterwards }: ProgramOptions): Program
       format: "esm",
       minify: true,
       sourcemap: true,
+      // So that files which pass names on can be left out.
+      minifyInternalExports: false,
       chunkFileNames: "[name]-[hash].js",
       codeSplitting: {
         includeDependenciesRecursively: false,
