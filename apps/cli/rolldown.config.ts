@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { type ProgramSettings, program, script } from "@box/tsup-config/program";
 
 const box: ProgramSettings = program({
-  main: "src/main.ts",
+  main: { box: "src/host/main.ts" },
   // The agent of virtual machines, which is no JavaScript.
   afterwards: [
     "--conditions=@box/source",
@@ -25,9 +25,11 @@ const box: ProgramSettings = program({
     more: ["/runtime/src/index.ts"],
   },
 });
+// What is run: it loads the program, and code of it that was kept.
+const main: ProgramSettings = script({ main: "src/main.ts" }, { isModule: true });
 // What looks after a machine, where the engine looks for it.
 const supervisor: ProgramSettings = script({
   supervisor: "../../packages/vm/src/qemu/supervisor/main.ts",
 });
-const programs: readonly ProgramSettings[] = [box, supervisor];
+const programs: readonly ProgramSettings[] = [box, main, supervisor];
 export default programs;

@@ -2,7 +2,6 @@ import { execFileSync } from "node:child_process";
 import type { OutputOptions, Plugin, RolldownOptions } from "rolldown";
 import { ImportGraph } from "./import-graph.ts";
 import { lateInScripts, nodeModules } from "./node-modules.ts";
-import { withoutPassingOn } from "./passed-on.ts";
 
 /** What the bundler takes. */
 export type ProgramSettings = RolldownOptions & { readonly output: OutputOptions };
@@ -15,8 +14,8 @@ const forNode: RolldownOptions = {
 
 /** What a program is made of. */
 export interface ProgramOptions {
-  /** The source that is run. */
-  readonly main: string;
+  /** The source that is run, by the name that it gets. */
+  readonly main: Readonly<Record<string, string>>;
   /**
    * What is loaded together and therefore kept in one file: by the file's name, the ends of paths of sources, which stand for
    * themselves and everything that they import when they are loaded. The first to name a source has it.
@@ -26,11 +25,14 @@ export interface ProgramOptions {
   readonly afterwards?: readonly string[];
 }
 
-/** Build settings of a program: everything is bundled into one folder, lazy imports become files of their own. */
+/**
+ * Build settings of a program: everything is bundled into one folder of CommonJS, whose compiled code can be kept whole; lazy imports become
+ * files of their own.
+ */
 export function program({ main, together, afterwards }: ProgramOptions): ProgramSettings {
   const files = new Map<string, string>();
   return {
-    input: { main },
+    input: { ...main },
     ...forNode,
     preserveEntrySignatures: "allow-extension",
     // What is kept together with its importer is loaded late by others all the same.
@@ -38,18 +40,16 @@ export function program({ main, together, afterwards }: ProgramOptions): Program
     plugins: [
       nodeModules(),
       keptTogether(together, files),
-      withoutPassingOn(),
       ...(afterwards === undefined ? [] : [scriptAfterwards(afterwards)]),
     ],
     output: {
       dir: "dist",
       cleanDir: true,
-      format: "esm",
+      format: "cjs",
       minify: true,
       sourcemap: true,
-      // So that files which pass names on can be left out.
-      minifyInternalExports: false,
-      chunkFileNames: "[name]-[hash].js",
+      entryFileNames: "[name].cjs",
+      chunkFileNames: "[name]-[hash].cjs",
       codeSplitting: {
         includeDependenciesRecursively: false,
         groups: Object.keys(together).map((name) => ({
@@ -62,18 +62,21 @@ export function program({ main, together, afterwards }: ProgramOptions): Program
 }
 
 /**
- * Build settings of a program beside another, which has to start fast: one file, of CommonJS, as nothing is to be looked for then.
- * What it imports late is evaluated late.
+ * Build settings of a program beside another, which has to start fast: one file, as nothing is to be looked for then. It is of CommonJS
+ * unless a module is asked for. What it imports late is evaluated late.
  */
-export function script(input: Readonly<Record<string, string>>): ProgramSettings {
+export function script(
+  input: Readonly<Record<string, string>>,
+  { isModule = false }: { readonly isModule?: boolean } = {},
+): ProgramSettings {
   return {
     input: { ...input },
     ...forNode,
     plugins: [nodeModules(lateInScripts)],
     output: {
       dir: "dist",
-      entryFileNames: "[name].cjs",
-      format: "cjs",
+      entryFileNames: isModule ? "[name].js" : "[name].cjs",
+      format: isModule ? "esm" : "cjs",
       minify: true,
       sourcemap: true,
       codeSplitting: false,

@@ -1,13 +1,11 @@
 #!/usr/bin/env node
-import { keepCompiledCode } from "./host/compile-cache.ts";
-import { main } from "./host/main.ts";
+import { runProgram } from "./host/load-program.ts";
 import { tooOldNode } from "./host/node-version.ts";
 
 // What is imported here is written so that every Node.js with modules can read it.
 const complaint = tooOldNode(process.versions.node);
 if (complaint === undefined) {
-  keepCompiledCode(process.env);
-  await main();
+  await runProgram(import.meta.dirname, "box.cjs");
 } else {
   // Nothing else may be loaded: it would fail with words that help nobody.
   console.error(complaint);

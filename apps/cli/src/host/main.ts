@@ -1,13 +1,18 @@
 import packageJson from "../../package.json" with { type: "json" };
 
-/** Runs box as this process and ends it. */
-export async function main(): Promise<never> {
+/**
+ * Runs box as this process and ends it.
+ *
+ * @param known - Is told which words are commands, once that is known.
+ */
+export async function main(known: (isCommand: (word: string) => boolean) => void): Promise<never> {
   const [first, ...rest] = process.argv.slice(2);
   // Asked for by scripts and prompts all the time: answered before anything else is loaded.
   if ((first === "--version" || first === "-V") && rest.length === 0) {
     if (await isWritten(`${packageJson.version}\n`)) process.exit(0);
   }
   const { commands, createProcessHost, runBox } = await import("./start.ts");
+  known((word) => commands.some(({ path }) => path[0] === word));
   const host = createProcessHost();
   const exitCode = await runBox(host, { commands, version: packageJson.version });
   await host.drain();

@@ -1,6 +1,7 @@
 import { writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { pipeline } from "node:stream/promises";
 import { CliError } from "../errors.ts";
 import type { Host, TakenSignal, Terminal } from "./host.ts";
 import { openOutput, outputError, type ProcessOutput } from "./process-output.ts";
@@ -93,7 +94,6 @@ async function writeBytes(
   output: ProcessOutput,
   name: string,
 ): Promise<void> {
-  const { pipeline } = await import("node:stream/promises");
   try {
     await pipeline(chunks, output.stream(), { end: false });
   } catch (error) {

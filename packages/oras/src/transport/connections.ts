@@ -151,7 +151,7 @@ export class Connections {
 async function trust(...extra: readonly (string | undefined)[]): Promise<{ ca?: string[] }> {
   const given = extra.filter((pem) => pem !== undefined);
   if (given.length === 0) return {};
-  const { getCACertificates } = await import("node:tls");
+  const { getCACertificates } = process.getBuiltinModule("node:tls");
   return { ca: [...getCACertificates("default"), ...given] };
 }
 
