@@ -105,7 +105,10 @@ async function describeBase(
       code: "BOX_BASE_FOREIGN",
       message: `cannot export the base of the ${role} disk of box ${box.name}: ${path} was not made by this home`,
       details: { name: box.name, disk: role, path },
-      hint: format === "raw" ? "export the box with its bases" : "flatten the disk first",
+      hint:
+        format === "raw"
+          ? "pack it with its bases: leave --without-bases out"
+          : "flatten the disk first",
     });
   }
   const digest = base.digest ?? (await measure(path, signal)).digest;

@@ -91,8 +91,9 @@ export const runtimePages: CodePages = {
   },
   BOX_BASE_FOREIGN: {
     meaning:
-      "The base of a disk is lost, and it was not made by this home, or lay elsewhere when it was. Box does not know how to make it again.",
-    advice: "Put the file back at the path that the message names.",
+      "The base of a disk was not made by this home, or lay elsewhere when it was. Box does not know how to make it again, here or where a packed box is unpacked.",
+    advice:
+      "Put a lost file back at the path that the message names. Pack a box that stands on such a file with its bases, as box pack does without --without-bases.",
   },
   OPERATION_EXISTS: {
     meaning: "There is an operation with this id already.",
