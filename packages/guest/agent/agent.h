@@ -76,7 +76,6 @@ bool open_calls(uint32_t id, unsigned target);
 bool open_connection(uint32_t id, uint16_t port);
 void prepare_caller(void); // starts what carries out the first calls
 void enter_target(enum target target); // in a child
-extern const char *test_root;
 void streams_reset(void);
 void streams_kill(int number);
 bool streams_live(void);

@@ -189,9 +189,9 @@ static _Noreturn void loop(void) {
 
 int main(int argc, char **argv) {
   sigset_t set;
-  testing = argc == 4 && strcmp(argv[1], "--test") == 0;
+  testing = argc == 3 && strcmp(argv[1], "--test") == 0;
   if (!testing && getpid() != 1) {
-    fputs("usage: agent --test FD ROOT; without it, it is the first process of a virtual machine\n", stderr);
+    fputs("usage: agent --test FD; without it, it is the first process of a virtual machine\n", stderr);
     return 2;
   }
   // What is opened later must not take the place of descriptors with a meaning.
@@ -207,7 +207,6 @@ int main(int argc, char **argv) {
     port = atoi(argv[2]);
     fcntl(port, F_SETFD, FD_CLOEXEC);
     fcntl(port, F_SETFL, O_NONBLOCK);
-    test_root = argv[3];
   } else {
     port = boot();
   }

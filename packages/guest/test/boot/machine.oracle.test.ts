@@ -155,7 +155,7 @@ describe.skipIf(!isReady)("in a virtual machine", () => {
     expect(mounted).toMatchObject({ warnings: steps.map((step) => ({ step })) });
     expect(await machine.run(["/program"])).toMatchObject({
       exitCode: 2,
-      err: "usage: agent --test FD ROOT; without it, it is the first process of a virtual machine\n",
+      err: "usage: agent --test FD; without it, it is the first process of a virtual machine\n",
     });
     const ids = await userOf(machine, "1234:5");
     expect(ids).toEqual({ uid: 1234, gid: 5, groups: [], home: "/" });

@@ -1,8 +1,8 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { resolveUser } from "@box/guest/calls";
+import { CallBatch, readUserFiles, resolveUser } from "@box/guest/calls";
 import { expect, test } from "vitest";
-import { userOf } from "../support/agent-calls.ts";
+import { openCalls } from "../support/agent-calls.ts";
 import { AgentProcess } from "../support/agent-process.ts";
 
 const files = {
@@ -61,11 +61,19 @@ test("a box without files of users has root and numbers", () => {
 });
 
 test.skipIf(process.getuid?.() !== 0)("files of any length are read", async () => {
-  await using outer = await AgentProcess.start();
-  const root = join(outer.folder, "root");
+  await using agent = await AgentProcess.ready();
+  const root = join(agent.folder, "root");
   mkdirSync(join(root, "etc"), { recursive: true });
   const lines = Array.from({ length: 6000 }, (_, index) => `u${index}:x:${index + 9}:7::/h/ä:\n`);
   writeFileSync(join(root, "etc/passwd"), lines.join(""));
-  await using agent = await AgentProcess.ready(root);
-  expect(await userOf(agent, "u5999")).toEqual({ uid: 6008, gid: 7, groups: [], home: "/h/ä" });
+  const { caller } = openCalls(agent);
+  const entering = new CallBatch();
+  entering.call("chroot", [entering.text(root)]);
+  await caller.run(entering);
+  expect(resolveUser(await readUserFiles(caller), "u5999")).toEqual({
+    uid: 6008,
+    gid: 7,
+    groups: [],
+    home: "/h/ä",
+  });
 });

@@ -30,17 +30,17 @@ export class AgentProcess extends AgentHost implements AsyncDisposable {
     void this.exited.then((code) => this.end(`the agent ended with ${code}`));
   }
 
-  /** Starts one; `root` is what it takes for the box's root. */
-  static async start(root = "/"): Promise<AgentProcess> {
-    const child = spawn(await agentPath(), ["--test", "3", root], {
+  /** Starts one, for which this machine is the box. */
+  static async start(): Promise<AgentProcess> {
+    const child = spawn(await agentPath(), ["--test", "3"], {
       stdio: ["ignore", "inherit", "inherit", "pipe"],
     });
     return new AgentProcess(child);
   }
 
   /** Starts one whose session has begun. */
-  static async ready(root = "/"): Promise<AgentProcess> {
-    const agent = await AgentProcess.start(root);
+  static async ready(): Promise<AgentProcess> {
+    const agent = await AgentProcess.start();
     await agent.hello();
     return agent;
   }

@@ -31,7 +31,7 @@ export class CallingAgent {
 
   async #start(): Promise<Socket> {
     const { path } = await compileAgent({ cacheDirectory });
-    const child = spawn(path, ["--test", "3", "/"], { stdio: ["ignore", 2, 2, "pipe"] });
+    const child = spawn(path, ["--test", "3"], { stdio: ["ignore", 2, 2, "pipe"] });
     const socket = child.stdio[3] as Socket;
     const decoder = new FrameDecoder("guest");
     socket.on("data", (chunk: Uint8Array) => {
