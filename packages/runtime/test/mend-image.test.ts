@@ -1,9 +1,10 @@
 import { readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { ImageStore } from "@box/oci-images";
+import { toIoError } from "@box/io/node";
+import { type ImageLayer, ImageStore } from "@box/oci-images";
 import { serveRegistry } from "@box/oras/registry-server";
 import { BaseCache } from "@box/rootfs";
-import { type BoxEvent, type Reporter, Runtime } from "@box/runtime";
+import { type BoxEvent, type Reporter, Runtime, withWholeImage } from "@box/runtime";
 import { pushSampleImage, writeSampleLayout } from "@box/sample-image";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { Bootstraps } from "../src/source/bootstraps.ts";
@@ -72,6 +73,35 @@ describe("damaged layers of the store", () => {
       expect((await readFile(base)).equals(bytes)).toBe(true);
       const store = await ImageStore.open(join(home, "images"));
       expect(await store.verify()).toEqual([]);
+    }
+  });
+
+  test("of a store that may only be read are told as damaged", async () => {
+    for (const errno of ["EROFS", "EACCES", "EPERM", "EIO"]) {
+      const { home, image } = await homeWithBox();
+      await rot(home);
+      const store = await ImageStore.open(join(home, "images"));
+      const cause = Object.assign(new Error(errno), { code: errno });
+      store.layout.removeRotten = () =>
+        Promise.reject(toIoError(cause, { action: "cannot remove", path: "blob" }));
+      const signal = new AbortController().signal;
+      const mending = withWholeImage(
+        store,
+        {
+          reference: image,
+          isFetchable: true,
+          pull: () => store.pull(image),
+          reporter: { signal, warn: () => {} },
+        },
+        async (found) => {
+          for await (const _ of store.openLayer(found.layers[0] as ImageLayer));
+        },
+      );
+      await expect(mending).rejects.toMatchObject(
+        errno === "EIO"
+          ? { code: "IO_FAILED" }
+          : { code: "OCI_DIGEST_MISMATCH", hint: expect.stringContaining("written to") },
+      );
     }
   });
 

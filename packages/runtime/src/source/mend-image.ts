@@ -1,4 +1,4 @@
-import { type ErrorKind, kindOf } from "@box/errors";
+import { type ErrorKind, isBoxError, kindOf } from "@box/errors";
 import type { Image, ImageStore } from "@box/oci-images";
 import { type Digest, OrasError } from "@box/oras";
 import type { Reporter } from "./image-source.ts";
@@ -21,7 +21,7 @@ export async function mendImage(
   const { signal } = reporter;
   const gone: Digest[] = [];
   for (const digest of new Set(image.layers.map(({ descriptor }) => descriptor.digest))) {
-    if (!(await store.layout.removeRotten(digest, { signal }))) continue;
+    if (!(await takeAway(store, digest, signal))) continue;
     gone.push(digest);
     const message = `layer ${digest} was damaged in the store: it is taken away and fetched again`;
     reporter.warn({ code: "OCI_DIGEST_MISMATCH", message, details: { digest } });
@@ -33,6 +33,29 @@ export async function mendImage(
     if (!sourceKinds.has(kindOf(error))) throw error;
     throw notFetched(reference, gone, error);
   }
+}
+
+/** @returns Whether it was damaged. */
+async function takeAway(store: ImageStore, digest: Digest, signal: AbortSignal): Promise<boolean> {
+  try {
+    return await store.layout.removeRotten(digest, { signal });
+  } catch (error) {
+    const isForbidden = isBoxError(error) && forbidden.has(error.details["errno"]);
+    throw isForbidden ? notTakenAway(digest, error) : error;
+  }
+}
+
+/** What the system says where a store may only be read. */
+const forbidden: ReadonlySet<unknown> = new Set(["EACCES", "EPERM", "EROFS"]);
+
+function notTakenAway(digest: Digest, cause: Error): OrasError {
+  return new OrasError({
+    code: "OCI_DIGEST_MISMATCH",
+    message: `layer ${digest} is damaged in the store, which cannot be changed: ${cause.message}`,
+    details: { digest },
+    hint: "let the home be written to and try again: the layer is fetched again then",
+    cause,
+  });
 }
 
 /** Kinds of failures of a source; what is wrong here is told as it is. */
