@@ -72,6 +72,22 @@ describe("a home", () => {
     expect(await (await open(home)).boxes.list()).toMatchObject([{ name: "web" }]);
   });
 
+  test("that leads to a folder whose name is not UTF-8 is refused, and nothing is made there", async () => {
+    const folder = await temporaryFolder();
+    const odd = Buffer.concat([Buffer.from(join(folder, "h")), Buffer.of(0xff)]);
+    await mkdir(odd, 0o700);
+    const home = join(folder, "link");
+    await symlink(odd, home);
+    await expect(open(home)).rejects.toMatchObject({
+      code: "HOME_UNREADABLE",
+      message: expect.stringContaining("is not UTF-8"),
+      details: { path: home },
+    });
+    expect(await readdir(odd)).toEqual([]);
+    // What Node.js puts in the place of such bytes may be in a name.
+    await open(join(folder, "h\uFFFD"));
+  });
+
   test("behind a symbolic link is named by its canonical path", async () => {
     const folder = await temporaryFolder();
     await mkdir(join(folder, "real"));

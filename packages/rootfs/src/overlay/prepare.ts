@@ -16,6 +16,8 @@ import { refusalOf } from "./refusal.ts";
 export interface PrepareOverlayOptions extends ReadOverlayFactsOptions {
   /** The box's name as its user knows it, for the commands in hints. */
   readonly boxName?: string;
+  /** Takes only a disk that stays as it is: what would be made, or made again, is refused. */
+  readonly onlyKeep?: boolean;
   /** Gives the base to make an overlay on. Asked only when one has to be made; it may fetch and build. */
   readonly base: () => Promise<OverlayBase>;
   /** Size of a disk that has to be made, in bytes; the base's unless given. */
@@ -56,12 +58,15 @@ export interface PreparedOverlay {
 export async function prepareOverlay(options: PrepareOverlayOptions): Promise<PreparedOverlay> {
   const reading = await readOverlayFacts(options);
   const action = decide(reading.facts);
+  const { onlyKeep = false } = options;
   switch (action.type) {
     case "keep":
       return keep(options, reading);
     case "create":
+      if (onlyKeep) throw refuse(options, reading, "OVERLAY_MISSING");
       return create(options, action.again);
     case "recreate":
+      if (onlyKeep) throw refuse(options, reading, "OVERLAY_CORRUPT");
       return recreate(options, reading);
     case "refuse":
       throw refuse(options, reading, action.code);

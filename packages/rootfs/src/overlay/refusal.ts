@@ -59,6 +59,8 @@ interface Names {
   readonly disk: string;
   readonly path: string;
   readonly box: string;
+  /** The command that makes the disk again. */
+  readonly again: string;
   readonly base: string;
   /** What is wrong with the overlay. */
   readonly reason: string;
@@ -69,10 +71,12 @@ interface Names {
 }
 
 function namesOf(disk: RefusedDisk, { overlay, base }: OverlayReading, cause: unknown): Names {
+  const box = disk.boxName ?? "NAME";
   return {
     disk: `${disk.role === "guest" ? "guest rootfs" : "disk"} ${disk.path}`,
     path: disk.path,
-    box: disk.boxName ?? "NAME",
+    box,
+    again: `box prepare ${box}${disk.role === "user" ? " --recreate-disk" : ""}`,
     base: base.path ?? "",
     reason: overlay.reason ?? "no reason is known",
     baseReason: base.reason === undefined ? "" : ` (${base.reason})`,
@@ -86,9 +90,9 @@ const wordings: Readonly<Record<OverlayRefusalCode, (names: Names) => Wording>> 
     hint: "nothing was changed: find out why the file cannot be read, and try again",
     retryable: true,
   }),
-  OVERLAY_MISSING: ({ disk, box }) => ({
+  OVERLAY_MISSING: ({ disk, again }) => ({
     message: `${disk} is missing, although it was made before`,
-    hint: `put the file back, or make an empty disk with "box prepare ${box} --recreate-disk"`,
+    hint: `put the file back, or make an empty disk with "${again}"`,
   }),
   OVERLAY_BACKING_IO: ({ disk, base, baseReason }) => ({
     message: `cannot read the backing file ${base} of ${disk}${baseReason}; refusing to discard a possibly-intact overlay`,
@@ -103,9 +107,9 @@ const wordings: Readonly<Record<OverlayRefusalCode, (names: Names) => Wording>> 
     message: `${disk} does not belong to its record: ${reason}${base === "" ? "" : `, expected ${base} in its recorded format`}`,
     hint: "nothing was changed: something other than box wrote to this overlay; look at it with box disk info",
   }),
-  OVERLAY_CORRUPT: ({ disk, path, box, reason }) => ({
+  OVERLAY_CORRUPT: ({ disk, path, again, reason }) => ({
     message: `${disk} is corrupt: ${reason}`,
-    hint: `look at it with "box disk info ${path}", or make an empty disk with "box prepare ${box} --recreate-disk" (the old file is kept in quarantine)`,
+    hint: `look at it with "box disk info ${path}", or make an empty disk with "${again}" (the old file is kept in quarantine)`,
   }),
   OVERLAY_QUARANTINE_FAILED: ({ disk, reason, failure }) => ({
     message: `cannot move the corrupt ${disk} (${reason}) into quarantine: ${failure}`,

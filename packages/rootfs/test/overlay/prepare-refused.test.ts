@@ -235,3 +235,27 @@ describe("an overlay that cannot be judged is refused", () => {
     expect(disk.events).toEqual([]);
   });
 });
+
+describe("a disk that is only looked at", () => {
+  test.each([
+    { role: "guest", again: 'box prepare web"' },
+    { role: "user", again: 'box prepare web --recreate-disk"' },
+  ] as const)(
+    "is refused when the $role overlay is corrupt or gone, and nothing is made",
+    async ({ role, again }) => {
+      await disk.make();
+      await writeFile(disk.path, "damaged");
+      const options = { role, record: disk.record, boxName: "web", onlyKeep: true } as const;
+      const corrupt = await refusalOf(disk.prepare(options));
+      expect(corrupt).toMatchObject({ code: "OVERLAY_CORRUPT", details: { disk: role } });
+      expect(corrupt.hint).toContain(again);
+      expect(await readFile(disk.path, "utf8")).toBe("damaged");
+      await rm(disk.path);
+      const missing = await refusalOf(disk.prepare(options));
+      expect(missing).toMatchObject({ code: "OVERLAY_MISSING", details: { disk: role } });
+      expect(missing.hint).toContain(again);
+      await expect(stat(disk.path)).rejects.toMatchObject({ code: "ENOENT" });
+      expect(disk.counts.base).toBe(0);
+    },
+  );
+});

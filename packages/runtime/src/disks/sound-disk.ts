@@ -32,8 +32,8 @@ export async function requireSoundDisk(
   const path = pathOfDisk(home, box.id, record.role);
   const { virtualSizeBytes } = await prepareOverlay({
     path,
-    // The rules of the user's disk: nothing is made again unasked.
-    role: "user",
+    role: record.role,
+    onlyKeep: true,
     record: { type: "made", base: record.base },
     boxName: box.name,
     quarantineDirectory: layout.quarantine,

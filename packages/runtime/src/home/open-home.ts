@@ -1,4 +1,4 @@
-import { constants, readFileSync } from "node:fs";
+import { constants, readFileSync, realpathSync } from "node:fs";
 import { chmod, readdir } from "node:fs/promises";
 import { resolve } from "node:path";
 import { IoError } from "@box/io";
@@ -70,7 +70,8 @@ function checkLength(path: string): void {
 async function makeRoot(path: string): Promise<string> {
   try {
     await ensureDirectory(path);
-    return await nodeFileSystem.realpath(path);
+    const root = await nodeFileSystem.realpath(path);
+    if (isUtf8(path, root)) return root;
   } catch (error) {
     const errno = errnoOf(error instanceof IoError ? error.cause : error);
     // EEXIST: a symbolic link that leads nowhere.
@@ -85,6 +86,18 @@ async function makeRoot(path: string): Promise<string> {
     }
     throw unreadable(path, error);
   }
+  throw new RuntimeError({
+    code: "HOME_UNREADABLE",
+    message: `cannot use ${path} as home: the name of a folder that it leads to is not UTF-8, and SQLite takes no other`,
+    details: { path },
+    hint: "use a home whose folders all have UTF-8 names with --home",
+  });
+}
+
+/** Whether a real path is what it says: Node.js puts a character in the place of bytes that are not UTF-8. */
+function isUtf8(path: string, root: string): boolean {
+  if (!root.includes("\uFFFD")) return true;
+  return realpathSync.native(path, { encoding: "buffer" }).equals(Buffer.from(root));
 }
 
 async function checkOwner(root: string): Promise<void> {
