@@ -4,6 +4,7 @@ import {
   constants,
   mkdtempSync,
   openSync,
+  readdirSync,
   readFileSync,
   readSync,
   rmSync,
@@ -13,6 +14,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, onTestFinished, test } from "vitest";
+import { createTestHome } from "../support/boxed-home.ts";
 import { canRun, spawnBox } from "../support/spawn-box.ts";
 
 const little = ["explain", "IO_FAILED"];
@@ -88,5 +90,21 @@ describe("box whose output goes to a file", () => {
     const first = await spawnBox(much);
     const second = await spawnBox(["nope"]);
     expect(readFileSync(path, "utf8") === first.stdout + second.stderr).toBe(true);
+  });
+});
+
+describe("box whose output nobody takes", () => {
+  test.each([
+    ["closed", 'exec "$@" >&- 2>&-'],
+    ["left by its readers", '"$@" 2>&1 >/dev/null | true; exit 0'],
+    ["full", 'exec "$@" > /dev/full 2>&1'],
+  ])("makes a box all the same when it is %s", async (_what, how) => {
+    const { box, home, image } = await createTestHome();
+    const argv = ["create", image, "--name", "web"];
+    await box(argv, { under: ["sh", "-c", how, "sh"] });
+    const prepared = await box(["prepare", "web"]);
+    expect(prepared).toMatchObject({ exitCode: 0 });
+    expect(prepared.stderr).toContain("keeping the existing disk");
+    expect(readdirSync(join(home, "tmp"))).toEqual([]);
   });
 });
