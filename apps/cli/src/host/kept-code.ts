@@ -21,25 +21,19 @@ const maxFileBytes = 64 * 2 ** 20;
 export function keptCodeFolder(
   env: Readonly<Record<string, string | undefined>>,
 ): string | undefined {
-  const { lstatSync, mkdirSync } = process.getBuiltinModule("node:fs");
+  const { lstatSync, mkdirSync, statSync } = process.getBuiltinModule("node:fs");
   const { HOME, XDG_CACHE_HOME } = env;
   const cache = XDG_CACHE_HOME?.startsWith("/") ? XDG_CACHE_HOME : HOME && `${HOME}/.cache`;
   if (!cache?.startsWith("/")) return undefined;
   const folder = `${cache}/box/code`;
   try {
-    // A home that does not exist is not made: some users have none.
     for (const path of [cache, `${cache}/box`, folder]) {
-      try {
-        mkdirSync(path, { mode: 0o700 });
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== "EEXIST") return undefined;
-      }
+      if (lstatSync(path, { throwIfNoEntry: false }) !== undefined) continue;
+      // A home that does not exist is not made: some users have none. And who runs this with another's home, as by sudo, leaves it alone.
+      if (statSync(dirname(path)).uid !== process.geteuid?.()) return undefined;
+      mkdirSync(path, { mode: 0o700 });
     }
-    for (const path of [`${cache}/box`, folder]) {
-      const { uid, mode } = lstatSync(path);
-      if (uid !== process.geteuid?.() || (mode & writableByOthers) !== 0) return undefined;
-    }
-    return folder;
+    return [`${cache}/box`, folder].every((path) => isOwn(lstatSync(path))) ? folder : undefined;
   } catch {
     return undefined;
   }
@@ -55,9 +49,12 @@ export function readKeptCode(path: string): KeptCode | undefined {
     process.getBuiltinModule("node:fs");
   let fd: number | undefined;
   try {
-    fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW);
-    const { size } = fstatSync(fd);
+    fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+    const stats = fstatSync(fd);
+    const { size } = stats;
     if (size < digestBytes + lengthBytes || size > maxFileBytes) return undefined;
+    // Asked of the open file: who can rename the folder may have put another in its place by now.
+    if (!isOwn(stats)) return undefined;
     const bytes = Buffer.allocUnsafe(size);
     if (readSync(fd, bytes) !== size) return undefined;
     const content = bytes.subarray(digestBytes);
@@ -114,6 +111,15 @@ export function writeKeptCode(path: string, { times, codes }: KeptCode): void {
       // It was never made.
     }
   }
+}
+
+/** Whether only this user could have written it. */
+function isOwn({ uid, mode }: { readonly uid: number; readonly mode: number }): boolean {
+  return uid === process.geteuid?.() && (mode & writableByOthers) === 0;
+}
+
+function dirname(path: string): string {
+  return path.slice(0, path.lastIndexOf("/")) || "/";
 }
 
 function digestOf(bytes: Uint8Array): Buffer {

@@ -9,6 +9,9 @@ interface Program {
 /** How often a command's code is kept: each run compiles what those before it did not need. */
 const times = 3;
 
+/** When there is more, most of it is of programs that are no longer there: what this run needed is enough. */
+const manyBytes = 16 * 2 ** 20;
+
 /**
  * Runs the program in a folder, of CommonJS, and keeps what Node.js compiled of it: of the functions that were called too, which Node.js's
  * own cache leaves out.
@@ -79,7 +82,7 @@ class Loader {
   /** What is to be kept now; nothing when that is what is kept already. */
   grown(): KeptCode | undefined {
     if (!this.#hasNew && this.#kept.times >= times) return undefined;
-    const codes = new Map(this.#kept.codes);
+    const codes = new Map(bytesOf(this.#kept) > manyBytes ? [] : this.#kept.codes);
     for (const [stamp, script] of this.#scripts) codes.set(stamp, script.createCachedData());
     return { times: this.#hasNew ? 1 : this.#kept.times + 1, codes };
   }
@@ -89,11 +92,13 @@ class Loader {
     const { Script } = process.getBuiltinModule("node:vm");
     const fd = openSync(filename, "r");
     try {
-      // V8 compares lengths only: the name has a digest of the content, and when it was written says the rest.
-      const { size, mtimeMs } = fstatSync(fd);
-      const stamp = `${name} ${size} ${mtimeMs}`;
+      const { mtimeMs } = fstatSync(fd);
+      const text = readFileSync(fd, "utf8");
+      // V8 compares lengths only, and installers may give all files one time: names have a digest of the content, but for the first.
+      const content = this.#modules.size === 1 ? text : text.length;
+      const stamp = `${name} ${mtimeMs} ${content}`;
       const cachedData = this.#kept.codes.get(stamp);
-      const script = new Script(wrapper[0] + readFileSync(fd, "utf8") + wrapper[1], {
+      const script = new Script(wrapper[0] + text + wrapper[1], {
         filename,
         columnOffset: -wrapper[0].length,
         ...(cachedData === undefined ? {} : { cachedData }),
@@ -105,4 +110,10 @@ class Loader {
       closeSync(fd);
     }
   }
+}
+
+function bytesOf({ codes }: KeptCode): number {
+  let bytes = 0;
+  for (const code of codes.values()) bytes += code.byteLength;
+  return bytes;
 }

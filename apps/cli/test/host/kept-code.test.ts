@@ -11,6 +11,7 @@ import {
   rename,
   rm,
   symlink,
+  utimes,
   writeFile,
 } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -98,6 +99,13 @@ test.skipIf(process.getuid?.() !== 0)("nothing is kept in a folder of another's"
   expect(await filesBelow(home)).toBe(0);
 });
 
+test.skipIf(process.getuid?.() !== 0)("nothing is made in another's home", async () => {
+  const { home, box } = await surroundings();
+  await chown(home, 65534, 65534);
+  await box({ HOME: home });
+  expect(await readdir(home)).toEqual([]);
+});
+
 describe("what is kept", () => {
   test("is left alone after a few runs, and not kept when a run fails", async () => {
     const { home, box } = await surroundings();
@@ -145,6 +153,56 @@ describe("what is kept", () => {
     await box({ HOME: home });
     expect((await lstat(path)).isFile()).toBe(true);
     expect((await readFile(join(home, "elsewhere"))).equals(before)).toBe(true);
+  });
+
+  test.skipIf(process.getuid?.() !== 0)("is not read when it is another's", async () => {
+    const { home, box } = await surroundings();
+    await box({ HOME: home });
+    const path = await keptFile(home);
+    await chown(path, 65534, 65534);
+    expect(readKeptCode(path)).toBeUndefined();
+    await chown(path, 0, 0);
+    await chmod(path, 0o620);
+    expect(readKeptCode(path)).toBeUndefined();
+  });
+
+  test("does not grow for ever by what is of other programs", async () => {
+    const { home, box } = await surroundings();
+    await box({ HOME: home });
+    const path = await keptFile(home);
+    const old = Buffer.alloc(2 ** 20);
+    const codes = (count: number) =>
+      new Map(Array.from({ length: count }, (_, index) => [`old ${index}`, old] as const));
+    writeKeptCode(path, { times: 3, codes: codes(2) });
+    await box({ HOME: home });
+    expect(readKeptCode(path)?.codes.has("old 1")).toBe(true);
+    writeKeptCode(path, { times: 3, codes: codes(20) });
+    await box({ HOME: home });
+    expect(readKeptCode(path)?.times).toBe(1);
+    expect(readKeptCode(path)?.codes.has("old 1")).toBe(false);
+  });
+
+  test("is of the program that is run, also when all versions of it have one time", async () => {
+    const { home, temporary } = await surroundings();
+    const copy = join(temporary, "dist");
+    await cp(builtFolder, copy, { recursive: true });
+    const setTimes = async () => {
+      for (const name of await readdir(copy)) await utimes(join(copy, name), 1, 1);
+    };
+    const help = () =>
+      run(process.execPath, [join(copy, "main.js"), "help"], { env: { HOME: home } });
+    await setTimes();
+    for (let i = 0; i < 4; i++) await help();
+    const [start = ""] = (await readdir(copy)).filter((name) => /^start-.{8}\.cjs$/.test(name));
+    expect(start).not.toBe("");
+    await rename(join(copy, start), join(copy, "start-NEXT-ONE.cjs"));
+    for (const name of await readdir(copy)) {
+      if (!name.endsWith(".cjs")) continue;
+      const code = await readFile(join(copy, name), "utf8");
+      await writeFile(join(copy, name), code.replaceAll(start, "start-NEXT-ONE.cjs"));
+    }
+    await setTimes();
+    expect((await help()).stdout).toContain("box");
   });
 
   test("is of the program that is run, also when its files change and stay as long", async () => {
