@@ -1,8 +1,8 @@
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { chmod, readdir, readFile, rm, stat, truncate, writeFile } from "node:fs/promises";
-import { join } from "node:path";
-import { openFile } from "@box/io/node";
+import { basename, join } from "node:path";
+import { openFile, temporaryPathFor } from "@box/io/node";
 import { allowList } from "@box/qcow2";
 import { openImageFile } from "@box/qcow2/node";
 import { type BoxDetails, Runtime } from "@box/runtime";
@@ -94,6 +94,31 @@ describe("export", () => {
     await expect(runtime.boxes.export("web", path)).rejects.toMatchObject({ code: "IO_EXISTS" });
     expect(await factsOf(path)).toEqual(before);
     expect((await runtime.boxes.prepare("web")).container.disk.outcome).toBe("kept");
+  });
+
+  test("refuses a name that cannot be had before it reads any disk", async () => {
+    const { runtime, box, path } = await exported();
+    await truncate(box.disks.user?.path ?? "", 100);
+    await expect(runtime.boxes.export("web", path)).rejects.toMatchObject({ code: "IO_EXISTS" });
+    await expect(runtime.boxes.export("web", join(path, "x"))).rejects.toMatchObject({
+      code: "IO_FAILED",
+      details: { errno: "ENOTDIR" },
+    });
+    await expect(runtime.boxes.export("web", `${path}.d/x`)).rejects.toMatchObject({
+      code: "IO_NOT_FOUND",
+    });
+  });
+
+  test("takes away what a killed one has left in the folder, and nothing of those that live", async () => {
+    const { runtime, path } = await exported();
+    const folder = join(path, "..");
+    const own = basename(temporaryPathFor(path));
+    const dead = own.replace(/^\.tmp-\d+-\d+/, ".tmp-1-1");
+    expect(dead).not.toBe(own);
+    await writeFile(join(folder, own), "");
+    await writeFile(join(folder, dead), "");
+    await runtime.boxes.export("web", join(folder, "again.box"));
+    expect((await readdir(folder)).sort()).toEqual([own, "again.box", "web.box"].sort());
   });
 
   test("refuses a damaged base and a damaged disk, and leaves no file", async () => {

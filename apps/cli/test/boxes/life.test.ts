@@ -30,6 +30,10 @@ describe("the life of a box, from a layout", () => {
     const prepared = await box("prepare", "web", "--progress", "plain");
     expect(prepared.stderr).toContain("keeping");
     expect(prepared.stdout).toContain("name");
+    const history = (await box("inspect", "web")).stdout.split("\nTIME ")[1];
+    expect(history).toMatch(
+      /overlay\.created +created disk [\s\S]*overlay\.kept +keeping the existing/,
+    );
     expect((await box("complete-words", "--", "rm", "")).stdout).toMatch(/^web\tcreated, oci:/);
     const removed = await box("rm", "web", "nope");
     expect(removed).toMatchObject({ exitCode: 3, stdout: "web\n" });

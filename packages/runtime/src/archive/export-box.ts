@@ -1,6 +1,14 @@
 import { createHash } from "node:crypto";
-import type { OpenFile } from "@box/io";
-import { createFileDurably, openFile } from "@box/io/node";
+import { lstat } from "node:fs/promises";
+import { dirname } from "node:path";
+import { IoError, type OpenFile } from "@box/io";
+import {
+  createFileDurably,
+  errnoOf,
+  openFile,
+  removeDeadTemporaries,
+  toIoError,
+} from "@box/io/node";
 import type { TaskContext } from "@box/pipeline";
 import { digestOf } from "@box/rootfs";
 import { tarPadding } from "@box/tar";
@@ -41,6 +49,10 @@ export function exportChange(
     doing: "exporting",
     usesDisks: true,
     run: async (box, context) => {
+      // Before the work: reading the disks of a large box takes minutes.
+      await requireNewName(path);
+      // What an export that was killed has left in this folder; what cannot be removed is no reason to fail.
+      await removeDeadTemporaries(dirname(path)).catch(() => {});
       const disks = await requireSoundDisks(services, box, context.signal);
       const manifest = await describe(box, disks, withBases, context.signal);
       const { signal } = context;
@@ -56,6 +68,23 @@ export function exportChange(
       return { path, sizeBytes };
     },
   };
+}
+
+async function requireNewName(path: string): Promise<void> {
+  const failed = { action: "cannot create", path };
+  try {
+    await lstat(dirname(path));
+    await lstat(path);
+  } catch (error) {
+    const isNew = errnoOf(error) === "ENOENT" && (error as NodeJS.ErrnoException).path === path;
+    if (isNew) return;
+    throw toIoError(error, failed);
+  }
+  throw new IoError({
+    code: "IO_EXISTS",
+    message: `cannot create ${path}: there is a file already`,
+    details: { path },
+  });
 }
 
 async function describe(

@@ -1,5 +1,5 @@
-import { resolve } from "node:path";
-import { createFileDurably } from "@box/io/node";
+import { dirname, resolve } from "node:path";
+import { createFileDurably, removeDeadTemporaries } from "@box/io/node";
 import { formatImageReference, parseImageReference, parsePlatform } from "@box/oci-images";
 import { openImages } from "../../boxes/open-images.ts";
 import type { CommandContext } from "../../command/define-command.ts";
@@ -34,6 +34,8 @@ export async function run(
     await context.writeBytes(chunks);
     return undefined;
   }
+  // What a killed run has left in this folder; what cannot be removed is no reason to fail.
+  await removeDeadTemporaries(dirname(place.path)).catch(() => {});
   const sizeBytes = await createFileDurably(
     place.path,
     async (target) => {
