@@ -37,8 +37,8 @@ export function createProcessHost(): ProcessHost {
       );
     });
   }
-  const stdout = openOutput("stdout");
-  const stderr = openOutput("stderr");
+  const stdout = openOutput("stdout", controller.signal);
+  const stderr = openOutput("stderr", controller.signal);
   return {
     argv: process.argv.slice(2),
     env: process.env,

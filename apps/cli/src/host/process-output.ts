@@ -13,13 +13,18 @@ const descriptors = { stdout: 1, stderr: 2 } as const;
 // What a pipe takes without its reader, with room to spare: half of what one holds.
 const atOnceBytes = 32 * 1024;
 
+/** How long output that nobody takes is waited for once the process is told to stop. */
+const graceMs = 250;
+
 /**
  * Connects to an output of the process.
  *
  * Most commands say little. What a pipe or a file takes at once is written to it without the stream, which takes longer to make than many a
  * command to run.
+ *
+ * @param signal - Aborts when the process is told to stop: then nobody waits for long for a reader that stands still.
  */
-export function openOutput(name: keyof typeof descriptors): ProcessOutput {
+export function openOutput(name: keyof typeof descriptors, signal: AbortSignal): ProcessOutput {
   const fd = descriptors[name];
   const limit = atOnceLimit(fd);
   let left = limit;
@@ -65,7 +70,7 @@ export function openOutput(name: keyof typeof descriptors): ProcessOutput {
       });
     },
     flush: async () => {
-      await lastWrite;
+      if (!(await isTaken(lastWrite, signal))) throw signal.reason;
       if (failure !== undefined) throw outputError(name, failure);
     },
     get isTerminal() {
@@ -76,6 +81,22 @@ export function openOutput(name: keyof typeof descriptors): ProcessOutput {
     },
     stream,
   };
+}
+
+/** Waits for a write; false when the process is told to stop and nobody takes it for a while. */
+async function isTaken(write: Promise<void>, signal: AbortSignal): Promise<boolean> {
+  const { promise, resolve } = Promise.withResolvers<boolean>();
+  let timer: NodeJS.Timeout | undefined;
+  const begin = () => {
+    timer = setTimeout(resolve, graceMs, false);
+  };
+  if (signal.aborted) begin();
+  else signal.addEventListener("abort", begin, { once: true });
+  void write.then(() => resolve(true));
+  const taken = await promise;
+  clearTimeout(timer);
+  signal.removeEventListener("abort", begin);
+  return taken;
 }
 
 /** How many bytes may be written without the stream: none to a terminal, or what else does not say. */

@@ -79,6 +79,16 @@ describe.skipIf(!canRun("perl", "-e", "1"))(
         expect(got === filling + whole).toBe(true);
       },
     );
+
+    test("ends when it is told to, although nobody reads", async () => {
+      const path = join(tempFolder(), "pipe");
+      execFileSync("mkfifo", [path]);
+      const reading = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+      onTestFinished(() => closeSync(reading));
+      const stopping = ["timeout", "--foreground", "--preserve-status", "-k10", "2"];
+      const run = await spawnBox(much, { under: [...stopping, ...toPipeThatDoesNotWait, path] });
+      expect(run).toMatchObject({ exitCode: 143, stderr: expect.stringContaining("SIGTERM") });
+    });
   },
 );
 
