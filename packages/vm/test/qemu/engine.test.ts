@@ -1,7 +1,7 @@
-import { chmod, chown, mkdir, readFile, stat, writeFile } from "node:fs/promises";
+import { chmod, chown, mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { QemuEngine } from "@box/vm/qemu";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { socketPath } from "../../src/qemu/socket-path.ts";
 import { makeSpec } from "../subject.ts";
 import { fakeEngine } from "./fake-engine.ts";
@@ -112,6 +112,9 @@ describe("the compiled code of a supervisor", () => {
     const code = join(cacheFolder, "code");
     expect(await environmentOf(cacheFolder)).toBe(`NODE_COMPILE_CACHE=${code}\0`);
     expect((await stat(code)).mode & 0o777).toBe(0o700);
+    // A folder and what is in it; written as the last thing that a supervisor does.
+    const kept = () => readdir(code, { recursive: true });
+    await vi.waitFor(async () => expect((await kept()).length).toBeGreaterThan(1), 10_000);
   });
 
   // Who is not root can give nothing away.
