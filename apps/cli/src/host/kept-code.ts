@@ -94,7 +94,8 @@ export function writeKeptCode(path: string, { times, codes }: KeptCode): void {
   const content = Buffer.concat([length, json, ...codes.values()]);
   if (digestBytes + content.byteLength > maxFileBytes) return;
   const bytes = Buffer.concat([digestOf(content), content]);
-  const temporary = `${path}.${process.pid}`;
+  // One name for all: what a killed run left goes with the next, and of two at once one gives way: what is torn has not its digest.
+  const temporary = `${path}.tmp`;
   try {
     const fd = openSync(temporary, "wx", 0o600);
     try {
@@ -108,7 +109,7 @@ export function writeKeptCode(path: string, { times, codes }: KeptCode): void {
     try {
       unlinkSync(temporary);
     } catch {
-      // It was never made.
+      // It was never made, or another has it.
     }
   }
 }

@@ -224,6 +224,17 @@ describe("what is kept", () => {
   });
 });
 
+test("what a run that was killed left half written goes with the next ones", async () => {
+  const { home, box } = await surroundings();
+  await box({ HOME: home });
+  const path = await keptFile(home);
+  await writeFile(`${path}.tmp`, "half");
+  await box({ HOME: home });
+  expect(await keptFile(home)).toBe(path);
+  await box({ HOME: home });
+  expect(readKeptCode(path)?.times).toBe(2);
+});
+
 test("writing keeps nothing half written behind where there is no room for the name", () => {
   const path = join(tmpdir(), "x".repeat(300));
   writeKeptCode(path, { times: 1, codes: new Map([["a", Buffer.from("b")]]) });
