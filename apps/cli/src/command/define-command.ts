@@ -131,10 +131,10 @@ export interface CommandContext {
   readonly cwd: string;
   /** What is piped in. */
   readonly stdin: () => AsyncIterable<Uint8Array>;
-  /** Prints bytes in place of a result. */
-  writeBytes(chunks: AsyncIterable<Uint8Array>): Promise<void>;
-  /** Writes bytes to stderr. */
-  writeErrorBytes(chunks: AsyncIterable<Uint8Array>): Promise<void>;
+  /** Prints bytes in place of a result. @returns Whether all were taken: their reader may leave, as `head` does. */
+  writeBytes(chunks: AsyncIterable<Uint8Array>): Promise<boolean>;
+  /** Writes bytes to stderr, as {@link CommandContext.writeBytes} does to stdout. */
+  writeErrorBytes(chunks: AsyncIterable<Uint8Array>): Promise<boolean>;
   /** The terminal, when both stdin and stdout are one. */
   readonly terminal: Terminal | undefined;
   /** Every command, for those that talk about commands. */

@@ -41,10 +41,14 @@ export interface Host {
   readonly stdin: () => AsyncIterable<Uint8Array>;
   /** Data. */
   readonly stdout: OutputStream;
-  /** Writes bytes to stdout as fast as their reader takes them; after it has gone away the rest is dropped. */
-  writeBytes(chunks: AsyncIterable<Uint8Array>): Promise<void>;
+  /**
+   * Writes bytes to stdout as fast as their reader takes them.
+   *
+   * @returns Whether all were taken; when the reader has gone away the rest is dropped.
+   */
+  writeBytes(chunks: AsyncIterable<Uint8Array>): Promise<boolean>;
   /** Writes bytes to stderr, as {@link Host.writeBytes} does to stdout. */
-  writeErrorBytes(chunks: AsyncIterable<Uint8Array>): Promise<void>;
+  writeErrorBytes(chunks: AsyncIterable<Uint8Array>): Promise<boolean>;
   /** The terminal, when both stdin and stdout are one. */
   readonly terminal: Terminal | undefined;
   /** Progress, warnings and errors. */

@@ -93,12 +93,13 @@ async function writeBytes(
   chunks: AsyncIterable<Uint8Array>,
   output: ProcessOutput,
   name: string,
-): Promise<void> {
+): Promise<boolean> {
   try {
     await pipeline(chunks, output.stream(), { end: false });
+    return true;
   } catch (error) {
     const { code, syscall } = error as NodeJS.ErrnoException;
-    if (code === "EPIPE" || code === "ERR_STREAM_PREMATURE_CLOSE") return;
+    if (code === "EPIPE" || code === "ERR_STREAM_PREMATURE_CLOSE") return false;
     throw syscall === "write" ? outputError(name, error as NodeJS.ErrnoException) : error;
   }
 }

@@ -46,8 +46,15 @@ export async function attachToBox(
 
 const never = new Promise<never>(() => {});
 
-async function follow(running: ExecProcess, context: CommandContext): Promise<ExecExit> {
-  await Promise.all([context.writeBytes(running.stdout), context.writeErrorBytes(running.stderr)]);
+/** Resolves when the program has ended, or who reads its output has left. */
+async function follow(
+  running: ExecProcess,
+  context: CommandContext,
+): Promise<ExecExit | undefined> {
+  const errors = context.writeErrorBytes(running.stderr);
+  errors.catch(() => {});
+  if (!(await context.writeBytes(running.stdout))) return undefined;
+  await errors;
   return running.wait({ signal: context.signal });
 }
 

@@ -47,14 +47,19 @@ export async function runInBox(
     if (interactive) void sendInput(running, context).catch(() => {});
     else await running.stdin.end();
     await Promise.all([
-      context.writeBytes(running.stdout),
-      context.writeErrorBytes(running.stderr),
+      whileTaken(running, context.writeBytes(running.stdout)),
+      whileTaken(running, context.writeErrorBytes(running.stderr)),
     ]);
     return await running.wait({ signal });
   } finally {
     release();
     leave?.();
   }
+}
+
+/** Tells a command whose output nobody takes any more so, as a pipe of its own would: one that never ends would go on. */
+async function whileTaken(running: ExecProcess, written: Promise<boolean>): Promise<void> {
+  if (!(await written)) await running.kill("SIGPIPE").catch(() => {});
 }
 
 /** Gives failures of box itself the exit codes that `docker run` has for them. */

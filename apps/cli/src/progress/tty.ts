@@ -25,7 +25,17 @@ export function createTtyRenderer(options: TtyRendererOptions): ProgressRenderer
   const screen = createLogUpdate(stream as NodeJS.WriteStream);
   const lines = new Map<string, Line>();
   let frame = 0;
+  let isDrawn = false;
+  // With nothing under way the screen, its cursor too, belongs to others, such as the command that a box runs.
+  const leave = () => {
+    if (!isDrawn) return;
+    isDrawn = false;
+    screen.clear();
+    screen.done();
+  };
   const draw = () => {
+    if (lines.size === 0) return;
+    isDrawn = true;
     frame += 1;
     const sign = paint.cyan(spinner[frame % spinner.length] ?? "");
     const shown = [...lines.values()].slice(-mostLines);
@@ -46,12 +56,12 @@ export function createTtyRenderer(options: TtyRendererOptions): ProgressRenderer
       updateLines(lines, event, now());
       const level = levelOf(event);
       if (level !== undefined && isShown(level, logLevel)) persist(messageLine(event, options));
+      if (lines.size === 0) leave();
     },
     print: persist,
     close: () => {
       clearInterval(timer);
-      screen.clear();
-      screen.done();
+      leave();
     },
   };
 }

@@ -33,6 +33,7 @@ async function copyBench() {
       progress: async () => ({ print: (text: string) => said.push(text) }),
       writeBytes: async (bytes: AsyncIterable<Uint8Array>) => {
         for await (const chunk of bytes) chunks.push(chunk);
+        return true;
       },
     } as unknown as CommandContext;
     const options = { keepsOwners: false, follows: false };

@@ -18,6 +18,7 @@ function streams(input: string, terminal?: CommandContext["terminal"]) {
   const written = { stdout: "", stderr: "" };
   const keep = (name: keyof typeof written) => async (chunks: AsyncIterable<Uint8Array>) => {
     for await (const chunk of chunks) written[name] += Buffer.from(chunk).toString();
+    return true;
   };
   const context = {
     signal: new AbortController().signal,
@@ -65,6 +66,20 @@ describe("a command of a box", () => {
     expect(written.stdout).toBe("");
     await run(true);
     expect(written.stdout).toBe("piped");
+  });
+
+  test("is told that nobody takes its output any more", async () => {
+    const runtime = await runningBox();
+    const { context } = streams("");
+    const writeBytes = async (chunks: AsyncIterable<Uint8Array>) => {
+      for await (const _ of chunks) break;
+      return false;
+    };
+    const options = { interactive: false, tty: false, request: { command: ["trap"] } };
+    expect(await runInBox(runtime, "web", options, { ...context, writeBytes })).toEqual({
+      exitCode: 141,
+      signal: "SIGPIPE",
+    });
   });
 
   test("has this terminal, and hears of another size", async () => {
@@ -157,7 +172,12 @@ describe("a command of a box", () => {
 
 describe("who attaches to the program of a box", () => {
   /** A box whose program runs, and what is typed: chunks come when they are awaited. */
-  async function attachBench(run: RunSettings, typed: readonly string[], hasTerminal: boolean) {
+  async function attachBench(
+    run: RunSettings,
+    typed: readonly string[],
+    hasTerminal: boolean,
+    writeBytes?: CommandContext["writeBytes"],
+  ) {
     const { home, image } = await createTestHome();
     const runtime = await Runtime.open({ home, engine: new InProcessEngine() });
     onTestFinished(async () => {
@@ -166,7 +186,8 @@ describe("who attaches to the program of a box", () => {
     });
     await runtime.boxes.create({ image, name: "web", run });
     await runtime.boxes.start("web");
-    const { context, written } = streams("", hasTerminal ? testTerminal : undefined);
+    const { context: usual, written } = streams("", hasTerminal ? testTerminal : undefined);
+    const context = writeBytes === undefined ? usual : { ...usual, writeBytes };
     const stdin = async function* () {
       for (const chunk of typed) yield Buffer.from(chunk, "latin1");
     };
@@ -225,6 +246,20 @@ describe("who attaches to the program of a box", () => {
     expect(await attached).toEqual({ exitCode: 7 });
     expect(written.stdout).toMatch(/interrupted\n$/);
     expect(interrupt.take).toBeUndefined();
+  });
+
+  test("leaves when nobody takes what it gives, and it goes on", async () => {
+    const { runtime, attach } = await attachBench(
+      { command: ["cat"], keepsInput: true },
+      ["typed"],
+      false,
+      async (chunks) => {
+        for await (const _ of chunks) break;
+        return false;
+      },
+    );
+    expect(await attach()).toBeUndefined();
+    expect((await runtime.boxes.inspect("web")).state).toBe("running");
   });
 
   test("tells it the size of this terminal, and sends nothing when it is told not to", async () => {

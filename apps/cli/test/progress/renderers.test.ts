@@ -1,5 +1,5 @@
 import { PassThrough } from "node:stream";
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
 import { createPaint } from "../../src/output/paint.ts";
 import { chooseMode } from "../../src/progress/create-renderer.ts";
 import { describeEvent, describeProgress, formatDuration } from "../../src/progress/describe.ts";
@@ -181,6 +181,27 @@ describe("the terminal renderer", () => {
     renderer.event({ type: "finished", task: "pull", durationMs: 3 });
     expect(drawn()).not.toContain("pull");
     renderer.close();
+  });
+
+  test("leaves the screen and its cursor to others while nothing is under way", () => {
+    const cursor: unknown[] = [];
+    vi.spyOn(process.stderr, "write").mockImplementation((text) => cursor.push(text) > 0);
+    const { isTTY } = process.stderr;
+    process.stderr.isTTY = true;
+    onTestFinished(() => {
+      process.stderr.isTTY = isTTY;
+      vi.restoreAllMocks();
+    });
+    const { renderer, drawn, all } = setUp();
+    renderer.event({ type: "started", task: "boot" });
+    expect(drawn()).toContain("boot");
+    renderer.event({ type: "finished", task: "boot", durationMs: 3 });
+    expect(all()).toContain("done boot in 3 ms");
+    expect(cursor.at(-1)).toBe("\u001b[?25h");
+    cursor.length = 0;
+    expect([drawn(), drawn()]).toEqual(["", ""]);
+    renderer.close();
+    expect([all(), ...cursor]).toEqual([""]);
   });
 
   test("keeps messages and notes on the screen", () => {

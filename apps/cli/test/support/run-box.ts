@@ -43,10 +43,12 @@ export async function runBoxHere(
     },
     writeBytes: async (chunks) => {
       for await (const chunk of chunks) written.push(chunk.slice());
+      return true;
     },
     onInterrupt: () => () => {},
     writeErrorBytes: async (chunks) => {
       for await (const chunk of chunks) stderr.write(Buffer.from(chunk).toString());
+      return true;
     },
     terminal: undefined,
     env: { HOME: "/nonexistent", ...options.env },

@@ -85,7 +85,7 @@ export async function readTree(
     throw new CallFailure("unsupported", 0, text);
   }
   if (kind === "symlink" || onlyLooks)
-    return once(recordOf(status, name, bytesOf(results, linked)));
+    return once(recordOf(status, name, kind === "symlink" ? bytesOf(results, linked) : none));
   const opening = new CallBatch();
   const how = { flags: reading, what: "cannot open", path: at, into: root };
   if (follows || own.byteLength === 0) open(opening, fromRoot, at, { ...how, below: false });

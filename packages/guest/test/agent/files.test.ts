@@ -327,6 +327,8 @@ describe("GET", () => {
     expect((await get(agent, at("link"), { follows: true })).files).toMatchObject([
       { path: "link", kind: "file", content: "content" },
     ]);
+    const seen = await get(agent, at("link"), { follows: true, onlyLooks: true });
+    expect(seen.files).toMatchObject([{ path: "link", kind: "file" }]);
     const looked = await get(agent, agent.folder, { onlyLooks: true });
     expect(looked.files).toMatchObject([{ kind: "directory" }]);
   });
