@@ -134,7 +134,8 @@ function held(path: string, database: DatabaseSync, command: string): Lock {
 
 function readHolder(path: string): LockHolder | undefined {
   try {
-    return JSON.parse(readFileSync(`${path}.holder`, "utf8")) as LockHolder;
+    const holder = JSON.parse(readFileSync(`${path}.holder`, "utf8")) as LockHolder | null;
+    return holder ?? undefined;
   } catch {
     return undefined;
   }

@@ -50,6 +50,18 @@ describe("acquireLock", () => {
     expect(holders).toMatchObject([{ pid: child.pid, command: "other" }]);
   });
 
+  test.each(["null", "{", "[]", '"text"', ""])(
+    "is held by somebody when who it is reads %s",
+    async (text) => {
+      const path = join(temporaryFolder(), "a.lock");
+      await using _lock = await acquireLock(path);
+      writeFileSync(`${path}.holder`, text);
+      await expect(acquireLock(path, { timeoutMs: 0 })).rejects.toMatchObject({
+        code: "IO_LOCK_HELD",
+      });
+    },
+  );
+
   test("is waited for while its holder works, and not for long while that is stopped", async () => {
     const path = join(temporaryFolder(), "a.lock");
     const child = spawn(process.execPath, ["-e", holdLock, path]);
