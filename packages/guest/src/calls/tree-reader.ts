@@ -50,7 +50,12 @@ const longestPath = 4095;
 const firstReadBytes = 48 * 1024;
 const readBytes = 64 * 1024;
 const listBytes = 32 * 1024;
+/** Bytes of lists, and of paths of folders, that are held at a time: what a guest says may never end. */
+const mostHeldBytes = 16 * 2 ** 20;
+/** Files with several names whose first is remembered. */
+const mostLinked = 100_000;
 const again = 11;
+const tooMuch = 75;
 const tooLong = 36;
 const none = new Uint8Array(0);
 const reading = openFlags.read | openFlags.nonBlocking;
@@ -122,14 +127,22 @@ class TreeReader {
   /** The folder that is open. Each folder comes before what is in it. */
   async *folders(): AsyncGenerator<Uint8Array, void> {
     const waiting: Uint8Array[] = [none];
+    let waitingBytes = 0;
     while (waiting.length > 0) {
       const entries: Entry[] = [];
-      for (const { status, path, found } of await this.#list(waiting.splice(-mostFolders))) {
+      const paths = waiting.splice(-mostFolders);
+      for (const path of paths) waitingBytes -= path.byteLength;
+      for (const { status, path, found } of await this.#list(paths)) {
         yield recordOf(status, this.#named(path));
         for (const entry of found) entries.push(entry);
       }
       await this.#lookAtUnknown(entries);
-      for (const { kind, path } of entries) if (kind === "directory") waiting.push(path);
+      for (const { kind, path } of entries) {
+        if (kind !== "directory") continue;
+        waiting.push(path);
+        waitingBytes += path.byteLength;
+        this.#refuseAbove(mostHeldBytes, waitingBytes, path);
+      }
       yield* this.#links(entries.filter(({ kind }) => kind === "symlink"));
       yield* this.#files(entries.filter(({ kind }) => kind === "file"));
     }
@@ -149,13 +162,18 @@ class TreeReader {
     });
     const results = await this.#caller.run(batch);
     const listed = [];
+    let heldBytes = 0;
     for (const [index, folder] of folders.entries()) {
       const { status = 0, list: parts = [] } = places[index] ?? {};
       const chunks = parts.map((at) => bytesOf(results, at));
+      heldBytes += chunks.reduce((sum, chunk) => sum + chunk.byteLength, 0);
       while (chunks.at(-1)?.byteLength !== 0) {
+        this.#refuseAbove(mostHeldBytes, heldBytes, folder.path);
         const more = new CallBatch();
         const at = list(more, folder.word, this.#named(folder.path));
-        chunks.push(bytesOf(await this.#caller.run(more), at));
+        const chunk = bytesOf(await this.#caller.run(more), at);
+        heldBytes += chunk.byteLength;
+        chunks.push(chunk);
       }
       const found = chunks.flatMap(parseEntries).map((entry): Entry => {
         const path = joinPaths(folder.path, entry.name);
@@ -166,6 +184,10 @@ class TreeReader {
       listed.push({ status: parseStatus(bytesOf(results, status)), path: folder.path, found });
     }
     return listed;
+  }
+
+  #refuseAbove(most: number, held: number, path: Uint8Array): void {
+    if (held > most) throw CallFailure.of(tooMuch, "there is too much in", this.#named(path));
   }
 
   /** Some file systems do not tell what their entries are. */
@@ -214,7 +236,10 @@ class TreeReader {
       }
       for (const { word, named, status, begin } of (await onTheWay.shift()) ?? []) {
         const first = status.links > 1 ? this.#sent.get(status.identity) : undefined;
-        if (status.links > 1 && first === undefined) this.#sent.set(status.identity, named);
+        if (status.links > 1 && first === undefined) {
+          this.#refuseAbove(mostLinked, this.#sent.size + 1, named);
+          this.#sent.set(status.identity, named);
+        }
         yield recordOf(status, named, first);
         if (first === undefined) yield* this.#content(word, status.sizeBytes, named, begin);
       }

@@ -98,6 +98,7 @@ export interface FailedStep {
 
 /** What a failure of the agent means. */
 export interface ExplainedFailure {
+  /** What went wrong. */
   readonly failure: AgentFailure;
   /** Linux error number, 0 when there is none. */
   readonly errno: number;

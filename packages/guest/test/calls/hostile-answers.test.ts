@@ -109,3 +109,18 @@ test("a batch that is larger than the memory is none", () => {
 test.each(["x", "/a\0b"])("%j is no path", async (path) => {
   await expect(readTree(callerOf(), { path })).rejects.toMatchObject({ failure: "invalid" });
 });
+
+test("a folder's list that never ends is refused before it fills the memory", async () => {
+  const names = Array.from({ length: 700 }, (_, index) => entry(`file-${index}`));
+  const chunk = Buffer.concat(names);
+  let chunks = 0;
+  async function* output() {
+    yield* [...folder, result(4), result(0, status(0o040755))];
+    for (; chunks < 5000; chunks++) yield result(chunk.length, chunk);
+  }
+  const caller = new Caller({ write: async () => {}, output: output() });
+  await expect(readAll(caller)).rejects.toMatchObject({
+    message: expect.stringContaining("there is too much in"),
+  });
+  expect(chunks * chunk.length).toBeLessThan(20 * 2 ** 20);
+});
