@@ -23,9 +23,15 @@ export async function run(input: RunInput, context: CommandContext): Promise<Run
     const followed = await followedBy(context);
     const { box } = await runtime.boxes.create({ ...options, ...followed });
     const command = await commandOf(runtime, box, input);
-    return await (detach
-      ? leaveRunning(runtime, box, input, context)
-      : runAndStop(runtime, { box, command }, input, context));
+    try {
+      return await (detach
+        ? leaveRunning(runtime, box, input, context)
+        : runAndStop(runtime, { box, command }, input, context));
+    } catch (error) {
+      // One that never ran does not stop either, after which it would go away by itself.
+      if (input.rm === true) await runtime.boxes.remove(box.id).catch(() => {});
+      throw error;
+    }
   });
 }
 
