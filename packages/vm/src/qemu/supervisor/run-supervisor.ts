@@ -1,4 +1,3 @@
-import { flushCompileCache } from "node:module";
 import { createInterface } from "node:readline";
 import { superviseMachine } from "./supervise.ts";
 
@@ -24,7 +23,6 @@ export async function runSupervisor(own: NodeJS.Process): Promise<void> {
       }),
     signal: controller.signal,
   });
-  // Not by exit: it waits for threads of V8, one of which may wait for this one (nodejs/node#54918). Nobody would see it hang.
-  flushCompileCache();
+  // Not by exit: it waits for threads of V8, one of which may wait for this one (nodejs/node#54918). Code is kept all the same.
   own.kill(own.pid, "SIGKILL");
 }
